@@ -1,0 +1,103 @@
+#pragma once
+
+// What a ring keeps in the shared bytes beside its slots and seats. All zero is a valid, open, empty ring, so creating
+// one touches no page but the first.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "sluice/base/cache_line.hpp"
+#include "sluice/layout/seat.hpp"
+
+namespace sluice {
+
+/// How a waiter makes sure that it and a publisher do not miss each other: see parking.hpp.
+enum class wake_mode : std::uint32_t {
+  membarrier = 0,  ///< the waiter pays: membarrier(2) before it sleeps; publishing costs no fence
+  fence = 1,       ///< a kernel without membarrier: every publish pays a full fence. Never set back.
+};
+
+/// One line of the repair log: docs/format.md, table 5.
+struct repair_record {
+  std::atomic<std::uint64_t> number;  // 1 for the first repair, written last; 0: never used
+  std::atomic<std::uint64_t> realtime_ns;
+  std::atomic<std::uint64_t> mender;         // process_identity word
+  std::atomic<std::uint64_t> dead;           // process_identity word
+  std::atomic<std::uint64_t> seat_and_what;  // seat index << 8 | repair_kind
+  std::atomic<std::uint64_t> sequence;       // of the slot
+};
+
+enum class repair_kind : std::uint8_t { hole = 1, redelivery = 2, settled_seat = 3, takeover = 4 };
+
+inline constexpr std::size_t repair_log_entries = 8;
+
+/// docs/format.md, table 3.
+struct alignas(cache_line_bytes) ring_control {
+  // Read by everybody after every message, written only by those who park, close or change the mode.
+  std::atomic<std::uint64_t> parked[2];  // by role: bit i stands for the seats i, i + 64, … that may be asleep
+  std::atomic<std::uint32_t> mode;       // wake_mode
+  std::atomic<std::uint32_t> closed;     // 1 after close(), until the next producer attaches
+  std::atomic<std::uint64_t> reserved0[5];
+
+  alignas(cache_line_bytes) std::atomic<std::uint64_t> tail;  // mpmc: next sequence to claim for filling
+  std::atomic<std::uint64_t> reserved1[7];
+
+  alignas(cache_line_bytes)
+      std::atomic<std::uint64_t> head;  // mpmc: next to claim for reading; spsc: copy of the consumer's progress
+  std::atomic<std::uint64_t> reserved2[7];
+
+  alignas(cache_line_bytes) std::atomic<std::uint64_t> repairs;  // how many there were, in all
+  std::atomic<std::uint64_t> holes;                              // claims of dead producers that became holes
+  std::atomic<std::uint64_t> redelivered;                        // messages of dead consumers that were delivered again
+  std::atomic<std::uint64_t> settled;                            // seats of the dead that came back
+  std::atomic<std::uint64_t> reserved3[4];
+  repair_record log[repair_log_entries];  // entry (number - 1) % repair_log_entries
+};
+
+static_assert(sizeof(repair_record) == 48, "docs/format.md, table 5");
+static_assert(offsetof(ring_control, tail) == 64 && offsetof(ring_control, head) == 128 &&
+                  offsetof(ring_control, repairs) == 192,
+              "docs/format.md, table 3");
+static_assert(sizeof(ring_control) == 640 && sizeof(ring_control) % cache_line_bytes == 0, "docs/format.md, table 3");
+static_assert(std::is_standard_layout_v<ring_control>, "other processes compute these offsets");
+
+// ---- Slot words ------------------------------------------------------------------------------------------------------
+// A slot's first eight bytes say which lap of the ring it is in and what it holds: lap << 16 | seat << 2 | kind. Laps
+// wrap after 2^48 of them; only neighbouring laps are ever compared.
+
+enum class slot_kind : std::uint64_t {
+  free = 0,       ///< to be filled in this lap
+  published = 1,  ///< holds a message
+  hole = 2,       ///< claimed but never published: stepped over
+  taken = 3,      ///< adopted from the dead consumer in `seat`, being delivered again
+};
+
+inline constexpr unsigned lap_shift = 16;
+inline constexpr std::uint64_t max_seats = 1U << 13;
+
+[[nodiscard]] constexpr std::uint64_t slot_word(std::uint64_t lap, slot_kind kind,
+                                                std::uint64_t seat_index = 0) noexcept {
+  return lap << lap_shift | seat_index << 2 | static_cast<std::uint64_t>(kind);
+}
+[[nodiscard]] constexpr slot_kind kind_of(std::uint64_t word) noexcept { return static_cast<slot_kind>(word & 3); }
+[[nodiscard]] constexpr std::uint64_t lap_of(std::uint64_t word) noexcept { return word >> lap_shift; }
+
+// ---- Intent ----------------------------------------------------------------------------------------------------------
+// One word: position (48 bits) << 16 | count (15 bits) << 1 | won. Zero: none. Positions are compared modulo 2^48
+// around the ring's head or tail, so they may wrap.
+
+inline constexpr std::uint64_t max_claim = (1U << 15) - 1;
+
+[[nodiscard]] constexpr std::uint64_t intent_word(std::uint64_t position, std::uint64_t count, bool won) noexcept {
+  return position << 16 | count << 1 | static_cast<std::uint64_t>(won);
+}
+[[nodiscard]] constexpr std::uint64_t intent_count(std::uint64_t word) noexcept { return word >> 1 & max_claim; }
+[[nodiscard]] constexpr bool intent_won(std::uint64_t word) noexcept { return (word & 1) != 0; }
+/// Whether `word` covers `position`: exact as long as both are within 2^47 of each other.
+[[nodiscard]] constexpr bool intent_covers(std::uint64_t word, std::uint64_t position) noexcept {
+  return (((position << 16) - (word & ~std::uint64_t{0xffff})) >> 16) < intent_count(word);
+}
+
+}  // namespace sluice

@@ -1,0 +1,67 @@
+#pragma once
+
+// A seat: the record that one participant of a ring has in the shared bytes. Its second line is written by its owner
+// alone, with plain stores, so what it counts costs nothing; its first line changes only when somebody takes, leaves,
+// parks, wakes or mends.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "sluice/base/cache_line.hpp"
+
+namespace sluice {
+
+enum class role : std::uint32_t { producer = 0, consumer = 1 };
+
+[[nodiscard]] constexpr role peer_of(role own) noexcept {
+  return own == role::producer ? role::consumer : role::producer;
+}
+[[nodiscard]] const char* to_string(role value) noexcept;
+
+/// What a seat's state word says; the generation beside it counts the owners the seat has had.
+enum class seat_state : std::uint64_t {
+  free = 0,     ///< nobody has sat here, or the last owner left in order
+  taken = 1,    ///< has an owner, who may meanwhile have died without anybody having noticed
+  dead = 2,     ///< the owner is proven dead; what it left is not settled yet
+  settled = 3,  ///< free, but the last owner died rather than left
+};
+
+[[nodiscard]] const char* to_string(seat_state value) noexcept;
+
+[[nodiscard]] constexpr std::uint64_t seat_word(seat_state state, std::uint64_t generation) noexcept {
+  return generation << 2 | static_cast<std::uint64_t>(state);
+}
+[[nodiscard]] constexpr seat_state state_of(std::uint64_t word) noexcept { return static_cast<seat_state>(word & 3); }
+[[nodiscard]] constexpr std::uint64_t generation_of(std::uint64_t word) noexcept { return word >> 2; }
+
+/// docs/format.md, table 4.
+struct alignas(2 * cache_line_bytes) seat {
+  std::atomic<std::uint64_t> state;          // seat_word
+  std::atomic<std::uint64_t> owner;          // process_identity word: pid | start time
+  std::atomic<std::uint64_t> mender;         // process_identity word of who settles it, where no kernel lock can say so
+  std::atomic<std::uint64_t> pid_namespace;  // the owner's; a pid means nothing elsewhere
+  std::atomic<std::uint64_t> taken_realtime_ns;
+  std::atomic<std::uint32_t> futex;   // others add one to it and wake; the owner sleeps on it
+  std::atomic<std::uint32_t> parked;  // 1 while the owner sleeps or is about to
+  std::atomic<std::uint64_t> parks;   // how often the owner slept, over all owners
+  std::atomic<std::uint64_t> reserved0;
+
+  // The owner's line.
+  std::atomic<std::uint64_t> intent;       // mpmc: the positions it is about to claim or has claimed
+  std::atomic<std::uint64_t> sequence;     // spsc: published / released up to here, exactly. Never reset.
+  std::atomic<std::uint64_t> peeked;       // spsc consumer: handed out up to here
+  std::atomic<std::uint64_t> messages;     // published / released, over all owners
+  std::atomic<std::uint64_t> redelivered;  // consumer: of those, delivered a second time
+  std::atomic<std::uint64_t> abandoned;    // producer: claims given back unfilled
+  std::atomic<std::uint64_t> reserved1[2];
+};
+
+static_assert(sizeof(seat) == 128 && offsetof(seat, futex) == 40 && offsetof(seat, intent) == 64,
+              "docs/format.md, table 4");
+static_assert(std::is_standard_layout_v<seat>, "other processes compute these offsets");
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a lock inside would be per process");
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "a lock inside would be per process");
+
+}  // namespace sluice

@@ -1,0 +1,91 @@
+#pragma once
+
+// The first page of every segment: what it is, and where its rings are. Written once by its creator before anybody
+// else can see it, then only read; the last line alone changes (see `mutable part`). docs/format.md has the same
+// tables in words. Everything here is input from a stranger until validate() of segment_plan.hpp has seen it.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "sluice/base/cache_line.hpp"
+
+namespace sluice {
+
+inline constexpr std::uint64_t segment_magic = 0x31474553'494c5321ULL;  // "!SLISEG1" in memory, lowest byte first
+inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t byte_order_mark = 0x01020304;
+inline constexpr std::uint32_t word_bits_mark = 8 * sizeof(std::size_t);
+
+enum class segment_kind : std::uint32_t { file = 1, anonymous = 2, zero = 3, memfd = 4 };
+enum class ring_kind : std::uint32_t { spsc = 1, mpmc = 2 };
+
+/// Whether the name outlives the participants.
+enum class lifetime : std::uint32_t {
+  persistent = 0,  ///< stays until it is removed; unread messages wait for the next consumer
+  ephemeral = 1,   ///< removed by the last participant that leaves in order; when that one was killed, left to sweep
+};
+
+[[nodiscard]] const char* to_string(segment_kind kind) noexcept;
+[[nodiscard]] const char* to_string(ring_kind kind) noexcept;
+[[nodiscard]] const char* to_string(lifetime value) noexcept;
+
+inline constexpr std::size_t type_name_bytes = 96;
+inline constexpr std::size_t max_rings = 2;
+
+/// One ring of a segment: docs/format.md, table 2. All offsets count from the first byte of the segment.
+struct ring_descriptor {
+  std::uint32_t kind;               // ring_kind
+  std::uint32_t message_alignment;  // power of two, at most 4096
+  std::uint64_t message_bytes;      // sizeof(T)
+  std::uint64_t capacity_slots;     // power of two
+  std::uint64_t slot_stride_bytes;  // from one slot to the next
+  std::uint64_t payload_offset;     // of the message within its slot; the slot's word is at 0
+  std::uint64_t control_offset;     // ring_control
+  std::uint64_t seats_offset;       // seat[producer_seats + consumer_seats], producers first
+  std::uint64_t slots_offset;       // slot[capacity_slots]
+  std::uint32_t producer_seats;
+  std::uint32_t consumer_seats;
+  std::uint64_t type_hash;          // see type_identity.hpp
+  char type_name[type_name_bytes];  // for people; zero terminated, cut when longer
+  std::uint64_t reserved[6];
+};
+
+/// The segment: docs/format.md, table 1.
+struct segment_header {
+  std::uint64_t magic;
+  std::uint32_t version;              // format_version
+  std::uint32_t byte_order;           // byte_order_mark
+  std::uint32_t word_bits;            // word_bits_mark
+  std::uint32_t kind;                 // segment_kind
+  std::uint32_t lifetime;             // sluice::lifetime
+  std::uint32_t ring_count;           // 1 to max_rings
+  std::uint64_t asked_bytes;          // what the rings need
+  std::uint64_t mapped_bytes;         // the same, in whole pages; a file is at least this long
+  std::uint64_t created_realtime_ns;  // since the epoch
+  std::uint64_t creation_id;          // random: tells two segments of one name apart
+  std::uint64_t creator;              // process_identity word
+  std::uint32_t creator_uid;
+  std::uint32_t reserved0;
+  std::uint64_t boot_id[2];      // of the kernel that ran at creation
+  std::uint64_t pid_namespace;   // inode of the creator's /proc/self/ns/pid
+  std::uint64_t time_namespace;  // inode of the creator's /proc/self/ns/time
+  std::uint64_t reserved1[2];
+  ring_descriptor rings[max_rings];
+  std::uint64_t reserved2[7];
+  std::uint64_t checksum;  // CRC-32 of every byte before it
+
+  // Mutable part: a hint for people, never believed.
+  std::uint64_t gate_holder;  // process_identity word of who last took the gate to remove; by pwrite(2)
+  std::uint64_t reserved3[7];
+};
+
+static_assert(sizeof(ring_descriptor) == 224 && offsetof(ring_descriptor, type_name) == 80, "docs/format.md, table 2");
+static_assert(offsetof(segment_header, rings) == 128, "docs/format.md, table 1");
+static_assert(offsetof(segment_header, checksum) == 632 && offsetof(segment_header, gate_holder) == 640,
+              "docs/format.md, table 1");
+static_assert(sizeof(segment_header) == 704 && sizeof(segment_header) % cache_line_bytes == 0,
+              "docs/format.md, table 1");
+static_assert(std::is_standard_layout_v<segment_header>, "other processes compute these offsets");
+
+}  // namespace sluice

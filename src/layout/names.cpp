@@ -1,0 +1,46 @@
+// What the enumerations of the shared bytes are called, in the CLI and in errors.
+
+#include "sluice/layout/seat.hpp"
+#include "sluice/layout/segment_header.hpp"
+
+namespace sluice {
+
+const char* to_string(segment_kind kind) noexcept {
+  switch (kind) {
+    case segment_kind::file: return "file";
+    case segment_kind::anonymous: return "anonymous";
+    case segment_kind::zero: return "zero";
+    case segment_kind::memfd: return "memfd";
+  }
+  return "unknown";
+}
+
+const char* to_string(ring_kind kind) noexcept {
+  switch (kind) {
+    case ring_kind::spsc: return "spsc";
+    case ring_kind::mpmc: return "mpmc";
+  }
+  return "unknown";
+}
+
+const char* to_string(lifetime value) noexcept {
+  switch (value) {
+    case lifetime::persistent: return "persistent";
+    case lifetime::ephemeral: return "ephemeral";
+  }
+  return "unknown";
+}
+
+const char* to_string(role value) noexcept { return value == role::producer ? "producer" : "consumer"; }
+
+const char* to_string(seat_state value) noexcept {
+  switch (value) {
+    case seat_state::free: return "free";
+    case seat_state::taken: return "taken";
+    case seat_state::dead: return "dead";
+    case seat_state::settled: return "settled";
+  }
+  return "unknown";
+}
+
+}  // namespace sluice
