@@ -1,0 +1,54 @@
+#include "os/byte_lock.hpp"
+
+#include <fcntl.h>
+#include <pthread.h>
+
+#include <cerrno>
+#include <mutex>
+#include <string>
+
+#include "os/file.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice::os {
+namespace {
+
+// A fork by another thread between the lock and MADV_DONTFORK would hand the lock to the child.
+std::mutex& fork_gate() {
+  static std::mutex gate;
+  static const int registered =
+      ::pthread_atfork([] { fork_gate().lock(); }, [] { fork_gate().unlock(); }, [] { fork_gate().unlock(); });
+  (void)registered;
+  return gate;
+}
+
+struct flock range(short type, std::uint64_t offset, std::uint64_t count) noexcept {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(offset);
+  lock.l_len = static_cast<off_t>(count);
+  return lock;
+}
+
+}  // namespace
+
+std::optional<byte_lock> byte_lock::try_lock(int file, std::uint64_t offset, lock_mode mode) {
+  const std::lock_guard guard(fork_gate());
+  const auto fresh = reopen(file, true);
+  auto lock = range(mode == lock_mode::exclusive ? F_WRLCK : F_RDLCK, offset, 1);
+  if (::fcntl(fresh.get(), F_OFD_SETLK, &lock) != 0) {
+    if (errno == EAGAIN || errno == EACCES) return std::nullopt;
+    throw error::from_errno(errno, "lock byte " + std::to_string(offset) + " of a segment");
+  }
+  return byte_lock(mapping::anchor(fresh.get()));
+}
+
+bool byte_lock::is_held(int file, std::uint64_t offset, std::uint64_t count) {
+  const auto fresh = reopen(file, false);
+  auto lock = range(F_WRLCK, offset, count);
+  if (::fcntl(fresh.get(), F_OFD_GETLK, &lock) != 0) throw error::from_errno(errno, "look at the locks of a segment");
+  return lock.l_type != F_UNLCK;
+}
+
+}  // namespace sluice::os

@@ -1,0 +1,17 @@
+#include "os/cpu.hpp"
+
+#include <sched.h>
+
+namespace sluice::os {
+
+int usable_processors() noexcept {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 2;  // more than 1024 processors: surely not one
+  const int count = CPU_COUNT(&set);
+  return count > 0 ? count : 1;
+}
+
+void yield() noexcept { ::sched_yield(); }
+
+}  // namespace sluice::os

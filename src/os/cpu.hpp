@@ -1,0 +1,11 @@
+#pragma once
+
+namespace sluice::os {
+
+/// How many processors the calling thread may run on: sched_getaffinity(2). At least 1.
+[[nodiscard]] int usable_processors() noexcept;
+
+/// sched_yield(2).
+void yield() noexcept;
+
+}  // namespace sluice::os

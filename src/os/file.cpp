@@ -1,0 +1,184 @@
+#include "os/file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+
+#include "sluice/base/error.hpp"
+
+namespace sluice::os {
+namespace {
+
+file_facts from(const struct stat& s) {
+  file_facts facts;
+  facts.device = s.st_dev;
+  facts.inode = s.st_ino;
+  facts.length_bytes = static_cast<std::uint64_t>(s.st_size);
+  facts.resident_bytes = static_cast<std::uint64_t>(s.st_blocks) * 512;
+  facts.mode = s.st_mode & 07777;
+  facts.uid = s.st_uid;
+  facts.is_regular = S_ISREG(s.st_mode);
+  facts.is_directory = S_ISDIR(s.st_mode);
+  return facts;
+}
+
+std::string proc_path(int file) { return "/proc/self/fd/" + std::to_string(file); }
+
+template <class Call>
+auto retried(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+}  // namespace
+
+const int working_directory = AT_FDCWD;
+
+std::uint32_t effective_uid() noexcept { return ::geteuid(); }
+
+std::uint64_t kernel_page_bytes() noexcept { return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)); }
+
+file_facts facts_of(int file, const std::string& path) {
+  struct stat s {};
+  if (::fstat(file, &s) != 0) throw error::from_errno(errno, "fstat " + path);
+  return from(s);
+}
+
+std::optional<file_facts> facts_of_name(int directory, const std::string& name) {
+  struct stat s {};
+  if (::fstatat(directory, name.c_str(), &s, AT_SYMLINK_NOFOLLOW) == 0) return from(s);
+  if (errno == ENOENT) return std::nullopt;
+  throw error::from_errno(errno, "stat " + name);
+}
+
+bool make_directory(const std::string& path, std::uint32_t mode) {
+  if (::mkdir(path.c_str(), 0700) != 0) {
+    if (errno == EEXIST) return false;
+    throw error::from_errno(errno, "mkdir " + path);
+  }
+  if (mode != 0700 && ::chmod(path.c_str(), mode) != 0) throw error::from_errno(errno, "chmod " + path);
+  return true;
+}
+
+std::optional<fd> open_directory(const std::string& path) {
+  const int file = retried([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); });
+  if (file >= 0) return fd(file);
+  if (errno == ENOENT) return std::nullopt;
+  if (errno == ENOTDIR || errno == ELOOP)
+    throw error(errc::unsafe_directory,
+                "open directory " + path + ": not a directory, or a symbolic link; name the directory itself");
+  throw error::from_errno(errno, "open directory " + path);
+}
+
+std::optional<fd> open_in(int directory, const std::string& name, bool writable, const std::string& path) {
+  const int flags = (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+  const int file = retried([&] { return ::openat(directory, name.c_str(), flags); });
+  if (file >= 0) return fd(file);
+  if (errno == ENOENT) return std::nullopt;
+  if (errno == ELOOP) throw error(errc::not_a_segment, "open " + path + ": a symbolic link, which is never followed");
+  throw error::from_errno(errno, "open " + path);
+}
+
+fd reopen(int file, bool writable) {
+  const auto path = proc_path(file);
+  const int fresh = retried([&] { return ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC); });
+  if (fresh < 0) throw error::from_errno(errno, "reopen " + path + " (is /proc mounted?)");
+  return fd(fresh);
+}
+
+std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::string& path) {
+  const int file = retried([&] { return ::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
+  if (file < 0) {
+    if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) return std::nullopt;
+    throw error::from_errno(errno, "create a file in " + path);
+  }
+  fd owned(file);
+  if (mode != 0600 && ::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod a new file in " + path);
+  return owned;
+}
+
+fd create_in(int directory, const std::string& name, std::uint32_t mode, const std::string& path) {
+  const int file = retried(
+      [&] { return ::openat(directory, name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600); });
+  if (file < 0) throw error::from_errno(errno, "create " + path);
+  fd owned(file);
+  if (mode != 0600 && ::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod " + path);
+  return owned;
+}
+
+void allocate(int file, std::uint64_t bytes, const std::string& path) {
+  const auto what = "allocate " + std::to_string(bytes) + " bytes in " + path;
+  if (bytes > static_cast<std::uint64_t>(INT64_MAX)) throw error(errc::bad_argument, what + ": too large");
+  // Not posix_fallocate: where the filesystem cannot, glibc would write to every page instead of saying so.
+  if (retried([&] { return ::fallocate(file, 0, 0, static_cast<off_t>(bytes)); }) == 0) return;
+  if (errno == ENOSPC)
+    throw error(errc::no_space,
+                what + ": no space left; make room there, or choose a smaller capacity or another directory");
+  if (errno == EFBIG || errno == EDQUOT)
+    throw error(errc::no_space, what + ": above the limit for files or the quota there");
+  throw error::from_errno(errno, what);
+}
+
+bool link_unnamed(int file, int directory, const std::string& name, const std::string& path) {
+  if (::linkat(AT_FDCWD, proc_path(file).c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
+  if (errno == EEXIST) return false;
+  throw error::from_errno(errno, "link " + path);
+}
+
+bool rename_new(int directory, const std::string& from, const std::string& to, const std::string& path) {
+  if (::syscall(SYS_renameat2, directory, from.c_str(), directory, to.c_str(), 1U /* RENAME_NOREPLACE */) == 0)
+    return true;
+  if (errno == EEXIST) return false;
+  throw error::from_errno(errno, "rename to " + path);
+}
+
+bool unlink_in(int directory, const std::string& name, const std::string& path) {
+  if (::unlinkat(directory, name.c_str(), 0) == 0) return true;
+  if (errno == ENOENT) return false;
+  throw error::from_errno(errno, "unlink " + path);
+}
+
+std::size_t read_at(int file, std::uint64_t offset, std::span<std::byte> into, const std::string& path) {
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const auto got = retried(
+        [&] { return ::pread(file, into.data() + done, into.size() - done, static_cast<off_t>(offset + done)); });
+    if (got < 0) throw error::from_errno(errno, "read " + path);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  return done;
+}
+
+void write_at(int file, std::uint64_t offset, std::span<const std::byte> from, const std::string& path) {
+  for (std::size_t done = 0; done < from.size();) {
+    const auto put = retried(
+        [&] { return ::pwrite(file, from.data() + done, from.size() - done, static_cast<off_t>(offset + done)); });
+    if (put < 0) throw error::from_errno(errno, "write " + path);
+    done += static_cast<std::size_t>(put);
+  }
+}
+
+std::vector<std::string> names_in(int directory, const std::string& path) {
+  fd fresh(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fresh) throw error::from_errno(errno, "open directory " + path);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fresh.get()), ::closedir);
+  if (!stream) throw error::from_errno(errno, "read directory " + path);
+  (void)fresh.release();  // the stream owns it now
+  std::vector<std::string> names;
+  for (errno = 0; const auto* entry = ::readdir(stream.get()); errno = 0) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  if (errno != 0) throw error::from_errno(errno, "read directory " + path);
+  return names;
+}
+
+}  // namespace sluice::os

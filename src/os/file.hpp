@@ -1,0 +1,73 @@
+#pragma once
+
+// Files and names: open(2), linkat(2), unlinkat(2), fstat(2), fallocate(2). Every failure is a sluice::error that names
+// what was tried on what, or a value where the caller expects it.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "os/fd.hpp"
+
+namespace sluice::os {
+
+/// In place of a directory's descriptor: names count from the working directory, absolute paths from the root.
+extern const int working_directory;
+
+struct file_facts {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t length_bytes = 0;
+  std::uint64_t resident_bytes = 0;  // blocks in use
+  std::uint32_t mode = 0;            // permission bits
+  std::uint32_t uid = 0;
+  bool is_regular = false;
+  bool is_directory = false;
+
+  [[nodiscard]] bool same_file(const file_facts& other) const noexcept {
+    return device == other.device && inode == other.inode;
+  }
+};
+
+[[nodiscard]] std::uint32_t effective_uid() noexcept;
+[[nodiscard]] std::uint64_t kernel_page_bytes() noexcept;
+
+/// @param facts_of throws when `file` is not open.
+[[nodiscard]] file_facts facts_of(int file, const std::string& path);
+/// Of a name in a directory, a symbolic link not followed. Empty when there is none.
+[[nodiscard]] std::optional<file_facts> facts_of_name(int directory, const std::string& name);
+
+/// mkdir(2) with exactly `mode`, whatever the umask; true when it was made by this call.
+bool make_directory(const std::string& path, std::uint32_t mode);
+/// O_DIRECTORY | O_NOFOLLOW; empty when it does not exist.
+[[nodiscard]] std::optional<fd> open_directory(const std::string& path);
+/// O_NOFOLLOW | O_CLOEXEC; empty when there is no such name.
+[[nodiscard]] std::optional<fd> open_in(int directory, const std::string& name, bool writable, const std::string& path);
+/// A fresh open file description of the same file, through /proc/self/fd.
+[[nodiscard]] fd reopen(int file, bool writable);
+
+/// O_TMPFILE with exactly `mode`; empty where the filesystem has none.
+[[nodiscard]] std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::string& path);
+/// O_CREAT | O_EXCL with exactly `mode`, for filesystems without O_TMPFILE.
+[[nodiscard]] fd create_in(int directory, const std::string& name, std::uint32_t mode, const std::string& path);
+/// Takes the space now: no space is an error here and never a signal later.
+void allocate(int file, std::uint64_t bytes, const std::string& path);
+
+/// Gives an unnamed file its name; false when the name is taken.
+[[nodiscard]] bool link_unnamed(int file, int directory, const std::string& name, const std::string& path);
+/// renameat2(2) with RENAME_NOREPLACE; false when the new name is taken.
+[[nodiscard]] bool rename_new(int directory, const std::string& from, const std::string& to, const std::string& path);
+/// False when there was no such name.
+bool unlink_in(int directory, const std::string& name, const std::string& path);
+
+/// pread(2) until `into` is full or the file ends; how many bytes were read.
+[[nodiscard]] std::size_t read_at(int file, std::uint64_t offset, std::span<std::byte> into, const std::string& path);
+/// pwrite(2) of all of `from`.
+void write_at(int file, std::uint64_t offset, std::span<const std::byte> from, const std::string& path);
+
+[[nodiscard]] std::vector<std::string> names_in(int directory, const std::string& path);
+
+}  // namespace sluice::os

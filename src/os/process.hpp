@@ -1,0 +1,50 @@
+#pragma once
+
+// Who a process is, beyond its pid, and what became of it. proc(5), pidfd_open(2).
+
+#include <cstdint>
+#include <string>
+
+namespace sluice::os {
+
+/// pid (22 bits) << 42 | start time in clock ticks since boot (42 bits): one word, so it is never read half old and
+/// half new. Zero: nobody.
+using identity_word = std::uint64_t;
+
+[[nodiscard]] constexpr std::uint32_t pid_of(identity_word word) noexcept {
+  return static_cast<std::uint32_t>(word >> 42);
+}
+[[nodiscard]] constexpr std::uint64_t start_of(identity_word word) noexcept {
+  return word & ((std::uint64_t{1} << 42) - 1);
+}
+[[nodiscard]] constexpr identity_word make_identity(std::uint32_t pid, std::uint64_t start) noexcept {
+  return std::uint64_t{pid} << 42 | (start & ((std::uint64_t{1} << 42) - 1));
+}
+
+/// The calling process. The start time is 0 where /proc does not show this pid namespace.
+[[nodiscard]] identity_word self() noexcept;
+
+/// Inodes of /proc/self/ns/pid and time, 0 where unreadable: a pid means nothing in another pid namespace, a start time
+/// nothing in another time namespace.
+[[nodiscard]] std::uint64_t pid_namespace() noexcept;
+[[nodiscard]] std::uint64_t time_namespace() noexcept;
+
+/// /proc/sys/kernel/random/boot_id as two words; zeros where unreadable.
+struct boot_identity {
+  std::uint64_t words[2] = {0, 0};
+};
+[[nodiscard]] boot_identity boot() noexcept;
+
+enum class process_state { alive, stopped, dead, unknown };
+
+/// What became of the process `word` names, asked from the same pid namespace. A process that ended and was not reaped
+/// is dead; one whose main thread alone ended is not. Whatever is unclear is `unknown`.
+[[nodiscard]] process_state state_of(identity_word word) noexcept;
+
+/// The command's name, for people; empty when it cannot be read.
+[[nodiscard]] std::string command_of(std::uint32_t pid);
+
+/// getrandom(2).
+[[nodiscard]] std::uint64_t random_word() noexcept;
+
+}  // namespace sluice::os
