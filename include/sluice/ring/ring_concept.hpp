@@ -1,0 +1,61 @@
+#pragma once
+
+// What every ring kind offers, and what it asks of the world. A ring is an algorithm over memory that is given to it: it
+// makes no system call, takes no memory, waits for nobody and throws nothing.
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/layout/ring_view.hpp"
+
+namespace sluice {
+
+/// What mending asks of the world: who is dead, and one lock a seat that falls with its holder. Only cold paths call it.
+class seat_keeper {
+ public:
+  /// Whether the owner that sat at `seat_index` when its state word was `word` (taken) is proven dead; if so the seat is
+  /// marked dead before this returns. Whatever is unclear is alive.
+  virtual bool is_dead(std::uint32_t seat_index, std::uint64_t word) noexcept = 0;
+  /// Tries once for the lock of a seat whose owner is dead.
+  virtual bool try_lock(std::uint32_t seat_index) noexcept = 0;
+  virtual void unlock(std::uint32_t seat_index) noexcept = 0;
+  /// Notes a repair in the ring's log.
+  virtual void record(repair_kind what, std::uint32_t seat_index, std::uint64_t sequence) noexcept = 0;
+
+ protected:
+  ~seat_keeper() = default;
+};
+
+/// A ring kind: two sides, each used by one thread at a time, each made for a seat that its process holds.
+template <class R>
+concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_keeper& keeper, std::uint64_t count,
+                        typename R::producer& producer, typename R::consumer& consumer) {
+  { R::kind } -> std::convertible_to<ring_kind>;
+  // Settles what the dead owner of a seat left, under the seat's lock; false: not now, somebody else must act first.
+  { R::settle(view, seat_index, keeper) } -> std::same_as<bool>;
+
+  typename R::producer;
+  requires std::constructible_from<typename R::producer, const ring_view&, std::uint32_t>;
+  // Claims up to `count` slots; how many it got, 0 when full.
+  { producer.try_claim(count) } -> std::same_as<std::uint64_t>;
+  { producer.claimed(count) } -> std::same_as<std::byte*>;  // payload of the count-th claimed slot
+  // Publishes the first `count` of the claimed slots and abandons the rest.
+  { producer.publish(count) } -> std::same_as<void>;
+  // Whether everything published so far was released.
+  { producer.is_drained() } -> std::same_as<bool>;
+  // Something stalls: look for the dead and mend. True when it changed anything.
+  { producer.mend(keeper) } -> std::same_as<bool>;
+
+  typename R::consumer;
+  requires std::constructible_from<typename R::consumer, const ring_view&, std::uint32_t>;
+  // Up to `count` of the oldest messages; those peeked and not released come first. 0 when empty.
+  { consumer.try_peek(count) } -> std::same_as<std::uint64_t>;
+  { consumer.peeked(count) } -> std::same_as<const std::byte*>;    // payload of the count-th peeked message
+  { consumer.was_delivered_before(count) } -> std::same_as<bool>;  // marked redelivered
+  // Hands the first `count` peeked slots back.
+  { consumer.release(count) } -> std::same_as<void>;
+  { consumer.mend(keeper) } -> std::same_as<bool>;
+};
+
+}  // namespace sluice

@@ -1,0 +1,158 @@
+#pragma once
+
+// One producer, one consumer. After Lamport's ring (Specifying Concurrent Program Modules, TOPLAS 1983), but the
+// sequence travels in the slot: a slot's word and the beginning of its payload share a line, so a message costs one
+// cache miss and not two.
+//
+// Who writes what
+//   producer: the slots and their words; in its own seat, `sequence`: published up to here.
+//   consumer: in its own seat, `sequence`: released up to here, exactly, and `peeked`: handed out up to here; and
+//             control.head, a copy of `sequence` that is brought up to date only every eighth of the ring, because each
+//             time costs the producer a miss.
+// Invariants
+//   1. consumer.sequence <= producer's tail <= consumer.sequence + capacity.
+//   2. word(s) is published(lap of s) if and only if s was published in this lap; all-zero memory is an empty ring.
+//   3. control.head <= consumer.sequence. Neither is ever reset, whoever sits in the seat.
+// A death at any instruction
+//   Producer: a claimed slot is simply not published, nothing is owed. A successor finds the tail from seat and slots.
+//   Consumer: a successor continues at `sequence`; what lies below `peeked` may have been seen and is marked so.
+//
+// Edges
+//   W: producer's word store (release) -> consumer's word load (acquire): the payload is visible.
+//   S: consumer's sequence store (release) -> producer's sequence load (acquire): the slot may be overwritten.
+//   C: consumer's head copy store (release) -> producer's head copy load (acquire): the same, by the copy.
+//   P: consumer's peeked store (release) -> successor's peeked load (acquire): what may have been seen is marked.
+//   T: producer's tail store (release) -> successor's tail load (acquire): it resumes no earlier than published.
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/ring/ring_concept.hpp"
+
+namespace sluice {
+
+class spsc_ring {
+ public:
+  static constexpr ring_kind kind = ring_kind::spsc;
+
+  /// Nothing to settle: the successor finds everything in the seat and the slots.
+  static bool settle(const ring_view&, std::uint32_t, seat_keeper&) noexcept { return true; }
+
+  class producer {
+   public:
+    producer(const ring_view& ring, std::uint32_t seat_index) noexcept
+        : ring_(ring), own_(&ring.seats[seat_index]), peer_(&ring.seats[ring.first_seat(role::consumer)]) {
+      tail_ = own_->sequence.load(std::memory_order_acquire);  // T
+      // A predecessor may have died between publishing and noting it.
+      for (std::uint64_t i = 0; i < ring_.capacity() && is_published(tail_); ++i) ++tail_;
+      limit_ = tail_;
+    }
+
+    std::uint64_t try_claim(std::uint64_t count) noexcept {
+      if (limit_ - tail_ < count) [[unlikely]]
+        look_at_progress(count);
+      return std::min(limit_ - tail_, count);
+    }
+
+    [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept { return ring_.payload(tail_ + i); }
+
+    void publish(std::uint64_t count) noexcept {
+      for (std::uint64_t i = 0; i < count; ++i, ++tail_)
+        ring_.word(tail_).store(ring_.word_for(tail_, slot_kind::published), std::memory_order_release);  // W
+      own_->sequence.store(tail_, std::memory_order_release);                                             // T
+    }
+
+    [[nodiscard]] bool is_drained() const noexcept {
+      return peer_->sequence.load(std::memory_order_acquire) == tail_;
+    }  // S
+
+    bool mend(seat_keeper&) noexcept { return false; }
+
+   private:
+    [[nodiscard]] bool is_published(std::uint64_t sequence) const noexcept {
+      return ring_.word(sequence).load(std::memory_order_relaxed) ==
+             ring_.word_for(sequence, slot_kind::published);  // own or a dead predecessor's store
+    }
+
+    void look_at_progress(std::uint64_t count) noexcept {
+      believe(ring_.control->head.load(std::memory_order_acquire));  // C
+      // The exact word costs the consumer a miss: only when the copy does not help.
+      if (limit_ - tail_ < count) believe(peer_->sequence.load(std::memory_order_acquire));  // S
+    }
+
+    /// Progress is input: a value that no consumer can have written changes nothing.
+    void believe(std::uint64_t progress) noexcept {
+      if (tail_ - progress <= ring_.capacity()) limit_ = std::max(limit_, progress + ring_.capacity());
+    }
+
+    ring_view ring_;
+    seat* own_;
+    const seat* peer_;
+    std::uint64_t tail_ = 0;   // next sequence to publish
+    std::uint64_t limit_ = 0;  // first sequence that may still be in use
+  };
+
+  class consumer {
+   public:
+    consumer(const ring_view& ring, std::uint32_t seat_index) noexcept
+        : ring_(ring), own_(&ring.seats[seat_index]), copy_every_(std::max<std::uint64_t>(1, ring.capacity() / 8)) {
+      head_ = own_->sequence.load(std::memory_order_acquire);   // S
+      peeked_ = own_->peeked.load(std::memory_order_acquire);   // P
+      if (peeked_ - head_ > ring_.capacity()) peeked_ = head_;  // nothing that a correct consumer wrote
+      delivered_before_ = peeked_;
+      copied_ = ring_.control->head.load(std::memory_order_relaxed);  // only this side writes it
+    }
+
+    std::uint64_t try_peek(std::uint64_t count) noexcept {
+      std::uint64_t ready = 0;
+      while (ready < count && is_published(head_ + ready)) ++ready;
+      if (head_ + ready > peeked_) {
+        peeked_ = head_ + ready;
+        own_->peeked.store(peeked_, std::memory_order_release);  // P: before it is handed out
+      }
+      return ready;
+    }
+
+    [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept { return ring_.payload(head_ + i); }
+    [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return head_ + i < delivered_before_; }
+
+    void release(std::uint64_t count) noexcept {
+      if (head_ < delivered_before_) [[unlikely]]
+        count_redelivered(std::min(count, delivered_before_ - head_));
+      head_ += count;
+      own_->sequence.store(head_,
+                           std::memory_order_release);  // S: before the copy, or a successor would begin too early
+      if (head_ - copied_ >= copy_every_) {
+        ring_.control->head.store(head_, std::memory_order_release);  // C
+        copied_ = head_;
+      }
+    }
+
+    bool mend(seat_keeper&) noexcept { return false; }
+
+   private:
+    [[nodiscard]] bool is_published(std::uint64_t sequence) const noexcept {
+      return ring_.word(sequence).load(std::memory_order_acquire) ==
+             ring_.word_for(sequence, slot_kind::published);  // W
+    }
+
+    void count_redelivered(std::uint64_t count) noexcept {
+      own_->redelivered.store(own_->redelivered.load(std::memory_order_relaxed) + count,
+                              std::memory_order_relaxed);  // own line
+    }
+
+    ring_view ring_;
+    seat* own_;
+    std::uint64_t head_ = 0;              // next sequence to release
+    std::uint64_t peeked_ = 0;            // what own_->peeked says
+    std::uint64_t delivered_before_ = 0;  // a dead predecessor may have seen everything below
+    std::uint64_t copied_ = 0;            // what control.head says
+    std::uint64_t copy_every_;
+  };
+};
+
+static_assert(ring<spsc_ring>);
+
+}  // namespace sluice
