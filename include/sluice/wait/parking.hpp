@@ -1,0 +1,75 @@
+#pragma once
+
+// Sleeping without being forgotten, and waking without paying when nobody sleeps.
+//
+// The danger: the publisher stores its message and then looks whether somebody sleeps; the waiter says "I sleep" and
+// then looks whether there is a message. Each side stores and then loads what the other stored, the one order that even
+// x86 does not keep, and both could miss each other. A full fence on both sides cures it, but the publisher would pay
+// for it with every message. So the rare side pays for both: the waiter, having said that it sleeps, calls
+// membarrier(2), which runs a full barrier on every processor where a participant runs. After that either the publisher
+// sees the waiter or the waiter sees the message. The publisher needs a compiler barrier only.
+// Where membarrier is missing the ring is in fence mode, for good, and publishing costs a fence.
+//
+// What deaths do: a publisher may die between message and wake, and a woken process before it looks. Both are the
+// tick's: nobody sleeps longer than tick_ns without looking again.
+//
+// Edges
+//   F: waker's futex word add (release) -> sleeper's futex word load (acquire): what was published before is visible.
+//   B: sleeper's parked bit set (release) -> the clear of that bit (acq_rel): the seat behind the bit is seen as parked.
+//   M: publisher's word store, then the fence (seq_cst) or compiler barrier -> waiter's parked bit, then the fence
+//      (seq_cst) or membarrier(2): one of the two sees the other.
+
+#include <atomic>
+#include <cstdint>
+
+#include "sluice/layout/ring_view.hpp"
+
+namespace sluice {
+
+/// The longest anybody sleeps without looking again: what bounds the delay that a death can cause.
+inline constexpr std::uint64_t tick_ns = 50'000'000;
+
+/// No deadline.
+inline constexpr std::uint64_t never = ~std::uint64_t{0};
+
+/// CLOCK_MONOTONIC now, plus a timeout, without running over.
+[[nodiscard]] std::uint64_t monotonic_now_ns() noexcept;
+[[nodiscard]] std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept;
+
+/// Wakes up to `count` sleepers of a role; those who died asleep do not count. One to three system calls a sleeper.
+void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexcept;
+
+/// After publishing or releasing `count` slots: wakes whoever sleeps for it. A load and a branch when nobody does.
+/// Threads and processes: any.
+inline void wake_parked(const ring_view& ring, role whom, std::uint64_t count) noexcept {
+  auto& control = *ring.control;
+  if (control.mode.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(wake_mode::membarrier)) [[likely]]
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // M
+  else
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // M
+  if (control.parked[static_cast<std::uint32_t>(whom)].load(std::memory_order_relaxed) != 0) [[unlikely]]
+    wake_sleepers(ring, whom, count);
+}
+
+/// One participant's place to sleep: its seat's futex word, and its bit among the parked of its role.
+/// One thread at a time. A death while parked leaves the bit; the next waker pays one system call for it, once.
+class sleeper {
+ public:
+  sleeper(const ring_view& ring, role own, std::uint32_t seat_index) noexcept
+      : ring_(ring), own_(own), seat_index_(seat_index) {}
+
+  /// Says "I sleep" so that every later publisher sees it. The caller must look again before sleep().
+  /// @return what sleep() needs.
+  [[nodiscard]] std::uint32_t announce() noexcept;
+  /// Sleeps until woken since announce(), or for `timeout_ns`, or spuriously.
+  void sleep(std::uint32_t announced, std::uint64_t timeout_ns) noexcept;
+  /// Awake again. After every announce().
+  void retract() noexcept;
+
+ private:
+  ring_view ring_;
+  role own_;
+  std::uint32_t seat_index_;
+};
+
+}  // namespace sluice

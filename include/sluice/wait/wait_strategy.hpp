@@ -1,0 +1,91 @@
+#pragma once
+
+// How a participant waits. A strategy is a type: it is given a place to sleep and two questions, and decides when to ask
+// them. `look(exact)` is cheap and may be asked at every turn; `exact` asks for the costly, final answer that must come
+// before one sleeps. `tick()` asks about deaths and mends; it makes system calls and is asked once a tick.
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+
+#include "sluice/base/pause.hpp"
+#include "sluice/wait/parking.hpp"
+
+namespace sluice {
+
+/// Why a wait ended.
+enum class wait_result {
+  ready,      ///< there is a message, or room for one
+  closed,     ///< the channel was closed (and, for a consumer, everything was delivered)
+  peer_gone,  ///< every process on the other side has died; said once for each such death. A successor may come.
+  timed_out,  ///< none of these within the time given
+};
+
+[[nodiscard]] constexpr const char* to_string(wait_result result) noexcept {
+  switch (result) {
+    case wait_result::ready: return "ready";
+    case wait_result::closed: return "closed";
+    case wait_result::peer_gone: return "peer_gone";
+    case wait_result::timed_out: return "timed_out";
+  }
+  return "unknown";
+}
+
+/// What is known so far; empty: go on waiting.
+using wait_answer = std::optional<wait_result>;
+
+template <class S>
+concept wait_strategy = requires(S strategy, sleeper& place, wait_answer (*look)(bool), wait_answer (*tick)(),
+                                 std::uint64_t deadline_ns) {
+  { strategy.wait(place, look, tick, deadline_ns) } -> std::same_as<wait_result>;
+};
+
+namespace detail {
+
+/// The part that all strategies share: polls until `until_ns`, then gives up with an empty answer. Yields the processor
+/// now and then once it has polled for longer than a busy partner takes, so that a partner on the same core can run.
+template <class Look>
+wait_answer poll(Look& look, std::uint64_t until_ns);
+
+void yield_processor() noexcept;
+[[nodiscard]] bool has_one_processor() noexcept;
+
+/// Sleeps, a tick at a time, until an answer comes or `deadline_ns`.
+template <class Look, class Tick>
+wait_result sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t deadline_ns);
+
+}  // namespace detail
+
+template <class Look>
+wait_answer detail::poll(Look& look, std::uint64_t until_ns) {
+  constexpr int polls_between_clocks = 64;
+  constexpr int rounds_before_pause = 16;  // a few microseconds: a pause would come on top of an answer that is near
+  constexpr int rounds_before_yield = 32;  // some tens of microseconds
+  for (int round = 0;; ++round) {
+    for (int i = 0; i < polls_between_clocks; ++i) {
+      if (auto answer = look(i + 1 == polls_between_clocks)) return answer;
+      if (round >= rounds_before_pause) cpu_pause();
+    }
+    if (monotonic_now_ns() >= until_ns) return std::nullopt;
+    if (round >= rounds_before_yield) yield_processor();
+  }
+}
+
+template <class Look, class Tick>
+wait_result detail::sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t deadline_ns) {
+  for (;;) {
+    const auto announced = place.announce();
+    auto answer = look(true);
+    const auto now = monotonic_now_ns();
+    if (!answer && now < deadline_ns) {
+      place.sleep(announced, deadline_ns - now < tick_ns ? deadline_ns - now : tick_ns);
+      answer = look(true);
+    }
+    place.retract();
+    if (answer) return *answer;
+    if (auto verdict = tick()) return *verdict;
+    if (monotonic_now_ns() >= deadline_ns) return wait_result::timed_out;
+  }
+}
+
+}  // namespace sluice

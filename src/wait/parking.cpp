@@ -1,0 +1,91 @@
+#include "sluice/wait/parking.hpp"
+
+#include <bit>
+
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+#include "os/membarrier.hpp"
+
+namespace sluice {
+namespace {
+
+// Seats of a role share the 64 bits of one word: seat i has bit i % 64.
+constexpr std::uint32_t parked_bits = 64;
+
+std::atomic<std::uint64_t>& parked_of(const ring_view& ring, role whom) noexcept {
+  return ring.control->parked[static_cast<std::uint32_t>(whom)];
+}
+
+/// Whether a seat of bit `bit`, other than `except`, is announced. The caller has cleared the bit (B).
+bool shares_bit(const ring_view& ring, role whom, std::uint32_t bit, std::uint32_t except) noexcept {
+  for (std::uint32_t i = bit; i < ring.seat_count(whom); i += parked_bits)
+    if (i != except && ring.seats[ring.first_seat(whom) + i].parked.load(std::memory_order_relaxed) != 0) return true;
+  return false;
+}
+
+/// Wakes one sleeper among the seats of a bit that was just cleared; false when none of them was really asleep.
+bool wake_one_of(const ring_view& ring, role whom, std::uint32_t bit) noexcept {
+  for (std::uint32_t i = bit; i < ring.seat_count(whom); i += parked_bits) {
+    auto& sleeping = ring.seats[ring.first_seat(whom) + i];
+    if (sleeping.parked.exchange(0, std::memory_order_relaxed) == 0) continue;  // B made it visible
+    sleeping.futex.fetch_add(1, std::memory_order_release);                     // F
+    if (os::futex_wake(sleeping.futex, 1) == 0) continue;                       // dead, or not yet asleep: it will look
+    if (shares_bit(ring, whom, bit, i))
+      parked_of(ring, whom).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::uint64_t monotonic_now_ns() noexcept { return os::monotonic_ns(); }
+
+std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept {
+  const auto now = os::monotonic_ns();
+  return timeout_ns > never - now ? never : now + timeout_ns;
+}
+
+void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexcept {
+  auto& parked = parked_of(ring, whom);
+  auto bits = parked.load(std::memory_order_relaxed);  // a guess; fetch_and decides
+  while (count > 0 && bits != 0) {
+    const auto bit = static_cast<std::uint32_t>(std::countr_zero(bits));
+    const auto mask = std::uint64_t{1} << bit;
+    bits &= ~mask;
+    if ((parked.fetch_and(~mask, std::memory_order_acq_rel) & mask) == 0) continue;  // B: another waker has it
+    if (wake_one_of(ring, whom, bit)) --count;
+  }
+}
+
+std::uint32_t sleeper::announce() noexcept {
+  auto& own = ring_.seats[seat_index_];
+  auto& mode = ring_.control->mode;
+  const auto fence = static_cast<std::uint32_t>(wake_mode::fence);
+  const auto bit = (seat_index_ - ring_.first_seat(own_)) % parked_bits;
+  const auto announced = own.futex.load(std::memory_order_acquire);                     // F
+  own.parked.store(1, std::memory_order_relaxed);                                       // the bit publishes it
+  parked_of(ring_, own_).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
+  if (mode.load(std::memory_order_relaxed) == fence || !os::membarrier_global()) {
+    mode.store(fence, std::memory_order_relaxed);  // for good; a publisher that has not seen it yet costs one tick
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // M
+  }
+  return announced;
+}
+
+void sleeper::sleep(std::uint32_t announced, std::uint64_t timeout_ns) noexcept {
+  auto& own = ring_.seats[seat_index_];
+  own.parks.store(own.parks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own counter
+  os::futex_wait(own.futex, announced, timeout_ns);
+}
+
+void sleeper::retract() noexcept {
+  auto& parked = parked_of(ring_, own_);
+  const auto place = seat_index_ - ring_.first_seat(own_);
+  const auto mask = std::uint64_t{1} << place % parked_bits;
+  ring_.seats[seat_index_].parked.store(0, std::memory_order_relaxed);  // own word
+  parked.fetch_and(~mask, std::memory_order_acq_rel);                   // B
+  if (shares_bit(ring_, own_, place % parked_bits, place)) parked.fetch_or(mask, std::memory_order_release);  // B
+}
+
+}  // namespace sluice
