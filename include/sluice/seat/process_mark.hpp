@@ -1,0 +1,27 @@
+#pragma once
+
+// Notices fork without a system call: one word in a page of this process alone that reads as zero in every forked child
+// (MADV_WIPEONFORK), raw clone included.
+
+#include <atomic>
+#include <cstdint>
+
+namespace sluice {
+
+class process_mark {
+ public:
+  /// The mark of the calling process, made at first use. @throws error when the page cannot be had.
+  static process_mark here();
+
+  /// Whether the caller is the process this mark was taken in: one load. After fork, false in the child.
+  [[nodiscard]] bool is_here() const noexcept {
+    return page_->load(std::memory_order_relaxed) == value_;
+  }  // wiped by the kernel
+
+ private:
+  process_mark(const std::atomic<std::uint64_t>* page, std::uint64_t value) noexcept : page_(page), value_(value) {}
+  const std::atomic<std::uint64_t>* page_;
+  std::uint64_t value_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,116 @@
+#pragma once
+
+// The seats of one ring: taking one, leaving it, and telling the dead from the slow.
+//
+// Where the segment has a file, a seat is held by a kernel lock on one byte of it, which falls when the owner's address
+// space goes, however it goes (see byte_lock.hpp); lock free means dead, lock held means alive, in any pid namespace.
+// Where it has none (anonymous, /dev/zero), pid and start time decide, asked from the same pid namespace; what is
+// unclear is alive.
+//
+// Invariants
+//   1. Nobody writes into a seat but its owner and, once that is dead, the holder of the seat's lock.
+//   2. A death is written down (taken -> dead) before anything of the dead is touched, and a dead seat is settled before
+//      it is given to somebody else. Settling may be repeated from any point.
+//   3. State words only go up: a generation that was dead once is dead for ever, whoever sits there now.
+//
+// Edges
+//   A: owner's state store (release) -> everybody's state load (acquire): identity and cleared words are visible.
+//   D: state change taken -> dead (acq_rel) -> state load under the lock (acquire): the verdict is visible.
+//   L: mender word exchange (acq_rel) -> next mender's exchange (acq_rel): one mender's work is visible to the next.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/layout/ring_view.hpp"
+#include "sluice/ring/ring_concept.hpp"
+#include "sluice/seat/process_mark.hpp"
+#include "sluice/segment/segment.hpp"
+
+namespace sluice {
+
+/// What became of a participant.
+enum class liveness { alive, stopped, dead, unknown };
+
+[[nodiscard]] const char* to_string(liveness value) noexcept;
+
+/// One seat as others see it: for peers, for errors and for `inspect`.
+struct seat_report {
+  std::uint32_t index = 0;  // within its ring, producers first
+  sluice::role role = role::producer;
+  seat_state state = seat_state::free;
+  std::uint64_t generation = 0;
+  std::uint32_t pid = 0;  // as the owner saw itself
+  liveness alive = liveness::unknown;
+  std::string command;        // the owner's name, when it can be read
+  std::string process_state;  // alive, stopped, dead or unknown, of the process alone
+  std::uint64_t taken_realtime_ns = 0;
+  bool same_pid_namespace = true;
+  bool is_parked = false;
+  std::uint64_t intent = 0, sequence = 0, peeked = 0, messages = 0, redelivered = 0, abandoned = 0, parks = 0;
+};
+
+/// The other side of a ring, at one moment.
+struct peer_count {
+  std::uint32_t alive = 0;
+  std::uint32_t dead = 0;    // died, and nobody sits there since
+  std::uint64_t deaths = 0;  // changes when one more has died
+};
+
+class seat_table;
+
+/// A seat that this process holds. Leaves in order when it goes.
+class held_seat {
+ public:
+  held_seat(held_seat&&) noexcept;
+  held_seat& operator=(held_seat&&) noexcept;
+  ~held_seat();
+
+  [[nodiscard]] std::uint32_t index() const noexcept;
+
+ private:
+  friend class seat_table;
+  struct impl;
+  explicit held_seat(std::unique_ptr<impl> held) noexcept;
+  std::unique_ptr<impl> impl_;
+};
+
+/// Cheap to copy; refers to the segment and keeps it mapped. Threads: copies are independent.
+class seat_table {
+ public:
+  /// @param ring_index  which ring of the segment.
+  seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index);
+
+  /// Leaves what a dead owner left settled; false when that must wait.
+  using settler = bool (*)(const ring_view&, std::uint32_t seat_index, seat_keeper&);
+
+  /// Takes a seat of `own` for this process, a dead owner's after settling it.
+  /// @throws error seat_taken, with the pids and states of those who sit there.
+  [[nodiscard]] held_seat take(role own, settler settle, const std::string& where);
+
+  /// Proves deaths and counts. System calls: a few for each seat that is taken.
+  [[nodiscard]] peer_count count(role whom);
+
+  /// Every seat that was ever taken. Changes nothing.
+  [[nodiscard]] std::vector<seat_report> report() const;
+
+  /// Whom mending asks; valid as long as the table.
+  [[nodiscard]] seat_keeper& keeper() noexcept;
+
+ private:
+  friend class held_seat;
+  struct impl;
+  std::shared_ptr<impl> impl_;
+};
+
+/// Offsets, beyond any file, of the bytes that are locked. docs/format.md, table 6.
+inline constexpr std::uint64_t gate_lock_offset = std::uint64_t{1} << 62;
+inline constexpr std::uint64_t presence_lock_offset = gate_lock_offset + 1;
+[[nodiscard]] constexpr std::uint64_t seat_lock_offset(std::uint32_t ring_index, std::uint32_t seat_index) noexcept {
+  return gate_lock_offset + 0x10000 + std::uint64_t{ring_index} * 0x10000 + seat_index;
+}
+
+}  // namespace sluice

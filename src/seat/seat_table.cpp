@@ -1,0 +1,296 @@
+#include "sluice/seat/seat_table.hpp"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "os/byte_lock.hpp"
+#include "os/clock.hpp"
+#include "os/membarrier.hpp"
+#include "os/process.hpp"
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+namespace {
+
+liveness liveness_of(os::process_state state) noexcept {
+  switch (state) {
+    case os::process_state::alive: return liveness::alive;
+    case os::process_state::stopped: return liveness::stopped;
+    case os::process_state::dead: return liveness::dead;
+    case os::process_state::unknown: break;
+  }
+  return liveness::unknown;
+}
+
+}  // namespace
+
+const char* to_string(liveness value) noexcept {
+  switch (value) {
+    case liveness::alive: return "alive";
+    case liveness::stopped: return "stopped";
+    case liveness::dead: return "dead";
+    case liveness::unknown: break;
+  }
+  return "unknown";
+}
+
+/// The lock of one seat: a kernel lock where there is a file, else the seat's mender word.
+struct seat_lock {
+  std::optional<os::byte_lock> byte;
+  std::atomic<std::uint64_t>* mender = nullptr;
+};
+
+struct seat_table::impl final : seat_keeper {
+  impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_)
+      : memory(std::move(memory_)),
+        ring(ring_),
+        ring_index(ring_index_),
+        self(os::self()),
+        pid_namespace(os::pid_namespace()) {
+    // In another pid namespace than the creator's our pid would name a stranger: a mender nobody can judge.
+    mender_word = pid_namespace == memory.header().pid_namespace ? self : os::make_identity(0, 1);
+  }
+  virtual ~impl() = default;
+
+  segment memory;
+  ring_view ring;
+  std::uint32_t ring_index;
+  os::identity_word self;
+  os::identity_word mender_word;
+  std::uint64_t pid_namespace;
+  std::map<std::uint32_t, seat_lock> mending;  // the locks that keeper() holds
+
+  [[nodiscard]] role role_of(std::uint32_t i) const noexcept {
+    return i < ring.producer_seats ? role::producer : role::consumer;
+  }
+
+  [[nodiscard]] liveness process_of(std::uint32_t i) const noexcept {
+    const auto& record = ring.seats[i];
+    if (record.pid_namespace.load(std::memory_order_relaxed) != pid_namespace)
+      return liveness::unknown;                                                      // input; a verdict needs more
+    return liveness_of(os::state_of(record.owner.load(std::memory_order_relaxed)));  // the caller compares states
+  }
+
+  /// Whether the process that sits (or sat) there is gone. Unclear is no.
+  [[nodiscard]] bool owner_is_gone(std::uint32_t i) const noexcept {
+    if (!memory.has_file()) return process_of(i) == liveness::dead;
+    try {
+      return !os::byte_lock::is_held(memory.file().descriptor, seat_lock_offset(ring_index, i), 1);
+    } catch (const error&) {
+      return false;
+    }
+  }
+
+  bool is_dead(std::uint32_t i, std::uint64_t word) noexcept override {
+    if (state_of(word) == seat_state::dead) return true;
+    if (state_of(word) != seat_state::taken || !owner_is_gone(i)) return false;
+    std::atomic_thread_fence(
+        std::memory_order_seq_cst);  // D: what the dead wrote is visible to whoever acts on the verdict
+    mark_dead(i, word);
+    return true;  // when the word has changed meanwhile: whoever sat there then is gone all the same
+  }
+
+  void mark_dead(std::uint32_t i, std::uint64_t word) noexcept {
+    ring.seats[i].state.compare_exchange_strong(word, seat_word(seat_state::dead, generation_of(word)),
+                                                std::memory_order_acq_rel);  // D
+  }
+
+  [[nodiscard]] std::optional<seat_lock> lock_seat(std::uint32_t i) noexcept {
+    try {
+      if (memory.has_file()) {
+        auto byte = os::byte_lock::try_lock(memory.file().descriptor, seat_lock_offset(ring_index, i),
+                                            os::lock_mode::exclusive);
+        if (!byte) return std::nullopt;
+        return seat_lock{std::move(byte), nullptr};
+      }
+    } catch (const error&) {
+      return std::nullopt;
+    }
+    auto& mender = ring.seats[i].mender;
+    auto holder = mender.load(std::memory_order_relaxed);  // the exchange decides
+    if (holder != 0 && os::state_of(holder) != os::process_state::dead) return std::nullopt;
+    if (!mender.compare_exchange_strong(holder, mender_word, std::memory_order_acq_rel, std::memory_order_relaxed))
+      return std::nullopt;  // L
+    return seat_lock{std::nullopt, &mender};
+  }
+
+  static void unlock_seat(seat_lock& lock) noexcept {
+    if (lock.mender != nullptr) lock.mender->exchange(0, std::memory_order_acq_rel);  // L
+  }
+
+  bool try_lock(std::uint32_t i) noexcept override {
+    auto lock = lock_seat(i);
+    if (!lock) return false;
+    mending.insert_or_assign(i, std::move(*lock));
+    return true;
+  }
+
+  void unlock(std::uint32_t i) noexcept override {
+    const auto found = mending.find(i);
+    if (found == mending.end()) return;
+    unlock_seat(found->second);
+    mending.erase(found);
+  }
+
+  void record(repair_kind what, std::uint32_t i, std::uint64_t sequence) noexcept override {
+    auto& control = *ring.control;
+    const auto number = control.repairs.fetch_add(1, std::memory_order_relaxed) + 1;  // a log for people
+    auto& counter = what == repair_kind::hole         ? control.holes
+                    : what == repair_kind::redelivery ? control.redelivered
+                                                      : control.settled;
+    counter.fetch_add(1, std::memory_order_relaxed);
+    auto& entry = control.log[(number - 1) % repair_log_entries];
+    entry.number.store(0, std::memory_order_relaxed);
+    entry.realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);
+    entry.mender.store(self, std::memory_order_relaxed);
+    entry.dead.store(ring.seats[i].owner.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    entry.seat_and_what.store(std::uint64_t{i} << 8 | static_cast<std::uint64_t>(what), std::memory_order_relaxed);
+    entry.sequence.store(sequence, std::memory_order_relaxed);
+    entry.number.store(number, std::memory_order_relaxed);
+  }
+};
+
+struct held_seat::impl {
+  std::shared_ptr<seat_table::impl> table;
+  std::uint32_t index = 0;
+  std::optional<os::byte_lock> lock;
+  process_mark mark = process_mark::here();
+
+  impl() = default;
+  ~impl() {
+    if (!mark.is_here()) {  // a forked child: the seat is the parent's
+      if (lock) lock->forget();
+      return;
+    }
+    auto& record = table->ring.seats[index];
+    record.parked.store(0, std::memory_order_relaxed);               // A publishes it
+    const auto word = record.state.load(std::memory_order_relaxed);  // ours since we took it
+    record.state.store(seat_word(seat_state::free, generation_of(word)), std::memory_order_release);  // A
+  }
+};
+
+held_seat::held_seat(std::unique_ptr<impl> held) noexcept : impl_(std::move(held)) {}
+held_seat::held_seat(held_seat&&) noexcept = default;
+held_seat& held_seat::operator=(held_seat&&) noexcept = default;
+held_seat::~held_seat() = default;
+std::uint32_t held_seat::index() const noexcept { return impl_->index; }
+
+seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index)
+    : impl_(std::make_shared<impl>(std::move(memory), ring, ring_index)) {}
+
+held_seat seat_table::take(role own, settler settle, const std::string& where) {
+  auto& table = *impl_;
+  const auto& ring = table.ring;
+  auto held = std::make_unique<held_seat::impl>();  // whatever can fail, fails before a lock is held
+  // Before the seat is ours, or another's membarrier would miss this process.
+  if (!os::membarrier_register())
+    ring.control->mode.store(static_cast<std::uint32_t>(wake_mode::fence), std::memory_order_relaxed);
+
+  const auto first = ring.first_seat(own);
+  for (std::uint32_t i = first; i < first + ring.seat_count(own); ++i) {
+    auto& record = ring.seats[i];
+    const auto seen = record.state.load(std::memory_order_acquire);  // A, D
+    if (state_of(seen) == seat_state::taken && !table.is_dead(i, seen)) continue;
+    auto lock = table.lock_seat(i);
+    if (!lock) continue;
+    auto word = record.state.load(std::memory_order_acquire);  // A, D: it may have changed before we had the lock
+    if (state_of(word) == seat_state::taken) {
+      // A kernel lock is the owner's for as long as it sits there: now that it is ours, the owner is dead.
+      if (lock->byte) {
+        table.mark_dead(i, word);
+      } else if (!table.is_dead(i, word)) {
+        seat_table::impl::unlock_seat(*lock);
+        continue;
+      }
+      word = record.state.load(std::memory_order_acquire);  // A, D
+    }
+    const bool was_dead = state_of(word) == seat_state::dead;
+    if (was_dead && !settle(ring, i, table)) {
+      seat_table::impl::unlock_seat(*lock);
+      continue;
+    }
+    if (was_dead) table.record(repair_kind::takeover, i, record.sequence.load(std::memory_order_relaxed));
+    record.owner.store(table.self, std::memory_order_relaxed);  // A publishes these
+    record.pid_namespace.store(table.pid_namespace, std::memory_order_relaxed);
+    record.taken_realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);
+    record.parked.store(0, std::memory_order_relaxed);
+    record.state.store(seat_word(seat_state::taken, generation_of(word) + 1), std::memory_order_release);  // A
+    held->table = impl_;
+    held->index = i;
+    held->lock = std::move(lock->byte);
+    seat_table::impl::unlock_seat(*lock);
+    return held_seat(std::move(held));
+  }
+
+  std::string holders;
+  for (const auto& seat : report()) {
+    if (seat.role != own || seat.state != seat_state::taken) continue;
+    holders += (holders.empty() ? "pid " : ", pid ") + std::to_string(seat.pid) + " (" +
+               (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
+  }
+  throw error(errc::seat_taken,
+              where + ": " +
+                  (ring.seat_count(own) == 1
+                       ? std::string("the ") + to_string(own) + " seat is"
+                       : "all " + std::to_string(ring.seat_count(own)) + " " + to_string(own) + " seats are") +
+                  " taken by " + (holders.empty() ? "somebody who is just coming or leaving; try again" : holders));
+}
+
+peer_count seat_table::count(role whom) {
+  peer_count peers;
+  const auto& ring = impl_->ring;
+  const auto first = ring.first_seat(whom);
+  for (std::uint32_t i = first; i < first + ring.seat_count(whom); ++i) {
+    auto word = ring.seats[i].state.load(std::memory_order_acquire);  // A, D
+    if (state_of(word) == seat_state::taken && impl_->is_dead(i, word))
+      word = ring.seats[i].state.load(std::memory_order_acquire);  // A, D
+    if (state_of(word) == seat_state::taken) ++peers.alive;
+    if (state_of(word) != seat_state::dead && state_of(word) != seat_state::settled) continue;
+    ++peers.dead;
+    peers.deaths = fnv1a(generation_of(word), fnv1a(i, peers.deaths));
+  }
+  return peers;
+}
+
+std::vector<seat_report> seat_table::report() const {
+  std::vector<seat_report> seats;
+  const auto& ring = impl_->ring;
+  for (std::uint32_t i = 0; i < ring.producer_seats + ring.consumer_seats; ++i) {
+    const auto& record = ring.seats[i];
+    const auto word = record.state.load(std::memory_order_acquire);  // A, D
+    if (generation_of(word) == 0) continue;
+    seat_report seat;
+    seat.index = i;
+    seat.role = impl_->role_of(i);
+    seat.state = state_of(word);
+    seat.generation = generation_of(word);
+    seat.pid = os::pid_of(record.owner.load(std::memory_order_relaxed));
+    seat.taken_realtime_ns = record.taken_realtime_ns.load(std::memory_order_relaxed);
+    seat.same_pid_namespace = record.pid_namespace.load(std::memory_order_relaxed) == impl_->pid_namespace;
+    seat.is_parked = record.parked.load(std::memory_order_relaxed) != 0;
+    seat.intent = record.intent.load(std::memory_order_relaxed);
+    seat.sequence = record.sequence.load(std::memory_order_relaxed);
+    seat.peeked = record.peeked.load(std::memory_order_relaxed);
+    seat.messages = record.messages.load(std::memory_order_relaxed);
+    seat.redelivered = record.redelivered.load(std::memory_order_relaxed);
+    seat.abandoned = record.abandoned.load(std::memory_order_relaxed);
+    seat.parks = record.parks.load(std::memory_order_relaxed);
+    const auto process = impl_->process_of(i);
+    seat.process_state = to_string(process);
+    if (seat.state == seat_state::taken) {
+      const bool gone = impl_->owner_is_gone(i);
+      seat.alive = gone ? liveness::dead : process == liveness::stopped ? liveness::stopped : liveness::alive;
+      if (!gone && seat.same_pid_namespace && process != liveness::dead) seat.command = os::command_of(seat.pid);
+    } else {
+      seat.alive = liveness::dead;
+    }
+    seats.push_back(std::move(seat));
+  }
+  return seats;
+}
+
+seat_keeper& seat_table::keeper() noexcept { return *impl_; }
+
+}  // namespace sluice
