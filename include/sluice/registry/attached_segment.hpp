@@ -1,0 +1,38 @@
+#pragma once
+
+// A segment in use by this process. While it lives, nobody sweeps the name away; the last one out of an ephemeral
+// segment takes the name with it.
+
+#include <memory>
+#include <string>
+
+#include "sluice/layout/segment_plan.hpp"
+#include "sluice/segment/segment.hpp"
+
+namespace sluice {
+
+/// Shared ownership: copies refer to the same attachment. Threads: copies are independent.
+class attached_segment {
+ public:
+  /// A segment without a name, to be shared by fork.
+  static attached_segment unnamed(segment memory, std::string what);
+
+  [[nodiscard]] const segment& memory() const noexcept;
+  /// How errors call it: `"orders"`, or `anonymous segment`.
+  [[nodiscard]] const std::string& what() const noexcept;
+
+  /// After fork: makes this process a participant of its own, which it is not by inheritance. No cost otherwise.
+  /// @throws error not_found: the name has been removed meanwhile.
+  void join_here();
+
+ private:
+  friend class registry;
+  struct impl;
+  explicit attached_segment(std::shared_ptr<impl> attached) noexcept : impl_(std::move(attached)) {}
+  std::shared_ptr<impl> impl_;
+};
+
+/// Writes the header of `plan` into fresh zeroed memory and attaches to it: a segment without a name.
+[[nodiscard]] attached_segment format_unnamed(segment memory, const segment_plan& plan);
+
+}  // namespace sluice

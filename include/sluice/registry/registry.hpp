@@ -1,0 +1,99 @@
+#pragma once
+
+// Names to segments, in a directory, without a daemon.
+//
+// A segment is built whole in a file without a name and enters the directory by one linkat(2): a name is either absent
+// or whole. A name leaves only by the hand of whoever holds its gate, and never while somebody living is attached.
+//
+// Locks, all kernel-held and all on bytes of the segment's own file (byte_lock.hpp, docs/format.md table 6):
+//   gate      shared to attach, exclusive to remove; held for a few system calls only.
+//   presence  shared, for as long as a process is attached.
+//   seats     one each.
+// attach = open, gate shared, does the name still lead to this file (else start again), presence, gate released.
+// remove = open, gate exclusive, same question, nobody present, unlink, gate released.
+// The creator is present before the name exists. Whoever is killed anywhere in this loses its locks and leaves nothing
+// but a nameless file, which the kernel frees, or a whole segment.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/layout/segment_plan.hpp"
+#include "sluice/registry/attached_segment.hpp"
+#include "sluice/registry/segment_info.hpp"
+#include "sluice/registry/segment_name.hpp"
+
+namespace sluice {
+
+/// How a new segment's name and file are to be.
+struct naming {
+  sluice::lifetime lifetime = sluice::lifetime::persistent;
+  std::uint32_t mode = 0600;  ///< permissions of the file, whatever the umask
+};
+
+/// What was done with one name.
+struct sweep_result {
+  std::string name;
+  std::string why;  ///< why it was, or would be, removed
+  bool was_removed = false;
+};
+
+/// A directory of segments. Holds no state of its own: any number of these, in any processes, agree.
+/// Threads: any. Blocks: never longer than a stopped process holds a gate, and then at most a second.
+class registry {
+ public:
+  /// The directory from SLUICE_DIR, or /dev/shm/sluice-<uid>. Nothing is made or checked before the first use.
+  static registry standard();
+
+  /// @param directory  where the names are; made with mode 0700 when it is missing (its parent must exist).
+  explicit registry(std::string directory);
+
+  [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
+
+  /// Makes a segment, whole, and attaches to it.
+  /// @throws error already_exists; no_space; no_permission; unsafe_directory.
+  attached_segment create(const segment_name& name, const segment_plan& plan, const naming& how = {}) const;
+
+  /// Attaches to an existing one, after every immutable byte was checked.
+  /// @throws error not_found; in_use (a stopped process holds the gate); and all of validate_segment().
+  attached_segment attach(const segment_name& name) const;
+
+  /// Whichever of the two is possible; of racing creators one wins and the others attach. An existing segment keeps its
+  /// own sizes and lifetime.
+  attached_segment create_or_attach(const segment_name& name, const segment_plan& plan, const naming& how = {}) const;
+
+  /// Takes the name away; the memory stays with whoever is attached.
+  /// @param force  even when somebody living is attached, or when the file is not a segment of ours at all.
+  /// @throws error not_found; in_use, with who; not_a_segment.
+  void remove(const segment_name& name, bool force = false) const;
+
+  /// Every name, sorted. Reads only. An empty list when there is no directory yet.
+  [[nodiscard]] std::vector<segment_info> list() const;
+
+  /// One name. @throws error not_found.
+  [[nodiscard]] segment_info inspect(const segment_name& name) const;
+
+  /// The slots of a ring that hold something, oldest first, at most `limit`. Reads only.
+  [[nodiscard]] std::vector<slot_report> slots(const segment_name& name, std::size_t ring_index,
+                                               std::size_t limit) const;
+
+  /// Removes what only the dead left: names nobody living is attached to, and which are ephemeral, or in which somebody
+  /// died, or which a creator left half made. Whoever races it: never what a living process uses.
+  std::vector<sweep_result> sweep(bool dry_run = false) const;
+
+ private:
+  std::string directory_;
+  bool is_default_ = false;
+};
+
+/// A name as users write it: `orders` in the standard registry, or any path with a slash in it.
+struct located_name {
+  registry where;
+  segment_name name;
+};
+
+/// @throws error bad_name.
+[[nodiscard]] located_name locate(std::string_view name_or_path);
+
+}  // namespace sluice

@@ -1,0 +1,75 @@
+#pragma once
+
+// What an observer sees of a segment: read with pread(2) from a descriptor opened for reading, so looking changes no
+// byte, takes no seat, and cannot crash on a file that is cut short meanwhile.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/base/error.hpp"
+#include "sluice/layout/segment_header.hpp"
+#include "sluice/seat/seat_table.hpp"
+
+namespace sluice {
+
+/// One slot that holds something.
+struct slot_report {
+  std::uint64_t sequence = 0;
+  slot_kind kind = slot_kind::free;
+  std::uint32_t taken_seat = 0;    // of the dead consumer, when kind is taken
+  std::vector<std::byte> message;  // as it was when looked at: may be torn if it changed meanwhile
+};
+
+struct repair_report {
+  std::uint64_t number = 0;
+  repair_kind what = repair_kind::hole;
+  std::uint64_t realtime_ns = 0;
+  std::uint32_t mender_pid = 0;
+  std::uint32_t dead_pid = 0;
+  std::uint32_t seat_index = 0;
+  std::uint64_t sequence = 0;
+};
+
+struct ring_info {
+  ring_descriptor descriptor{};
+  std::string type_name;
+  bool is_closed = false;
+  wake_mode mode = wake_mode::membarrier;
+  std::uint64_t tail = 0;        // next sequence to publish (mpmc: to claim)
+  std::uint64_t head = 0;        // next sequence to release (mpmc: to claim for reading)
+  std::uint64_t fill_slots = 0;  // tail - head, never above the capacity
+  std::uint64_t published_slots = 0, hole_slots = 0, taken_slots = 0, claimed_slots = 0;  // of the oldest 16,384
+  std::uint64_t holes = 0, redelivered = 0, settled = 0;                                  // repairs in all
+  std::vector<seat_report> seats;                                                         // those that were ever taken
+  std::vector<repair_report> repairs;                                                     // the last few, oldest first
+};
+
+/// In which condition a name was found.
+enum class segment_state {
+  live,    ///< at least one living process is attached
+  idle,    ///< nobody is attached, and nobody died: persistent, waiting
+  dead,    ///< nobody alive is attached, and somebody died there or it is ephemeral: sweep removes it
+  broken,  ///< cannot be attached; `problem` says why
+};
+
+[[nodiscard]] const char* to_string(segment_state value) noexcept;
+
+struct segment_info {
+  std::string name;
+  std::string path;
+  segment_state state = segment_state::broken;
+  std::string problem;  // why it is broken
+  errc problem_code = errc::corrupted;
+  std::uint64_t length_bytes = 0;    // of the file
+  std::uint64_t resident_bytes = 0;  // blocks it has
+  std::uint32_t mode = 0;
+  std::uint32_t uid = 0;
+  bool is_in_use = false;        // somebody living is attached; true as well for broken ones
+  segment_header header{};       // when not broken
+  std::vector<ring_info> rings;  // when not broken
+};
+
+}  // namespace sluice

@@ -1,0 +1,62 @@
+#include "registry/attachment.hpp"
+
+#include "registry/directory.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+
+os::byte_lock join_presence(const detail::opened_file& opened, const std::string& what) {
+  auto presence = os::byte_lock::try_lock(opened.file.get(), presence_lock_offset, os::lock_mode::shared);
+  if (!presence)
+    throw error(errc::in_use,
+                what + ": somebody holds its presence lock for himself alone, which no correct process does");
+  return std::move(*presence);
+}
+
+attached_segment::impl::~impl() {
+  if (!presence) return;
+  if (!mark.is_here()) {  // a forked child that never joined: the presence is the parent's
+    presence->forget();
+    return;
+  }
+  presence.reset();
+  if (memory.header().lifetime != static_cast<std::uint32_t>(lifetime::ephemeral)) return;
+  try {
+    const auto directory_fd = detail::open_registry(directory, false, false);
+    if (!directory_fd) return;
+    const auto opened = detail::open_name(directory_fd->get(), directory, name, true);
+    if (!opened) return;
+    const auto gate = detail::pass_gate(*opened, os::lock_mode::exclusive, what);
+    if (detail::is_attached_by_anybody(*opened) || !detail::still_leads_to(directory_fd->get(), name, facts)) return;
+    os::unlink_in(directory_fd->get(), name, opened->path);
+  } catch (const error&) {
+    // Left to sweep: nothing is lost by a name that stays.
+  }
+}
+
+attached_segment attached_segment::unnamed(segment memory, std::string what) {
+  auto attached = std::make_shared<impl>();
+  attached->memory = std::move(memory);
+  attached->what = std::move(what);
+  return attached_segment(std::move(attached));
+}
+
+const segment& attached_segment::memory() const noexcept { return impl_->memory; }
+const std::string& attached_segment::what() const noexcept { return impl_->what; }
+
+void attached_segment::join_here() {
+  auto& own = *impl_;
+  if (!own.presence || own.mark.is_here()) return;
+  const auto directory_fd = detail::open_registry(own.directory, false, false);
+  auto opened = directory_fd ? detail::open_name(directory_fd->get(), own.directory, own.name, true) : std::nullopt;
+  if (!opened || !opened->facts.same_file(own.facts))
+    throw error(errc::not_found, "join " + own.what + " after fork: the name was removed meanwhile");
+  const auto gate = detail::pass_gate(*opened, os::lock_mode::shared, "join " + own.what);
+  if (!detail::still_leads_to(directory_fd->get(), own.name, own.facts))
+    throw error(errc::not_found, "join " + own.what + " after fork: the name was removed meanwhile");
+  own.presence->forget();
+  own.presence = join_presence(*opened, "join " + own.what);
+  own.mark = process_mark::here();
+}
+
+}  // namespace sluice

@@ -1,0 +1,156 @@
+// Building a segment whole before anybody can see it, and finding one that is there.
+
+#include <cstdlib>
+
+#include "os/clock.hpp"
+#include "os/process.hpp"
+#include "registry/attachment.hpp"
+#include "registry/directory.hpp"
+#include "segment/map_file.hpp"
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/registry/registry.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr int most_tries = 1000;
+
+std::string quoted(const segment_name& name) { return "\"" + name.str() + "\""; }
+
+segment_origin origin_here(segment_kind kind, lifetime how_long) {
+  segment_origin origin;
+  origin.kind = kind;
+  origin.lifetime = how_long;
+  origin.creator = os::self();
+  origin.creator_uid = os::effective_uid();
+  origin.created_realtime_ns = os::realtime_ns();
+  origin.creation_id = os::random_word();
+  const auto boot = os::boot();
+  origin.boot_id[0] = boot.words[0];
+  origin.boot_id[1] = boot.words[1];
+  origin.pid_namespace = os::pid_namespace();
+  origin.time_namespace = os::time_namespace();
+  return origin;
+}
+
+}  // namespace
+
+attached_segment format_unnamed(segment memory, const segment_plan& plan) {
+  format_segment(memory.bytes(), plan, origin_here(memory.kind(), lifetime::ephemeral));
+  auto what = std::string("the ") + to_string(memory.kind()) + " segment";
+  return attached_segment::unnamed(std::move(memory), std::move(what));
+}
+
+registry registry::standard() {
+  const char* chosen = std::getenv("SLUICE_DIR");
+  if (chosen != nullptr && *chosen != '\0') return registry(chosen);
+  registry standard("/dev/shm/sluice-" + std::to_string(os::effective_uid()));
+  standard.is_default_ = true;
+  return standard;
+}
+
+registry::registry(std::string directory) : directory_(std::move(directory)) {
+  while (directory_.size() > 1 && directory_.back() == '/') directory_.pop_back();
+  if (directory_.empty()) throw error(errc::bad_argument, "registry directory: the name is empty");
+}
+
+attached_segment registry::create(const segment_name& name, const segment_plan& plan, const naming& how) const {
+  const auto what = "create " + quoted(name);
+  const auto path = directory_ + "/" + name.str();
+  const auto directory = *detail::open_registry(directory_, is_default_, true);
+  if (os::facts_of_name(directory.get(), name.str()))
+    throw error(errc::already_exists, what + ": " + path + " is there already; attach to it, or remove it first");
+
+  // Where the filesystem cannot make a file without a name, one that is no legal segment name; sweep knows it.
+  std::string temporary;
+  auto file = os::open_unnamed(directory.get(), how.mode, directory_);
+  if (!file) {
+    temporary = ".new-" + std::to_string(os::random_word());
+    file = os::create_in(directory.get(), temporary, how.mode, directory_ + "/" + temporary);
+  }
+  try {
+    const auto bytes = round_up(plan.mapped_bytes, os::kernel_page_bytes());
+    os::allocate(file->get(), bytes, path);
+    detail::opened_file opened{std::move(*file), {}, path};
+    opened.facts = os::facts_of(opened.file.get(), path);
+    auto attached = std::make_shared<attached_segment::impl>();
+    attached->what = quoted(name);
+    attached->directory = directory_;
+    attached->name = name.str();
+    attached->facts = opened.facts;
+    auto presence = join_presence(opened, what);  // before the name exists, or a sweeper could take it from us at once
+    attached->memory = map_file(std::move(opened.file), bytes, path);
+    format_segment(attached->memory.bytes(), plan, origin_here(segment_kind::file, how.lifetime));
+    const bool is_ours = temporary.empty()
+                             ? os::link_unnamed(attached->memory.file().descriptor, directory.get(), name.str(), path)
+                             : os::rename_new(directory.get(), temporary, name.str(), path);
+    if (!is_ours)
+      throw error(errc::already_exists, what + ": " + path + " has just been made by somebody else; attach to it");
+    attached->presence = std::move(presence);  // from here on the last one out cleans up
+    return attached_segment(std::move(attached));
+  } catch (...) {
+    if (!temporary.empty()) os::unlink_in(directory.get(), temporary, path);
+    throw;
+  }
+}
+
+attached_segment registry::attach(const segment_name& name) const {
+  const auto what = "attach " + quoted(name);
+  const auto path = directory_ + "/" + name.str();
+  const auto not_found = [&] {
+    return error(errc::not_found, what + ": no " + path + "; has its creator run, and with the same SLUICE_DIR?");
+  };
+  const auto directory = detail::open_registry(directory_, is_default_, false);
+  if (!directory) throw not_found();
+  for (int i = 0; i < most_tries; ++i) {
+    auto opened = detail::open_name(directory->get(), directory_, name.str(), true);
+    if (!opened) throw not_found();
+    const auto gate = detail::pass_gate(*opened, os::lock_mode::shared, what);
+    if (!detail::still_leads_to(directory->get(), name.str(), opened->facts)) continue;  // removed while we came
+    auto attached = std::make_shared<attached_segment::impl>();
+    attached->what = quoted(name);
+    attached->directory = directory_;
+    attached->name = name.str();
+    attached->facts = opened->facts;
+    auto presence = join_presence(*opened, what);
+    const auto length = opened->facts.length_bytes;
+    if (length < sizeof(segment_header)) validate_segment({}, length, what);
+    // The header is checked in a copy: mapping a file that is cut short meanwhile could kill us.
+    std::vector<std::byte> header(sizeof(segment_header));
+    header.resize(os::read_at(opened->file.get(), 0, header, path));
+    validate_segment(header, length, what);
+    attached->memory =
+        map_file(std::move(opened->file), reinterpret_cast<const segment_header*>(header.data())->mapped_bytes, path);
+    attached->presence = std::move(presence);
+    return attached_segment(std::move(attached));
+  }
+  throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be attached to");
+}
+
+attached_segment registry::create_or_attach(const segment_name& name, const segment_plan& plan,
+                                            const naming& how) const {
+  for (int i = 0; i < most_tries; ++i) {
+    try {
+      return attach(name);
+    } catch (const error& problem) {
+      if (problem.reason() != errc::not_found) throw;
+    }
+    try {
+      return create(name, plan, how);
+    } catch (const error& problem) {
+      if (problem.reason() != errc::already_exists) throw;
+    }
+  }
+  throw error(errc::in_use,
+              "create or attach " + quoted(name) + ": the name comes and goes faster than it can be attached to");
+}
+
+located_name locate(std::string_view name_or_path) {
+  const auto slash = name_or_path.rfind('/');
+  if (slash == std::string_view::npos) return {registry::standard(), segment_name(name_or_path)};
+  const auto directory = slash == 0 ? std::string("/") : std::string(name_or_path.substr(0, slash));
+  return {registry(directory), segment_name(name_or_path.substr(slash + 1))};
+}
+
+}  // namespace sluice

@@ -1,0 +1,80 @@
+#include "registry/directory.hpp"
+
+#include <chrono>
+#include <thread>
+
+#include "os/process.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/seat/seat_table.hpp"
+
+namespace sluice::detail {
+namespace {
+
+constexpr std::uint32_t world_writable = 0002;
+constexpr std::uint32_t sticky = 01000;
+constexpr std::uint32_t not_owner = 0077;
+
+void require_safe(const os::file_facts& facts, const std::string& directory, bool is_default) {
+  const auto me = os::effective_uid();
+  const auto refuse = [&](const std::string& why) {
+    throw error(errc::unsafe_directory,
+                "use directory " + directory + ": " + why + "; correct that, or name another directory in SLUICE_DIR");
+  };
+  // The default directory lies in /dev/shm, where anybody may make names: somebody else could have made it first.
+  if (is_default && facts.uid != me)
+    refuse("it belongs to user " + std::to_string(facts.uid) + ", not to " + std::to_string(me));
+  if (is_default && (facts.mode & not_owner) != 0) refuse("others than its owner may enter it; it must have mode 0700");
+  if ((facts.mode & world_writable) != 0 && (facts.mode & sticky) == 0)
+    refuse("everybody may rename and remove what is in it (writable for all, not sticky)");
+}
+
+}  // namespace
+
+std::optional<os::fd> open_registry(const std::string& directory, bool is_default, bool make) {
+  auto opened = os::open_directory(directory);
+  if (!opened && make) {
+    os::make_directory(directory, 0700);
+    opened = os::open_directory(directory);
+    if (!opened) throw error(errc::not_found, "open directory " + directory + ": it was removed at once; try again");
+  }
+  if (opened) require_safe(os::facts_of(opened->get(), directory), directory, is_default);
+  return opened;
+}
+
+std::optional<opened_file> open_name(int directory, const std::string& directory_path, const std::string& name,
+                                     bool writable) {
+  const auto path = directory_path + "/" + name;
+  auto file = os::open_in(directory, name, writable, path);
+  if (!file) return std::nullopt;
+  const auto facts = os::facts_of(file->get(), path);
+  if (!facts.is_regular) throw error(errc::not_a_segment, "open " + path + ": not a regular file");
+  return opened_file{std::move(*file), facts, path};
+}
+
+os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what) {
+  constexpr int tries = 200;
+  for (int i = 0; i < tries; ++i) {
+    if (auto gate = os::byte_lock::try_lock(opened.file.get(), gate_lock_offset, mode)) return std::move(*gate);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the gate is held for a few system calls only
+  }
+  std::uint64_t holder = 0;
+  const auto read = os::read_at(opened.file.get(), offsetof(segment_header, gate_holder),
+                                std::as_writable_bytes(std::span(&holder, 1)), opened.path);
+  const auto who = read == sizeof holder && holder != 0
+                       ? "process " + std::to_string(os::pid_of(holder)) + " took it last"
+                       : std::string("holder not known");
+  throw error(errc::in_use, what + ": somebody holds its gate for longer than a second (" + who +
+                                "): stopped in the middle of a removal? Continue or kill that process and try again");
+}
+
+bool is_attached_by_anybody(const opened_file& opened) {
+  return os::byte_lock::is_held(opened.file.get(), presence_lock_offset,
+                                seat_lock_offset(max_rings, 0) - presence_lock_offset);
+}
+
+bool still_leads_to(int directory, const std::string& name, const os::file_facts& facts) {
+  const auto now = os::facts_of_name(directory, name);
+  return now && now->same_file(facts);
+}
+
+}  // namespace sluice::detail

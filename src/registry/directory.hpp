@@ -1,0 +1,41 @@
+#pragma once
+
+// What create, attach, remove and sweep share: the directory, and the gate of one name.
+
+#include <optional>
+#include <string>
+
+#include "os/byte_lock.hpp"
+#include "os/fd.hpp"
+#include "os/file.hpp"
+#include "sluice/registry/registry.hpp"
+
+namespace sluice::detail {
+
+/// The registry's directory, checked; empty when it is missing and `make` is false.
+[[nodiscard]] std::optional<os::fd> open_registry(const std::string& directory, bool is_default, bool make);
+
+/// One name, opened.
+struct opened_file {
+  os::fd file;
+  os::file_facts facts;
+  std::string path;
+};
+
+/// Empty when there is no such name. @throws error not_a_segment when it is no regular file.
+[[nodiscard]] std::optional<opened_file> open_name(int directory, const std::string& directory_path,
+                                                   const std::string& name, bool writable);
+
+/// Tries for the gate for about a second; @throws error in_use when a stopped process keeps it.
+[[nodiscard]] os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what);
+
+/// Whether any living process is attached, this one included.
+[[nodiscard]] bool is_attached_by_anybody(const opened_file& opened);
+
+/// Whether `name` still leads to the file that was opened.
+[[nodiscard]] bool still_leads_to(int directory, const std::string& name, const os::file_facts& facts);
+
+/// Reads what `inspect` shows. Never throws for what is wrong with the file: that becomes its state.
+[[nodiscard]] segment_info read_info(const opened_file& opened, const std::string& name);
+
+}  // namespace sluice::detail

@@ -1,0 +1,221 @@
+// Looking without touching: what list and inspect show.
+
+#include <algorithm>
+#include <cstring>
+
+#include "os/process.hpp"
+#include "registry/directory.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/registry/registry.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr std::uint64_t most_slots_counted = 1U << 14;  // a look must not take seconds, however large the ring
+
+/// A copy of the first `bytes` of a file that passes for a segment: nobody can change it under us.
+segment snapshot(const detail::opened_file& opened, std::uint64_t bytes) {
+  auto copy = std::make_shared<std::vector<std::byte>>(bytes + alignof(seat));
+  const auto at = reinterpret_cast<std::uintptr_t>(copy->data());
+  const std::span aligned(copy->data() + (alignof(seat) - at % alignof(seat)) % alignof(seat), bytes);
+  const auto read = os::read_at(opened.file.get(), 0, aligned, opened.path);
+  if (read < bytes)
+    throw error(errc::truncated, "read " + opened.path + ": it ends after " + std::to_string(read) + " of " +
+                                     std::to_string(bytes) + " bytes");
+  return {segment_kind::file, aligned, std::move(copy), {opened.file.get(), opened.path}};
+}
+
+/// Where the slots of the first ring begin: everything before is header, control and seats.
+std::uint64_t records_end(const segment_header& header) {
+  std::uint64_t end = header.mapped_bytes;
+  for (std::size_t i = 0; i < header.ring_count; ++i) end = std::min(end, header.rings[i].slots_offset);
+  return end;
+}
+
+std::uint64_t tail_of(const ring_view& ring, ring_kind kind) {
+  return kind == ring_kind::spsc ? ring.seats[0].sequence.load(std::memory_order_relaxed)
+                                 : ring.control->tail.load(std::memory_order_relaxed);
+}
+
+std::uint64_t head_of(const ring_view& ring, ring_kind kind) {
+  return kind == ring_kind::spsc ? ring.seats[ring.producer_seats].sequence.load(std::memory_order_relaxed)
+                                 : ring.control->head.load(std::memory_order_relaxed);
+}
+
+std::vector<repair_report> repairs_of(const ring_control& control) {
+  std::vector<repair_report> repairs;
+  for (const auto& entry : control.log) {
+    repair_report repair;
+    repair.number = entry.number.load(std::memory_order_relaxed);
+    if (repair.number == 0) continue;
+    const auto seat_and_what = entry.seat_and_what.load(std::memory_order_relaxed);
+    repair.what = static_cast<repair_kind>(seat_and_what & 0xff);
+    repair.seat_index = static_cast<std::uint32_t>(seat_and_what >> 8);
+    repair.realtime_ns = entry.realtime_ns.load(std::memory_order_relaxed);
+    repair.mender_pid = os::pid_of(entry.mender.load(std::memory_order_relaxed));
+    repair.dead_pid = os::pid_of(entry.dead.load(std::memory_order_relaxed));
+    repair.sequence = entry.sequence.load(std::memory_order_relaxed);
+    repairs.push_back(repair);
+  }
+  std::sort(repairs.begin(), repairs.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+  return repairs;
+}
+
+/// The slot at `sequence` as its word says; for spsc a published word of an older lap is a free slot.
+slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, const ring_descriptor& descriptor,
+                      std::uint64_t sequence, bool with_message) {
+  const auto offset = descriptor.slots_offset + (sequence & ring.mask) * ring.stride_bytes;
+  std::uint64_t word = 0;
+  slot_report slot;
+  slot.sequence = sequence;
+  if (os::read_at(opened.file.get(), offset, std::as_writable_bytes(std::span(&word, 1)), opened.path) < sizeof word)
+    return slot;
+  if (lap_of(word) != lap_of(slot_word(ring.lap(sequence), slot_kind::free))) return slot;
+  slot.kind = kind_of(word);
+  slot.taken_seat = static_cast<std::uint32_t>((word & ((1U << lap_shift) - 1)) >> 2);
+  if (with_message && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken)) {
+    slot.message.resize(ring.message_bytes);
+    slot.message.resize(os::read_at(opened.file.get(), offset + ring.payload_offset, slot.message, opened.path));
+  }
+  return slot;
+}
+
+/// mpmc: consumers may still hold positions below head, so what is not free reaches back one lap at most.
+std::uint64_t first_of_interest(const ring_view& ring, ring_kind kind, std::uint64_t head, std::uint64_t tail) {
+  if (kind == ring_kind::spsc) return head;
+  return tail > ring.capacity() ? tail - ring.capacity() : 0;
+}
+
+ring_info read_ring(const detail::opened_file& opened, const segment& copy, std::uint32_t index) {
+  ring_info info;
+  info.descriptor = copy.header().rings[index];
+  info.type_name = info.descriptor.type_name;
+  const auto ring = view_ring(copy.bytes(), info.descriptor);
+  const auto kind = static_cast<ring_kind>(info.descriptor.kind);
+  info.is_closed = ring.control->closed.load(std::memory_order_relaxed) != 0;
+  info.mode = static_cast<wake_mode>(ring.control->mode.load(std::memory_order_relaxed) & 1);
+  info.tail = tail_of(ring, kind);
+  info.head = head_of(ring, kind);
+  info.holes = ring.control->holes.load(std::memory_order_relaxed);
+  info.redelivered = ring.control->redelivered.load(std::memory_order_relaxed);
+  info.settled = ring.control->settled.load(std::memory_order_relaxed);
+  const auto from =
+      std::max(first_of_interest(ring, kind, info.head, info.tail), info.tail - std::min(info.tail, ring.capacity()));
+  for (auto at = from; at < std::min(info.tail, from + most_slots_counted); ++at) {
+    switch (read_slot(opened, ring, info.descriptor, at, false).kind) {
+      case slot_kind::published: ++info.published_slots; break;
+      case slot_kind::hole: ++info.hole_slots; break;
+      case slot_kind::taken: ++info.taken_slots; break;
+      case slot_kind::free: info.claimed_slots += at >= info.head; break;
+    }
+  }
+  info.fill_slots = std::min(info.tail - std::min(info.head, info.tail), ring.capacity());
+  info.seats = seat_table(copy, ring, index).report();
+  info.repairs = repairs_of(*ring.control);
+  return info;
+}
+
+bool somebody_died(const segment_info& info) {
+  return std::any_of(info.rings.begin(), info.rings.end(), [](const ring_info& ring) {
+    return std::any_of(ring.seats.begin(), ring.seats.end(), [](const seat_report& seat) {
+      return seat.state == seat_state::dead || (seat.state == seat_state::taken && seat.alive == liveness::dead);
+    });
+  });
+}
+
+}  // namespace
+
+const char* to_string(segment_state value) noexcept {
+  switch (value) {
+    case segment_state::live: return "live";
+    case segment_state::idle: return "idle";
+    case segment_state::dead: return "dead";
+    case segment_state::broken: return "broken";
+  }
+  return "unknown";
+}
+
+segment_info detail::read_info(const opened_file& opened, const std::string& name) {
+  segment_info info;
+  info.name = name;
+  info.path = opened.path;
+  info.length_bytes = opened.facts.length_bytes;
+  info.resident_bytes = opened.facts.resident_bytes;
+  info.mode = opened.facts.mode;
+  info.uid = opened.facts.uid;
+  try {
+    info.is_in_use = is_attached_by_anybody(opened);
+    const auto begin = snapshot(opened, std::min<std::uint64_t>(sizeof(segment_header), info.length_bytes));
+    validate_segment(begin.bytes(), info.length_bytes, opened.path);
+    const auto copy = snapshot(opened, records_end(begin.header()));
+    validate_segment(copy.bytes(), info.length_bytes, opened.path);  // what is used is what was checked
+    std::memcpy(&info.header, copy.bytes().data(), sizeof info.header);
+    for (std::uint32_t i = 0; i < info.header.ring_count; ++i) info.rings.push_back(read_ring(opened, copy, i));
+    const bool is_ephemeral = info.header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral);
+    info.state = info.is_in_use                        ? segment_state::live
+                 : is_ephemeral || somebody_died(info) ? segment_state::dead
+                                                       : segment_state::idle;
+  } catch (const error& problem) {
+    info.state = segment_state::broken;
+    info.problem = problem.what();
+    info.problem_code = problem.reason();
+    info.rings.clear();
+  }
+  return info;
+}
+
+std::vector<segment_info> registry::list() const {
+  std::vector<segment_info> all;
+  const auto directory = detail::open_registry(directory_, is_default_, false);
+  if (!directory) return all;
+  auto names = os::names_in(directory->get(), directory_);
+  std::sort(names.begin(), names.end());
+  for (const auto& name : names) {
+    if (!segment_name::is_legal(name)) continue;
+    try {
+      if (const auto opened = detail::open_name(directory->get(), directory_, name, false))
+        all.push_back(detail::read_info(*opened, name));
+    } catch (const error& problem) {  // not a file, or not ours to read: still there to be seen
+      segment_info info;
+      info.name = name;
+      info.path = directory_ + "/" + name;
+      info.problem = problem.what();
+      info.problem_code = problem.reason();
+      all.push_back(std::move(info));
+    }
+  }
+  return all;
+}
+
+segment_info registry::inspect(const segment_name& name) const {
+  const auto directory = detail::open_registry(directory_, is_default_, false);
+  const auto opened = directory ? detail::open_name(directory->get(), directory_, name.str(), false) : std::nullopt;
+  if (!opened) throw error(errc::not_found, "inspect \"" + name.str() + "\": no " + directory_ + "/" + name.str());
+  return detail::read_info(*opened, name.str());
+}
+
+std::vector<slot_report> registry::slots(const segment_name& name, std::size_t ring_index, std::size_t limit) const {
+  const auto directory = detail::open_registry(directory_, is_default_, false);
+  const auto opened = directory ? detail::open_name(directory->get(), directory_, name.str(), false) : std::nullopt;
+  if (!opened) throw error(errc::not_found, "inspect \"" + name.str() + "\": no " + directory_ + "/" + name.str());
+  const auto info = detail::read_info(*opened, name.str());
+  if (info.state == segment_state::broken) throw error(info.problem_code, info.problem);
+  if (ring_index >= info.rings.size())
+    throw error(errc::bad_argument,
+                "inspect \"" + name.str() + "\": it has " + std::to_string(info.rings.size()) + " ring(s)");
+  const auto& descriptor = info.rings[ring_index].descriptor;
+  const auto copy = snapshot(*opened, records_end(info.header));
+  const auto ring = view_ring(copy.bytes(), descriptor);
+  const auto kind = static_cast<ring_kind>(descriptor.kind);
+  const auto tail = tail_of(ring, kind);
+  const auto from =
+      std::max(first_of_interest(ring, kind, head_of(ring, kind), tail), tail - std::min(tail, ring.capacity()));
+  std::vector<slot_report> slots;
+  for (auto at = from; at < tail && slots.size() < limit; ++at) {
+    auto slot = read_slot(*opened, ring, descriptor, at, true);
+    if (slot.kind != slot_kind::free || at >= head_of(ring, kind)) slots.push_back(std::move(slot));
+  }
+  return slots;
+}
+
+}  // namespace sluice

@@ -1,0 +1,30 @@
+#include "sluice/registry/segment_name.hpp"
+
+#include <algorithm>
+
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr std::size_t max_name_bytes = 63;
+
+bool is_alphanumeric(char c) noexcept {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+bool may_stand_in_name(char c) noexcept { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; }
+
+}  // namespace
+
+bool segment_name::is_legal(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= max_name_bytes && is_alphanumeric(text.front()) &&
+         std::all_of(text.begin(), text.end(), may_stand_in_name);
+}
+
+segment_name::segment_name(std::string_view text) : text_(text) {
+  if (!is_legal(text))
+    throw error(errc::bad_name, "segment name \"" + text_ + "\" (" + std::to_string(text.size()) +
+                                    " bytes): must be 1 to 63 of A-Z a-z 0-9 . _ -, the first a letter or a digit");
+}
+
+}  // namespace sluice
