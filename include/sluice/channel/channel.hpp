@@ -1,0 +1,99 @@
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+#include "sluice/channel/consumer.hpp"
+#include "sluice/channel/options.hpp"
+#include "sluice/channel/producer.hpp"
+#include "sluice/registry/registry.hpp"
+#include "sluice/ring/spsc_ring.hpp"
+#include "sluice/segment/anonymous_segment.hpp"
+
+namespace sluice {
+
+/// A segment with one ring of messages T, attached to: the place from which producers and consumers are made. Being
+/// attached keeps the name from being swept; it takes no seat. Copies share the attachment.
+/// Threads: copies are independent. Fork: the child may make its own producer or consumer from what it inherited.
+template <class T, ring Ring = spsc_ring>
+class channel {
+  static_assert(require_message<T>::value);
+
+ public:
+  /// Makes the channel `name_or_path`: a name in the standard registry, or a path with a slash in it.
+  /// @throws error bad_name; bad_argument; already_exists; no_space; no_permission; unsafe_directory.
+  static channel create(std::string_view name_or_path, const channel_options& options = {}) {
+    const auto located = locate(name_or_path);
+    return create(located.where, located.name, options);
+  }
+  static channel create(const registry& where, const segment_name& name, const channel_options& options = {}) {
+    return channel(where.create(name, plan(options), {options.lifetime, options.mode}));
+  }
+
+  /// Attaches to an existing one. @throws error not_found; wrong_type; wrong_kind; and all of registry::attach().
+  static channel attach(std::string_view name_or_path) {
+    const auto located = locate(name_or_path);
+    return attach(located.where, located.name);
+  }
+  static channel attach(const registry& where, const segment_name& name) { return channel(where.attach(name)); }
+
+  /// Whichever is possible; an existing channel keeps its own capacity and lifetime.
+  static channel create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {
+    const auto located = locate(name_or_path);
+    return create_or_attach(located.where, located.name, options);
+  }
+  static channel create_or_attach(const registry& where, const segment_name& name,
+                                  const channel_options& options = {}) {
+    return channel(where.create_or_attach(name, plan(options), {options.lifetime, options.mode}));
+  }
+
+  /// Makes a channel without a name in a segment of kind Segment, for this process and those it forks afterwards.
+  template <class Segment = anonymous_segment>
+  static channel create_unnamed(const channel_options& options = {}) {
+    const auto where = plan(options);
+    return channel(format_unnamed(Segment::create(where.mapped_bytes), where));
+  }
+
+  /// Takes the producer's seat (spsc: the only one) for the calling process.
+  /// @throws error seat_taken, with the pid of who sits there.
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] sluice::producer<T, Ring, Wait> producer(Wait wait = {}) const {
+    return sluice::producer<T, Ring, Wait>(raw_producer<Ring, Wait>(attached_, ring_index_, std::move(wait)));
+  }
+  /// Takes the consumer's seat likewise. What a dead predecessor had not released comes first.
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] sluice::consumer<T, Ring, Wait> consumer(Wait wait = {}) const {
+    return sluice::consumer<T, Ring, Wait>(raw_consumer<Ring, Wait>(attached_, ring_index_, std::move(wait)));
+  }
+
+  [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return header().rings[ring_index_].capacity_slots; }
+  [[nodiscard]] const segment_header& header() const noexcept { return attached_.memory().header(); }
+
+  /// For segments made otherwise: ring `ring_index` of one that is attached. @throws error wrong_type; wrong_kind.
+  explicit channel(attached_segment attached, std::uint32_t ring_index = 0)
+      : attached_(std::move(attached)), ring_index_(ring_index) {
+    require_ring(header(), ring_index_, Ring::kind, identity_of<T>(), "attach " + attached_.what());
+  }
+
+ private:
+  static segment_plan plan(const channel_options& options) { return plan_channel<T>(options, Ring::kind); }
+
+  attached_segment attached_;
+  std::uint32_t ring_index_;
+};
+
+/// Shorthands: `sluice::create<quote>("quotes")`.
+template <class T, ring Ring = spsc_ring>
+[[nodiscard]] channel<T, Ring> create(std::string_view name_or_path, const channel_options& options = {}) {
+  return channel<T, Ring>::create(name_or_path, options);
+}
+template <class T, ring Ring = spsc_ring>
+[[nodiscard]] channel<T, Ring> attach(std::string_view name_or_path) {
+  return channel<T, Ring>::attach(name_or_path);
+}
+template <class T, ring Ring = spsc_ring>
+[[nodiscard]] channel<T, Ring> create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {
+  return channel<T, Ring>::create_or_attach(name_or_path, options);
+}
+
+}  // namespace sluice

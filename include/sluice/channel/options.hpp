@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+
+#include "sluice/layout/segment_plan.hpp"
+#include "sluice/registry/registry.hpp"
+
+namespace sluice {
+
+/// What a channel is created with. All have defaults that serve.
+struct channel_options {
+  std::uint64_t capacity_slots = 0;  ///< power of two, 2 to 2^32; 0: chosen by `sized_for` and the message's size
+  footprint sized_for = footprint::latency;  ///< see footprint
+  std::uint32_t producer_seats = 0;          ///< mpmc only: how many at once; 0: 64
+  std::uint32_t consumer_seats = 0;          ///< mpmc only: how many at once; 0: 64
+  sluice::lifetime lifetime = sluice::lifetime::persistent;
+  std::uint32_t mode = 0600;  ///< permissions of the file, whatever the umask
+};
+
+[[nodiscard]] inline ring_request request_for(const type_identity& type, ring_kind kind,
+                                              const channel_options& options) {
+  return {type, {kind, options.capacity_slots, options.sized_for, options.producer_seats, options.consumer_seats}};
+}
+
+/// What would be made, before it is: sizes and offsets. @throws error bad_argument.
+template <class T>
+[[nodiscard]] segment_plan plan_channel(const channel_options& options = {}, ring_kind kind = ring_kind::spsc) {
+  return plan_segment(request_for(identity_of<T>(), kind, options));
+}
+
+}  // namespace sluice

@@ -1,0 +1,71 @@
+#pragma once
+
+// What a producer and a consumer have in common, apart from the data path: the attachment, the seat, sleeping, deaths of
+// the other side, closing. Everything here is cold.
+//
+// Edges
+//   K: closing store (release) -> closed load (acquire): what was published before close() is visible to who sees it.
+
+#include <cstdint>
+#include <string>
+
+#include "sluice/layout/ring_view.hpp"
+#include "sluice/registry/attached_segment.hpp"
+#include "sluice/seat/process_mark.hpp"
+#include "sluice/seat/seat_table.hpp"
+#include "sluice/wait/wait_strategy.hpp"
+
+namespace sluice {
+
+/// What became of the other side of a channel.
+enum class peer_state {
+  none,   ///< nobody is there, and nobody died: not come yet, or left in order
+  alive,  ///< at least one living process, stopped ones included
+  dead,   ///< nobody is there, and the last ones died
+};
+
+[[nodiscard]] const char* to_string(peer_state value) noexcept;
+
+class participant {
+ public:
+  /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken.
+  participant(attached_segment attached, std::uint32_t ring_index, role own, seat_table::settler settle);
+
+  [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
+  [[nodiscard]] std::uint32_t seat_index() const noexcept { return seat_.index(); }
+  [[nodiscard]] seat_keeper& keeper() noexcept { return table_.keeper(); }
+  [[nodiscard]] sleeper& place() noexcept { return place_; }
+
+  /// One load; throws in a forked child that uses its parent's handle. @throws error wrong_process.
+  void require_here() const {
+    if (!mark_.is_here()) [[unlikely]]
+      throw_wrong_process();
+  }
+  [[nodiscard]] bool is_closed() const noexcept {
+    return ring_.control->closed.load(std::memory_order_acquire) != 0;
+  }  // K
+
+  /// Ends the channel for everybody and wakes all who sleep.
+  void close() noexcept;
+
+  [[nodiscard]] peer_state peer();
+  /// Whether everybody on the other side has died since this was last asked: true once for each such death.
+  [[nodiscard]] bool peer_has_died();
+
+  /// Every seat of the ring. For people.
+  [[nodiscard]] std::vector<seat_report> seats() const { return table_.report(); }
+
+ private:
+  [[noreturn]] void throw_wrong_process() const;
+
+  attached_segment attached_;
+  ring_view ring_;
+  seat_table table_;
+  role own_;
+  held_seat seat_;
+  sleeper place_;
+  process_mark mark_ = process_mark::here();
+  std::uint64_t deaths_seen_ = 0;
+};
+
+}  // namespace sluice

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "sluice/channel/participant.hpp"
+#include "sluice/ring/ring_concept.hpp"
+#include "sluice/wait/wait_strategy.hpp"
+
+namespace sluice {
+
+/// Reads slots of a ring whose message size is known at run time only. consumer<T> is this with a type.
+/// One thread at a time; moving it is allowed while nothing is peeked. Its seat is the process's that made it: after fork
+/// the child gets wrong_process.
+/// Killed at any instruction: what was peeked and not released is delivered again, marked as such, to the next consumer.
+template <ring Ring, wait_strategy Wait>
+class raw_consumer {
+ public:
+  raw_consumer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
+      : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::consumer, &Ring::settle)),
+        ring_(owner_->ring(), owner_->seat_index()),
+        wait_(std::move(wait)) {}
+
+  [[nodiscard]] std::size_t message_bytes() const noexcept { return owner_->ring().message_bytes; }
+  [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return owner_->ring().capacity(); }
+
+  /// Up to `count` of the oldest messages, without waiting and without removing them; how many. 0: empty.
+  /// @throws error wrong_process.
+  [[nodiscard]] std::uint64_t try_peek(std::uint64_t count = 1) {
+    owner_->require_here();
+    return ring_.try_peek(count);
+  }
+
+  /// The `i`-th peeked message, message_bytes() long; stays until released.
+  [[nodiscard]] const std::byte* peeked(std::uint64_t i = 0) const noexcept { return ring_.peeked(i); }
+  /// Whether a consumer that died may have seen the `i`-th peeked message already.
+  [[nodiscard]] bool was_delivered_before(std::uint64_t i = 0) const noexcept { return ring_.was_delivered_before(i); }
+
+  /// Hands the first `count` peeked slots back to the producers. Wakes those that sleep.
+  void release(std::uint64_t count = 1) noexcept {
+    ring_.release(count);
+    wake_parked(owner_->ring(), role::producer, count);
+  }
+
+  /// Waits until at least one of up to `count` messages is there.
+  /// @return ready: `peeked_count` says how many; closed: and everything was delivered; peer_gone: all producers died
+  ///         and the ring is empty; timed_out. A deadline of `never` waits for ever.
+  [[nodiscard]] wait_result peek_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& peeked_count) {
+    if ((peeked_count = try_peek(count)) != 0) [[likely]]
+      return wait_result::ready;
+    return wait_for_message(deadline_ns, count, peeked_count);
+  }
+
+  /// Whether the channel was closed and nothing is left.
+  [[nodiscard]] bool is_finished() { return owner_->is_closed() && ring_.try_peek(1) == 0; }
+
+  /// Ends the channel for everybody; see raw_producer::close().
+  void close() {
+    owner_->require_here();
+    owner_->close();
+  }
+
+  [[nodiscard]] peer_state peer() { return owner_->peer(); }
+  [[nodiscard]] participant& details() noexcept { return *owner_; }
+
+ private:
+  [[gnu::noinline]] wait_result wait_for_message(std::uint64_t deadline_ns, std::uint64_t count,
+                                                 std::uint64_t& peeked_count) {
+    const auto look = [&](bool) -> wait_answer {
+      if ((peeked_count = ring_.try_peek(count)) != 0) return wait_result::ready;
+      if (!owner_->is_closed()) return std::nullopt;
+      peeked_count = ring_.try_peek(count);  // what was published before the close is delivered first (K)
+      return peeked_count != 0 ? wait_result::ready : wait_result::closed;
+    };
+    return wait_.wait(
+        owner_->place(), look, [this] { return tick(); }, deadline_ns);
+  }
+
+  wait_answer tick() {
+    ring_.mend(owner_->keeper());
+    if (ring_.try_peek(1) != 0) return std::nullopt;  // what the dead published comes first; look() finds it
+    return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt;
+  }
+
+  std::unique_ptr<participant> owner_;
+  typename Ring::consumer ring_;
+  Wait wait_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "sluice/channel/participant.hpp"
+#include "sluice/ring/ring_concept.hpp"
+#include "sluice/wait/wait_strategy.hpp"
+
+namespace sluice {
+
+/// Fills slots of a ring whose message size is known at run time only. producer<T> is this with a type.
+/// One thread at a time; moving it is allowed while no claim is open. Its seat is the process's that made it: after fork
+/// the child gets wrong_process.
+/// Killed at any instruction: claims are void, what was published is delivered, the seat goes to the next who asks.
+template <ring Ring, wait_strategy Wait>
+class raw_producer {
+ public:
+  raw_producer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
+      : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::producer, &Ring::settle)),
+        ring_(owner_->ring(), owner_->seat_index()),
+        control_(owner_->ring().control),
+        wait_(std::move(wait)) {}
+
+  [[nodiscard]] std::size_t message_bytes() const noexcept { return owner_->ring().message_bytes; }
+  [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return owner_->ring().capacity(); }
+
+  /// Claims up to `count` slots without waiting; how many it got. They are filled through claimed() and then published or
+  /// abandoned before the next claim. 0: full, or closed.
+  /// @throws error wrong_process.
+  [[nodiscard]] std::uint64_t try_claim(std::uint64_t count = 1) {
+    owner_->require_here();
+    if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]
+      return 0;  // only refuses; nothing is read on its word
+    return ring_.try_claim(count);
+  }
+
+  /// The message of the `i`-th claimed slot, message_bytes() long, aligned as the message type.
+  [[nodiscard]] std::byte* claimed(std::uint64_t i = 0) const noexcept { return ring_.claimed(i); }
+
+  /// Makes the first `count` claimed messages visible, in order, and abandons the rest. Wakes consumers that sleep.
+  void publish(std::uint64_t count = 1) noexcept {
+    ring_.publish(count);
+    wake_parked(owner_->ring(), role::consumer, count);
+  }
+
+  /// Gives all claimed slots back unfilled; nothing of them is ever seen.
+  void abandon() noexcept {
+    ring_.publish(0);
+    wake_parked(owner_->ring(), role::consumer, 1);
+  }
+
+  /// Waits until at least one of up to `count` slots is claimed.
+  /// @return ready: `claimed_count` says how many; closed; peer_gone: all consumers died and the ring is full;
+  ///         timed_out. A deadline of `never` waits for ever.
+  [[nodiscard]] wait_result claim_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& claimed_count) {
+    if ((claimed_count = try_claim(count)) != 0) [[likely]]
+      return wait_result::ready;
+    return wait_for_room(deadline_ns, count, claimed_count);
+  }
+
+  /// Whether everything published was released.
+  [[nodiscard]] bool is_drained() const noexcept { return ring_.is_drained(); }
+
+  /// Waits until everything published was released.
+  /// @return ready; peer_gone: all consumers died and something is left; timed_out.
+  [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns) {
+    owner_->require_here();
+    const auto look = [this](bool) -> wait_answer {
+      return ring_.is_drained() ? wait_answer(wait_result::ready) : std::nullopt;
+    };
+    if (auto answer = look(true)) return *answer;
+    return wait_.wait(
+        owner_->place(), look, [this] { return tick(); }, deadline_ns);
+  }
+
+  /// Ends the channel: consumers get what was published and then `closed`; producers get `closed` at once. The next
+  /// producer that attaches opens it again.
+  void close() {
+    owner_->require_here();
+    owner_->close();
+  }
+
+  [[nodiscard]] peer_state peer() { return owner_->peer(); }
+  [[nodiscard]] participant& details() noexcept { return *owner_; }
+
+ private:
+  [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, std::uint64_t count,
+                                              std::uint64_t& claimed_count) {
+    const auto look = [&](bool) -> wait_answer {
+      if ((claimed_count = ring_.try_claim(count)) != 0) return wait_result::ready;
+      if (owner_->is_closed()) return wait_result::closed;
+      return std::nullopt;
+    };
+    if (owner_->is_closed()) return wait_result::closed;
+    return wait_.wait(
+        owner_->place(), look, [this] { return tick(); }, deadline_ns);
+  }
+
+  wait_answer tick() {
+    ring_.mend(owner_->keeper());
+    return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt;
+  }
+
+  std::unique_ptr<participant> owner_;
+  typename Ring::producer ring_;
+  ring_control* control_;
+  Wait wait_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,65 @@
+#include "sluice/channel/participant.hpp"
+
+#include "sluice/base/error.hpp"
+#include "sluice/layout/segment_plan.hpp"
+
+namespace sluice {
+namespace {
+
+attached_segment joined(attached_segment attached) {
+  attached.join_here();
+  return attached;
+}
+
+std::string where(const attached_segment& attached, role own) {
+  return std::string("take the ") + to_string(own) + "'s seat of " + attached.what();
+}
+
+}  // namespace
+
+const char* to_string(peer_state value) noexcept {
+  switch (value) {
+    case peer_state::none: return "none";
+    case peer_state::alive: return "alive";
+    case peer_state::dead: return "dead";
+  }
+  return "unknown";
+}
+
+participant::participant(attached_segment attached, std::uint32_t ring_index, role own, seat_table::settler settle)
+    : attached_(joined(std::move(attached))),
+      ring_(view_ring(attached_.memory().bytes(), attached_.memory().header().rings[ring_index])),
+      table_(attached_.memory(), ring_, ring_index),
+      own_(own),
+      seat_(table_.take(own, settle, where(attached_, own))),
+      place_(ring_, own, seat_.index()) {
+  if (own == role::producer)
+    ring_.control->closed.store(0, std::memory_order_release);  // K: a new producer opens it again
+  deaths_seen_ = table_.count(peer_of(own)).deaths;             // those who died before we came are not news
+}
+
+void participant::close() noexcept {
+  ring_.control->closed.store(1, std::memory_order_release);  // K
+  wake_parked(ring_, role::producer, ring_.producer_seats);
+  wake_parked(ring_, role::consumer, ring_.consumer_seats);
+}
+
+peer_state participant::peer() {
+  const auto peers = table_.count(peer_of(own_));
+  return peers.alive > 0 ? peer_state::alive : peers.dead > 0 ? peer_state::dead : peer_state::none;
+}
+
+bool participant::peer_has_died() {
+  const auto peers = table_.count(peer_of(own_));
+  if (peers.alive > 0 || peers.deaths == deaths_seen_) return false;
+  deaths_seen_ = peers.deaths;
+  return peers.dead > 0;
+}
+
+void participant::throw_wrong_process() const {
+  throw error(errc::wrong_process,
+              std::string("use a ") + to_string(own_) + " of " + attached_.what() +
+                  " made before fork: the seat belongs to the parent; make the handle in the process that uses it");
+}
+
+}  // namespace sluice
