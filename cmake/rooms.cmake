@@ -1,0 +1,105 @@
+# One function per kind of folder. Every list of sources is a glob that is
+# checked again at each build, so a new file needs no edit here.
+# All in-tree programs link the static library: they run from anywhere.
+
+# tools/*.cpp and tools/commands/*.cpp: the command line tool `sluice`.
+function(sluice_add_tools folder)
+    file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp ${folder}/commands/*.cpp)
+    if(NOT sources)
+        return()
+    endif()
+    find_package(CLI11 REQUIRED)
+    find_package(spdlog REQUIRED)
+    find_package(nlohmann_json REQUIRED)
+    add_executable(sluice_cli ${sources})
+    set_target_properties(sluice_cli PROPERTIES OUTPUT_NAME sluice)
+    target_include_directories(sluice_cli PRIVATE ${folder})
+    target_link_libraries(sluice_cli PRIVATE
+        sluice::static CLI11::CLI11 spdlog::spdlog nlohmann_json::nlohmann_json)
+endfunction()
+
+# Each <folder>/*.cpp is one program, named <prefix><stem>.
+function(sluice_add_programs folder prefix)
+    file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM stem)
+        add_executable(${prefix}${stem} ${source})
+        target_include_directories(${prefix}${stem} PRIVATE ${folder})
+        target_link_libraries(${prefix}${stem} PRIVATE sluice::static ${ARGN})
+    endforeach()
+endfunction()
+
+function(sluice_add_examples folder)
+    sluice_add_programs(${folder} example_)
+endfunction()
+
+# A bench folder that needs more than a glob (its peers' libraries, say) brings its own list.
+function(sluice_add_bench folder)
+    if(EXISTS ${PROJECT_SOURCE_DIR}/${folder}/CMakeLists.txt)
+        add_subdirectory(${folder})
+    else()
+        find_package(benchmark REQUIRED)
+        sluice_add_programs(${folder} bench_ benchmark::benchmark)
+    endif()
+endfunction()
+
+# tests/<room>/*_test.cpp: one program test_<room>, each of its TESTs one ctest
+#                          test named <room>.<Suite>.<Name> with the label <room>.
+# tests/support/*.cpp:     what they all share.
+# tests/programs/*.cpp:    the other process of a two-process test, found in SLUICE_PROGRAM_DIR.
+# tests/tools/*.sh:        run with SLUICE_PROGRAM_DIR in the environment.
+function(sluice_add_tests folder)
+    find_package(GTest REQUIRED)
+    include(GoogleTest)
+    set(program_dir ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
+    file(GLOB support_sources CONFIGURE_DEPENDS ${folder}/support/*.cpp)
+    if(support_sources)
+        set(scope PUBLIC)
+        add_library(test_support STATIC ${support_sources})
+    else()
+        set(scope INTERFACE)
+        add_library(test_support INTERFACE)
+    endif()
+    target_include_directories(test_support ${scope}
+        ${PROJECT_SOURCE_DIR}/${folder} ${PROJECT_SOURCE_DIR}/src)
+    target_compile_definitions(test_support ${scope} SLUICE_PROGRAM_DIR="${program_dir}")
+    target_link_libraries(test_support ${scope} sluice::static GTest::gtest GTest::gmock)
+
+    sluice_add_programs(${folder}/programs "" test_support)
+
+    file(GLOB test_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/${folder}
+         ${folder}/*/*_test.cpp)
+    set(rooms ${test_sources})
+    list(TRANSFORM rooms REPLACE "/.*" "")
+    list(REMOVE_DUPLICATES rooms)
+    foreach(room IN LISTS rooms)
+        set(room_sources ${test_sources})
+        list(FILTER room_sources INCLUDE REGEX "^${room}/")
+        list(TRANSFORM room_sources PREPEND ${folder}/)
+        add_executable(test_${room} ${room_sources})
+        target_link_libraries(test_${room} PRIVATE test_support GTest::gtest_main)
+        gtest_discover_tests(test_${room}
+            TEST_PREFIX ${room}.
+            DISCOVERY_MODE PRE_TEST
+            DISCOVERY_TIMEOUT 60
+            PROPERTIES LABELS ${room} TIMEOUT ${SLUICE_TEST_TIMEOUT_S})
+    endforeach()
+
+    file(GLOB scripts CONFIGURE_DEPENDS ${folder}/tools/*.sh)
+    foreach(script IN LISTS scripts)
+        cmake_path(GET script STEM stem)
+        add_test(NAME tools.${stem} COMMAND bash ${script})
+        set_tests_properties(tools.${stem} PROPERTIES LABELS tools
+            TIMEOUT ${SLUICE_TEST_TIMEOUT_S}
+            ENVIRONMENT SLUICE_PROGRAM_DIR=${program_dir})
+    endforeach()
+
+    # What is installed does not change with the sanitizer, so one build tests it.
+    if(SLUICE_INSTALL AND NOT SLUICE_SANITIZE)
+        add_test(NAME install.outside_project
+            COMMAND bash ${PROJECT_SOURCE_DIR}/${folder}/install/run.sh
+                    ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+        set_tests_properties(install.outside_project PROPERTIES LABELS install TIMEOUT 300)
+    endif()
+endfunction()
