@@ -44,12 +44,20 @@ void participant::close() noexcept {
   wake_parked(ring_, role::consumer, ring_.consumer_seats);
 }
 
+bool participant::tick_is_over() noexcept {
+  const auto now = monotonic_coarse_ns();
+  if (now - last_tick_ns_ < tick_ns) return false;
+  last_tick_ns_ = now;
+  return true;
+}
+
 peer_state participant::peer() {
   const auto peers = table_.count(peer_of(own_));
   return peers.alive > 0 ? peer_state::alive : peers.dead > 0 ? peer_state::dead : peer_state::none;
 }
 
 bool participant::peer_has_died() {
+  if (table_.has_living(peer_of(own_))) return false;
   const auto peers = table_.count(peer_of(own_));
   if (peers.alive > 0 || peers.deaths == deaths_seen_) return false;
   deaths_seen_ = peers.deaths;

@@ -17,7 +17,7 @@ constexpr std::uint64_t max_segment_bytes = 1ULL << 46;
 constexpr std::uint32_t max_role_seats = 4096;
 
 /// From this size on the message begins on a line of its own, so that copies run at full width.
-constexpr std::uint64_t own_line_from_bytes = 1024;
+constexpr std::uint64_t own_line_from_bytes = 256;
 
 std::string quantity(std::uint64_t value) { return std::to_string(value); }
 

@@ -14,6 +14,7 @@ std::uint64_t now(clockid_t clock) noexcept {
 }  // namespace
 
 std::uint64_t monotonic_ns() noexcept { return now(CLOCK_MONOTONIC); }
+std::uint64_t monotonic_coarse_ns() noexcept { return now(CLOCK_MONOTONIC_COARSE); }
 std::uint64_t realtime_ns() noexcept { return now(CLOCK_REALTIME); }
 
 }  // namespace sluice::os

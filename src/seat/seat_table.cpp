@@ -52,7 +52,14 @@ struct seat_table::impl final : seat_keeper {
     // In another pid namespace than the creator's our pid would name a stranger: a mender nobody can judge.
     mender_word = pid_namespace == memory.header().pid_namespace ? self : os::make_identity(0, 1);
   }
-  virtual ~impl() = default;
+  virtual ~impl() {
+    for (auto& [i, lock] : mending) {
+      if (mark.is_here())
+        unlock_seat(lock);
+      else if (lock.byte)
+        lock.byte->forget();  // a forked child: the lock is the parent's
+    }
+  }
 
   segment memory;
   ring_view ring;
@@ -60,6 +67,7 @@ struct seat_table::impl final : seat_keeper {
   os::identity_word self;
   os::identity_word mender_word;
   std::uint64_t pid_namespace;
+  process_mark mark = process_mark::here();
   std::map<std::uint32_t, seat_lock> mending;  // the locks that keeper() holds
 
   [[nodiscard]] role role_of(std::uint32_t i) const noexcept {
@@ -167,7 +175,9 @@ struct held_seat::impl {
     auto& record = table->ring.seats[index];
     record.parked.store(0, std::memory_order_relaxed);               // A publishes it
     const auto word = record.state.load(std::memory_order_relaxed);  // ours since we took it
-    record.state.store(seat_word(seat_state::free, generation_of(word)), std::memory_order_release);  // A
+    // Who leaves with messages in its hands leaves them to be adopted, as the dead do.
+    const auto left = record.intent.load(std::memory_order_relaxed) == 0 ? seat_state::free : seat_state::dead;  // ours
+    record.state.store(seat_word(left, generation_of(word)), std::memory_order_release);                         // A
   }
 };
 
@@ -252,6 +262,16 @@ peer_count seat_table::count(role whom) {
     peers.deaths = fnv1a(generation_of(word), fnv1a(i, peers.deaths));
   }
   return peers;
+}
+
+bool seat_table::has_living(role whom) {
+  const auto& ring = impl_->ring;
+  const auto first = ring.first_seat(whom);
+  for (std::uint32_t i = first; i < first + ring.seat_count(whom); ++i) {
+    const auto word = ring.seats[i].state.load(std::memory_order_acquire);  // A, D
+    if (state_of(word) == seat_state::taken && !impl_->is_dead(i, word)) return true;
+  }
+  return false;
 }
 
 std::vector<seat_report> seat_table::report() const {

@@ -41,6 +41,9 @@ class participant {
     if (!mark_.is_here()) [[unlikely]]
       throw_wrong_process();
   }
+  [[nodiscard]] bool is_here() const noexcept { return mark_.is_here(); }
+  /// Whether a tick has passed since this last said so. For those who poll and never wait.
+  [[nodiscard]] bool tick_is_over() noexcept;
   [[nodiscard]] bool is_closed() const noexcept {
     return ring_.control->closed.load(std::memory_order_acquire) != 0;
   }  // K
@@ -66,6 +69,7 @@ class participant {
   sleeper place_;
   process_mark mark_ = process_mark::here();
   std::uint64_t deaths_seen_ = 0;
+  std::uint64_t last_tick_ns_ = 0;
 };
 
 }  // namespace sluice

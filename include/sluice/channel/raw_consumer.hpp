@@ -21,6 +21,15 @@ class raw_consumer {
       : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::consumer, &Ring::settle)),
         ring_(owner_->ring(), owner_->seat_index()),
         wait_(std::move(wait)) {}
+  raw_consumer(raw_consumer&&) noexcept = default;
+  raw_consumer& operator=(raw_consumer&& other) noexcept {
+    raw_consumer old(std::move(*this));
+    std::destroy_at(this);
+    return *std::construct_at(this, std::move(other));
+  }
+  ~raw_consumer() {
+    if (owner_ && owner_->is_here()) ring_.leave();
+  }
 
   [[nodiscard]] std::size_t message_bytes() const noexcept { return owner_->ring().message_bytes; }
   [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return owner_->ring().capacity(); }
@@ -29,7 +38,12 @@ class raw_consumer {
   /// @throws error wrong_process.
   [[nodiscard]] std::uint64_t try_peek(std::uint64_t count = 1) {
     owner_->require_here();
-    return ring_.try_peek(count);
+    const auto peeked = peek(count);
+    if constexpr (Ring::mends) {
+      if (peeked == 0 && owner_->tick_is_over()) [[unlikely]]
+        return mend() ? peek(count) : 0;
+    }
+    return peeked;
   }
 
   /// The `i`-th peeked message, message_bytes() long; stays until released.
@@ -40,6 +54,7 @@ class raw_consumer {
   /// Hands the first `count` peeked slots back to the producers. Wakes those that sleep.
   void release(std::uint64_t count = 1) noexcept {
     ring_.release(count);
+    pay_debts();
     wake_parked(owner_->ring(), role::producer, count);
   }
 
@@ -53,7 +68,7 @@ class raw_consumer {
   }
 
   /// Whether the channel was closed and nothing is left.
-  [[nodiscard]] bool is_finished() { return owner_->is_closed() && ring_.try_peek(1) == 0; }
+  [[nodiscard]] bool is_finished() { return owner_->is_closed() && try_peek(1) == 0 && is_exhausted(); }
 
   /// Ends the channel for everybody; see raw_producer::close().
   void close() {
@@ -68,18 +83,41 @@ class raw_consumer {
   [[gnu::noinline]] wait_result wait_for_message(std::uint64_t deadline_ns, std::uint64_t count,
                                                  std::uint64_t& peeked_count) {
     const auto look = [&](bool) -> wait_answer {
-      if ((peeked_count = ring_.try_peek(count)) != 0) return wait_result::ready;
+      if ((peeked_count = peek(count)) != 0) return wait_result::ready;
       if (!owner_->is_closed()) return std::nullopt;
-      peeked_count = ring_.try_peek(count);  // what was published before the close is delivered first (K)
-      return peeked_count != 0 ? wait_result::ready : wait_result::closed;
+      if ((peeked_count = peek(count)) != 0) return wait_result::ready;  // published before the close (K)
+      return is_exhausted() ? wait_answer(wait_result::closed) : std::nullopt;
     };
     return wait_.wait(
         owner_->place(), look, [this] { return tick(); }, deadline_ns);
   }
 
+  std::uint64_t peek(std::uint64_t count) noexcept {
+    const auto peeked = ring_.try_peek(count);
+    pay_debts();
+    return peeked;
+  }
+
+  /// Empty, and nothing is on its way: no open claim, no message in the hands of the dead.
+  bool is_exhausted() noexcept { return ring_.is_exhausted() && !mend(); }
+
+  bool mend() noexcept {
+    const bool changed = ring_.mend(owner_->keeper());
+    pay_debts();
+    return changed;
+  }
+
+  void pay_debts() noexcept {
+    if (!ring_.owes()) [[likely]]
+      return;
+    const auto debt = ring_.owed(owner_->keeper());
+    if (debt.producers != 0) wake_parked(owner_->ring(), role::producer, debt.producers);
+    if (debt.consumers != 0) wake_parked(owner_->ring(), role::consumer, debt.consumers);
+  }
+
   wait_answer tick() {
-    ring_.mend(owner_->keeper());
-    if (ring_.try_peek(1) != 0) return std::nullopt;  // what the dead published comes first; look() finds it
+    mend();
+    if (peek(1) != 0) return std::nullopt;  // what the dead published comes first; look() finds it
     return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt;
   }
 

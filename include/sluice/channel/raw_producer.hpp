@@ -12,7 +12,8 @@
 namespace sluice {
 
 /// Fills slots of a ring whose message size is known at run time only. producer<T> is this with a type.
-/// One thread at a time; moving it is allowed while no claim is open. Its seat is the process's that made it: after fork
+/// One thread at a time and one claim at a time: claiming again before publish() or abandon() gives the same slots again.
+/// Moving it is allowed while no claim is open. Its seat is the process's that made it: after fork
 /// the child gets wrong_process.
 /// Killed at any instruction: claims are void, what was published is delivered, the seat goes to the next who asks.
 template <ring Ring, wait_strategy Wait>
@@ -23,6 +24,15 @@ class raw_producer {
         ring_(owner_->ring(), owner_->seat_index()),
         control_(owner_->ring().control),
         wait_(std::move(wait)) {}
+  raw_producer(raw_producer&&) noexcept = default;
+  raw_producer& operator=(raw_producer&& other) noexcept {
+    raw_producer old(std::move(*this));
+    std::destroy_at(this);
+    return *std::construct_at(this, std::move(other));
+  }
+  ~raw_producer() {
+    if (owner_ && owner_->is_here()) ring_.leave();
+  }
 
   [[nodiscard]] std::size_t message_bytes() const noexcept { return owner_->ring().message_bytes; }
   [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return owner_->ring().capacity(); }
@@ -43,14 +53,11 @@ class raw_producer {
   /// Makes the first `count` claimed messages visible, in order, and abandons the rest. Wakes consumers that sleep.
   void publish(std::uint64_t count = 1) noexcept {
     ring_.publish(count);
-    wake_parked(owner_->ring(), role::consumer, count);
+    wake_parked(owner_->ring(), role::consumer, count + (count == 0));  // what is abandoned lets others pass
   }
 
   /// Gives all claimed slots back unfilled; nothing of them is ever seen.
-  void abandon() noexcept {
-    ring_.publish(0);
-    wake_parked(owner_->ring(), role::consumer, 1);
-  }
+  void abandon() noexcept { publish(0); }
 
   /// Waits until at least one of up to `count` slots is claimed.
   /// @return ready: `claimed_count` says how many; closed; peer_gone: all consumers died and the ring is full;
@@ -99,10 +106,7 @@ class raw_producer {
         owner_->place(), look, [this] { return tick(); }, deadline_ns);
   }
 
-  wait_answer tick() {
-    ring_.mend(owner_->keeper());
-    return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt;
-  }
+  wait_answer tick() { return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt; }
 
   std::unique_ptr<participant> owner_;
   typename Ring::producer ring_;

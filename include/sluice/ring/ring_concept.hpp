@@ -27,11 +27,20 @@ class seat_keeper {
   ~seat_keeper() = default;
 };
 
+/// What a ring's side owes the world after a call, because it may not do it itself.
+struct ring_debt {
+  std::uint64_t producers = 0;  // to be woken
+  std::uint64_t consumers = 0;  // to be woken
+  bool any = false;             // something that needs the keeper
+};
+
 /// A ring kind: two sides, each used by one thread at a time, each made for a seat that its process holds.
 template <class R>
 concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_keeper& keeper, std::uint64_t count,
                         typename R::producer& producer, typename R::consumer& consumer) {
   { R::kind } -> std::convertible_to<ring_kind>;
+  // Whether a death can stall the living, so that those who wait must mend.
+  { R::mends } -> std::convertible_to<bool>;
   // Settles what the dead owner of a seat left, under the seat's lock; false: not now, somebody else must act first.
   { R::settle(view, seat_index, keeper) } -> std::same_as<bool>;
 
@@ -44,8 +53,8 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { producer.publish(count) } -> std::same_as<void>;
   // Whether everything published so far was released.
   { producer.is_drained() } -> std::same_as<bool>;
-  // Something stalls: look for the dead and mend. True when it changed anything.
-  { producer.mend(keeper) } -> std::same_as<bool>;
+  // Leaves in order.
+  { producer.leave() } -> std::same_as<void>;
 
   typename R::consumer;
   requires std::constructible_from<typename R::consumer, const ring_view&, std::uint32_t>;
@@ -55,7 +64,15 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { consumer.was_delivered_before(count) } -> std::same_as<bool>;  // marked redelivered
   // Hands the first `count` peeked slots back.
   { consumer.release(count) } -> std::same_as<void>;
+  // When there is nothing to peek: whether nothing is claimed for filling either.
+  { consumer.is_exhausted() } -> std::same_as<bool>;
+  // Something stalls: look for the dead and mend. True when it changed anything. Only consumers can: what stalls a
+  // producer is an old message, and somebody must get it.
   { consumer.mend(keeper) } -> std::same_as<bool>;
+  // Whether anything is owed after a call: one look; then owed() pays it and tells whom to wake.
+  { consumer.owes() } -> std::same_as<bool>;
+  { consumer.owed(keeper) } -> std::same_as<ring_debt>;
+  { consumer.leave() } -> std::same_as<void>;
 };
 
 }  // namespace sluice

@@ -36,6 +36,7 @@ namespace sluice {
 class spsc_ring {
  public:
   static constexpr ring_kind kind = ring_kind::spsc;
+  static constexpr bool mends = false;
 
   /// Nothing to settle: the successor finds everything in the seat and the slots.
   static bool settle(const ring_view&, std::uint32_t, seat_keeper&) noexcept { return true; }
@@ -68,7 +69,7 @@ class spsc_ring {
       return peer_->sequence.load(std::memory_order_acquire) == tail_;
     }  // S
 
-    bool mend(seat_keeper&) noexcept { return false; }
+    void leave() noexcept {}
 
    private:
     [[nodiscard]] bool is_published(std::uint64_t sequence) const noexcept {
@@ -130,7 +131,11 @@ class spsc_ring {
       }
     }
 
+    [[nodiscard]] static constexpr bool is_exhausted() noexcept { return true; }  // an open claim is not counted
     bool mend(seat_keeper&) noexcept { return false; }
+    [[nodiscard]] static constexpr bool owes() noexcept { return false; }
+    [[nodiscard]] static constexpr ring_debt owed(seat_keeper&) noexcept { return {}; }
+    void leave() noexcept {}
 
    private:
     [[nodiscard]] bool is_published(std::uint64_t sequence) const noexcept {

@@ -94,6 +94,9 @@ class seat_table {
   /// Proves deaths and counts. System calls: a few for each seat that is taken.
   [[nodiscard]] peer_count count(role whom);
 
+  /// Whether anybody living sits there: one probe in the usual case.
+  [[nodiscard]] bool has_living(role whom);
+
   /// Every seat that was ever taken. Changes nothing.
   [[nodiscard]] std::vector<seat_report> report() const;
 

@@ -34,6 +34,8 @@ inline constexpr std::uint64_t never = ~std::uint64_t{0};
 
 /// CLOCK_MONOTONIC now, plus a timeout, without running over.
 [[nodiscard]] std::uint64_t monotonic_now_ns() noexcept;
+/// The same to within some milliseconds, for a few nanoseconds.
+[[nodiscard]] std::uint64_t monotonic_coarse_ns() noexcept;
 [[nodiscard]] std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept;
 
 /// Wakes up to `count` sleepers of a role; those who died asleep do not count. One to three system calls a sleeper.

@@ -1,0 +1,40 @@
+#pragma once
+
+// What the dead leave in an mpmc ring, and how the living mend it: the cold half of mpmc_ring.hpp, where the protocol and
+// its edges are explained. Every function may be repeated, may run in several processes at once, and may be interrupted
+// by the death of its caller at any instruction.
+
+#include <cstdint>
+
+#include "sluice/ring/ring_concept.hpp"
+
+namespace sluice::mpmc_repair {
+
+/// Turns what dead producers claimed and never published into holes, oldest first, up to the first claim that may be
+/// alive. No lock. @return how many holes were made.
+std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept;
+
+/// Decides, under the lock of a dead consumer's seat, which messages were its own: their slots become taken by that
+/// seat. `freed` counts holes it had claimed. @return false: somebody living may own part of its range; later.
+bool arbitrate(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept;
+
+/// Whether `sequence` is a message of the dead consumer `dead_seat` that waits to be delivered again.
+[[nodiscard]] bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t sequence) noexcept;
+
+/// The first orphan of `dead_seat` within its intent; false when there is none (any more).
+bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t& sequence) noexcept;
+
+/// Looks for a dead consumer with orphans, locks its seat and settles which they are. @return the seat, still locked, when
+/// it has any; else none().
+std::uint32_t adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept;
+
+/// Gives an adopted seat back, all its orphans being released, and drops its lock.
+void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept;
+
+/// Settles a dead seat, under its lock, for the newcomer that takes it: a producer's claims become holes; a consumer's
+/// messages stay taken by the seat and are the newcomer's to deliver. @return false: later.
+bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept;
+
+[[nodiscard]] constexpr std::uint32_t none() noexcept { return ~std::uint32_t{0}; }
+
+}  // namespace sluice::mpmc_repair

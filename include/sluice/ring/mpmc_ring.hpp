@@ -1,0 +1,269 @@
+#pragma once
+
+// Any number of producers and consumers, up to the seats; claims are served strictly in order. After Vyukov's bounded
+// MPMC queue (2010): a word in each slot says whose turn it is, tail and head are advanced by compare-exchange. What is
+// added makes death harmless: before it claims, a participant writes into its own seat what it is about to claim (its
+// intent), and marks it won when it has it. Whoever finds a position claimed and left alone looks at the seats.
+//
+// Words of the slot for sequence q, N being the capacity
+//   free(q) -> published(q) by the winner of the claim, or -> hole(q) by the winner (abandoned) or a mender (winner dead)
+//   published(q) -> free(q + N) by the consumer that won q, or -> taken(q, X) by whoever settles the dead consumer X
+//   hole(q) -> free(q + N);  taken(q, X) -> free(q + N) by whoever holds X's seat or its lock
+// Invariants
+//   1. tail and head only grow, and only by compare-exchange; who wins [p, p + m) owns those positions.
+//   2. A living winner's intent covers what it owns from before the claim until it is published or released.
+//   3. So: position p claimed (tail > p, seen first), word still free(p), and no living seat covers p: its winner is dead.
+//      A dead seat that is marked won and covers p proves it alone, whatever others intend.
+//   4. A mender changes slot words by compare-exchange only; the rest of a dead seat only under its lock.
+//   5. A dead consumer's messages are decided by the exchange published(q) -> taken(q, X): two dead seats that intended
+//      one position cannot both have it. X is not given away while anything is taken by it.
+// What remains: a winner that dies between its claim and its mark, while another process that intended the same position
+// is stopped before it noticed that it lost, stalls the ring until that process goes on or ends.
+//
+// Edges
+//   W: word published or hole (release) -> word load (acquire): the payload is visible.
+//   R: word free (release) -> producer's word load (acquire): the last reader's loads are over; the slot may be filled.
+//   I: every intent store (release) -> mender's intent load (acquire): whoever sees the next intent sees what the last
+//      claim led to. Also the cleared and the won intent: a later relaxed store would not carry the publish before it.
+//   T: tail exchange (release) -> mender's tail load (acquire): tail > p seen, so the intent to claim p is seen.
+//   H: head exchange (release) -> mender's head load (acquire): the same for consumers.
+//   X: mender's word exchange (acq_rel) -> word load (acquire): part of the publisher's release sequence.
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/ring/mpmc_repair.hpp"
+#include "sluice/ring/ring_concept.hpp"
+
+namespace sluice {
+
+class mpmc_ring {
+ public:
+  static constexpr ring_kind kind = ring_kind::mpmc;
+  static constexpr bool mends = true;
+
+  static bool settle(const ring_view& ring, std::uint32_t seat_index, seat_keeper& keeper) noexcept {
+    return mpmc_repair::settle(ring, seat_index, keeper);
+  }
+
+  class producer {
+   public:
+    producer(const ring_view& ring, std::uint32_t seat_index) noexcept
+        : ring_(ring), own_(&ring.seats[seat_index]), messages_(own_->messages.load(std::memory_order_relaxed)) {}
+
+    std::uint64_t try_claim(std::uint64_t count) noexcept {
+      if (claimed_ != 0) [[unlikely]]
+        return std::min(claimed_, count);  // one claim at a time: one intent a seat
+      count = std::min({count, max_claim, ring_.capacity()});
+      auto& tail = ring_.control->tail;
+      for (;;) {
+        auto p = tail.load(std::memory_order_relaxed);  // a guess; the words and the exchange decide
+        std::uint64_t m = 0;
+        while (m < count && is_free(p + m)) ++m;
+        if (m == 0) {
+          if (tail.load(std::memory_order_relaxed) != p) continue;  // somebody was quicker: not full
+          return 0;
+        }
+        own_->intent.store(intent_word(p, m, false), std::memory_order_release);                             // I
+        if (tail.compare_exchange_strong(p, p + m, std::memory_order_release, std::memory_order_relaxed)) {  // T
+          own_->intent.store(intent_word(p, m, true), std::memory_order_release);                            // I
+          first_ = p;
+          claimed_ = m;
+          return m;
+        }
+        own_->intent.store(0, std::memory_order_release);  // I
+      }
+    }
+
+    [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept { return ring_.payload(first_ + i); }
+
+    void publish(std::uint64_t count) noexcept {
+      for (std::uint64_t i = 0; i < claimed_; ++i) {
+        const auto q = first_ + i;
+        ring_.word(q).store(ring_.word_for(q, i < count ? slot_kind::published : slot_kind::hole),
+                            std::memory_order_release);  // W
+      }
+      own_->messages.store(messages_ += std::min(count, claimed_), std::memory_order_relaxed);  // own counter
+      if (count < claimed_) [[unlikely]]
+        count_abandoned(claimed_ - count);
+      claimed_ = 0;
+    }
+
+    [[nodiscard]] bool is_drained() const noexcept {
+      const auto tail = ring_.control->tail.load(std::memory_order_acquire);          // T
+      if (ring_.control->head.load(std::memory_order_acquire) != tail) return false;  // H
+      for (std::uint64_t i = 0; i < ring_.capacity(); ++i)
+        if (!is_free(tail + i)) return false;
+      return true;
+    }
+
+    /// In order: gives back what is claimed.
+    void leave() noexcept {
+      publish(0);
+      own_->intent.store(0, std::memory_order_release);  // I
+    }
+
+   private:
+    [[nodiscard]] bool is_free(std::uint64_t q) const noexcept {
+      return ring_.word(q).load(std::memory_order_acquire) == ring_.word_for(q, slot_kind::free);  // R
+    }
+    void count_abandoned(std::uint64_t count) noexcept {
+      own_->abandoned.store(own_->abandoned.load(std::memory_order_relaxed) + count,
+                            std::memory_order_relaxed);  // own counter
+    }
+
+    ring_view ring_;
+    seat* own_;
+    std::uint64_t first_ = 0;    // of the open claim
+    std::uint64_t claimed_ = 0;  // how many slots it has
+    std::uint64_t messages_;
+  };
+
+  class consumer {
+   public:
+    consumer(const ring_view& ring, std::uint32_t seat_index) noexcept
+        : ring_(ring),
+          own_(&ring.seats[seat_index]),
+          own_index_(seat_index),
+          messages_(own_->messages.load(std::memory_order_relaxed)) {
+      // The seat's last owner died with messages in its hands: they are ours, and come first.
+      if (own_->intent.load(std::memory_order_relaxed) != 0)
+        orphans_of_ = seat_index;  // settled under the lock we held
+    }
+
+    std::uint64_t try_peek(std::uint64_t count) noexcept {
+      if (peeked_ != 0) [[unlikely]]
+        return std::min(peeked_, count);  // one claim at a time: one intent a seat
+      if (orphans_of_ != mpmc_repair::none()) [[unlikely]] {
+        if (next_orphan()) return 1;
+        if (orphans_of_ != mpmc_repair::none()) return 0;  // another's seat is to be given back first: owed()
+      }
+      count = std::min({count, max_claim, ring_.capacity()});
+      auto& head = ring_.control->head;
+      for (;;) {
+        auto h = head.load(std::memory_order_relaxed);  // a guess; the words and the exchange decide
+        const auto m = run(h, count, slot_kind::published);
+        if (m == 0) [[unlikely]] {
+          if (const auto holes = run(h, count, slot_kind::hole); holes != 0) {
+            if (claim(h, holes)) free_holes(h, holes);
+            continue;
+          }
+          if (head.load(std::memory_order_relaxed) != h) continue;  // somebody was quicker: not empty
+          return 0;
+        }
+        if (!claim(h, m)) continue;
+        first_ = h;
+        peeked_ = m;
+        // A wake-up may have gone to somebody who found nothing yet: whoever takes passes one on.
+        if (ring_.control->parked[static_cast<std::uint32_t>(role::consumer)].load(std::memory_order_relaxed) != 0 &&
+            run(h + m, 1, slot_kind::published) != 0)
+          debt_.consumers = 1;
+        return m;
+      }
+    }
+
+    [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept { return ring_.payload(first_ + i); }
+    [[nodiscard]] bool was_delivered_before(std::uint64_t) const noexcept { return orphans_of_ != mpmc_repair::none(); }
+
+    void release(std::uint64_t count) noexcept {
+      for (std::uint64_t i = 0; i < count; ++i) free(first_ + i);
+      first_ += count;
+      peeked_ -= count;
+      own_->messages.store(messages_ += count, std::memory_order_relaxed);  // own counter
+      if (orphans_of_ != mpmc_repair::none()) [[unlikely]]
+        after_orphan();
+    }
+
+    [[nodiscard]] bool is_exhausted() const noexcept {
+      const auto head = ring_.control->head.load(std::memory_order_acquire);  // H
+      return ring_.control->tail.load(std::memory_order_acquire) == head;     // T
+    }
+
+    /// Something stalls: claims of dead producers become holes, messages of dead consumers ours to deliver.
+    bool mend(seat_keeper& keeper) noexcept {
+      if (peeked_ != 0 || orphans_of_ != mpmc_repair::none()) return false;
+      const auto holes = mpmc_repair::mend_holes(ring_, keeper);
+      orphans_of_ = mpmc_repair::adopt(ring_, own_index_, keeper, debt_.producers);
+      if (holes > 1) debt_.consumers += holes - 1;
+      return holes != 0 || orphans_of_ != mpmc_repair::none();
+    }
+
+    [[nodiscard]] bool owes() const noexcept { return debt_.any || debt_.producers != 0 || debt_.consumers != 0; }
+    /// Pays what needs more than memory; tells whom to wake.
+    ring_debt owed(seat_keeper& keeper) noexcept {
+      if (debt_.any) {
+        mpmc_repair::finish(ring_, orphans_of_, keeper);
+        orphans_of_ = mpmc_repair::none();
+      }
+      const auto debt = debt_;
+      debt_ = {};
+      return debt;
+    }
+
+    /// In order: what is peeked and not released stays covered by the intent, for others to adopt.
+    void leave() noexcept {
+      const bool holds_own = orphans_of_ == own_index_ || (orphans_of_ == mpmc_repair::none() && peeked_ != 0);
+      if (!holds_own) own_->intent.store(0, std::memory_order_release);  // I
+    }
+
+   private:
+    /// How many words from `h` on are of `wanted`, at most `count`.
+    [[nodiscard]] std::uint64_t run(std::uint64_t h, std::uint64_t count, slot_kind wanted) const noexcept {
+      std::uint64_t m = 0;
+      while (m < count && ring_.word(h + m).load(std::memory_order_acquire) == ring_.word_for(h + m, wanted))
+        ++m;  // W, X
+      return m;
+    }
+
+    bool claim(std::uint64_t h, std::uint64_t m) noexcept {
+      own_->intent.store(intent_word(h, m, false), std::memory_order_release);  // I
+      const bool won = ring_.control->head.compare_exchange_strong(h, h + m, std::memory_order_release,
+                                                                   std::memory_order_relaxed);  // H
+      own_->intent.store(won ? intent_word(h, m, true) : 0, std::memory_order_release);         // I
+      return won;
+    }
+
+    void free(std::uint64_t q) noexcept {
+      ring_.word(q).store(ring_.word_for(q + ring_.capacity(), slot_kind::free), std::memory_order_release);  // R
+    }
+
+    void free_holes(std::uint64_t h, std::uint64_t m) noexcept {
+      for (std::uint64_t i = 0; i < m; ++i) free(h + i);
+      debt_.producers += m;
+    }
+
+    bool next_orphan() noexcept {
+      if (!mpmc_repair::first_orphan(ring_, orphans_of_, first_)) {
+        if (orphans_of_ == own_index_)
+          orphans_of_ = mpmc_repair::none();  // the next intent replaces the inherited one
+        else
+          debt_.any = true;
+        return false;
+      }
+      peeked_ = 1;
+      return true;
+    }
+
+    void after_orphan() noexcept {
+      own_->redelivered.store(own_->redelivered.load(std::memory_order_relaxed) + 1,
+                              std::memory_order_relaxed);  // own counter
+      std::uint64_t more = 0;
+      if (orphans_of_ != own_index_ && !mpmc_repair::first_orphan(ring_, orphans_of_, more)) debt_.any = true;
+    }
+
+    ring_view ring_;
+    seat* own_;
+    std::uint32_t own_index_;
+    std::uint32_t orphans_of_ = mpmc_repair::none();  // whose messages are being delivered again; own: inherited
+    std::uint64_t first_ = 0;                         // of the open claim, or the orphan
+    std::uint64_t peeked_ = 0;                        // how many slots it has
+    std::uint64_t messages_;
+    ring_debt debt_;
+  };
+};
+
+static_assert(ring<mpmc_ring>);
+
+}  // namespace sluice

@@ -1,0 +1,206 @@
+#include "sluice/ring/mpmc_repair.hpp"
+
+#include <algorithm>
+
+namespace sluice::mpmc_repair {
+namespace {
+
+// The positions of an intent. Its 48 bits are read relative to a counter near them; whatever lies outside the last lap
+// before that counter was not written by a correct participant, or was not won, and is stepped over.
+struct intent_range {
+  std::uint64_t first;
+  std::uint64_t count;
+  bool won;
+};
+
+intent_range range_of(std::uint64_t intent, std::uint64_t near, std::uint64_t capacity) noexcept {
+  constexpr unsigned unused_bits = 16;
+  const auto distance =
+      static_cast<std::int64_t>((intent & ~std::uint64_t{0xffff}) - (near << unused_bits)) >> unused_bits;
+  return {near + static_cast<std::uint64_t>(distance), std::min(intent_count(intent), capacity), intent_won(intent)};
+}
+
+/// Whether `counter` has passed q, by no more than a lap: q was claimed by somebody.
+bool was_claimed(std::uint64_t counter, std::uint64_t q, std::uint64_t capacity) noexcept {
+  return counter - q - 1 < capacity;
+}
+
+bool is_vacant(std::uint64_t state_word) noexcept { return state_of(state_word) != seat_state::taken; }
+
+/// Whether somebody living, other than `except`, may own q. The caller has seen the counter pass q before.
+bool has_living_cover(const ring_view& ring, role whose, std::uint64_t q, std::uint32_t except,
+                      seat_keeper& keeper) noexcept {
+  const auto first = ring.first_seat(whose);
+  for (auto s = first; s < first + ring.seat_count(whose); ++s) {
+    if (s == except) continue;
+    const auto state = ring.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    if (is_vacant(state)) continue;
+    if (!intent_covers(ring.seats[s].intent.load(std::memory_order_acquire), q)) continue;  // mpmc_ring.hpp I
+    if (!keeper.is_dead(s, state)) return true;
+  }
+  return false;
+}
+
+/// The dead producer that is marked as the winner of q; none() when there is no such.
+std::uint32_t dead_winner(const ring_view& ring, std::uint64_t q, seat_keeper& keeper) noexcept {
+  for (std::uint32_t s = 0; s < ring.producer_seats; ++s) {
+    const auto state = ring.seats[s].state.load(std::memory_order_acquire);    // seat_table.hpp A, D
+    const auto intent = ring.seats[s].intent.load(std::memory_order_acquire);  // mpmc_ring.hpp I
+    if (!intent_won(intent) || !intent_covers(intent, q)) continue;
+    if (state_of(state) == seat_state::dead || (state_of(state) == seat_state::taken && keeper.is_dead(s, state)))
+      return s;
+  }
+  return none();
+}
+
+bool make_hole(const ring_view& ring, std::uint64_t q) noexcept {
+  auto expected = ring.word_for(q, slot_kind::free);
+  return ring.word(q).compare_exchange_strong(expected, ring.word_for(q, slot_kind::hole), std::memory_order_acq_rel,
+                                              std::memory_order_relaxed);  // mpmc_ring.hpp X
+}
+
+/// Whether a seat's intent covers anything that is neither free nor another's: asked before its owner's life is.
+bool may_hold_messages(const ring_view& ring, std::uint32_t s) noexcept {
+  const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+  const auto range =
+      range_of(ring.seats[s].intent.load(std::memory_order_acquire), head, ring.capacity());  // mpmc_ring.hpp I
+  for (std::uint64_t i = 0; i < range.count; ++i) {
+    const auto q = range.first + i;
+    if (!was_claimed(head, q, ring.capacity())) continue;
+    const auto word = ring.word(q).load(std::memory_order_acquire);  // mpmc_ring.hpp W, X
+    if (word == ring.word_for(q, slot_kind::published) || word == ring.word_for(q, slot_kind::hole) ||
+        word == ring.word_for(q, slot_kind::taken, s))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept {
+  std::uint64_t holes = 0;
+  const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+  for (auto q = head; q - head < ring.capacity(); ++q) {
+    if (!was_claimed(ring.control->tail.load(std::memory_order_acquire), q, ring.capacity()))
+      break;  // mpmc_ring.hpp T: before the seats
+    if (ring.word(q).load(std::memory_order_acquire) != ring.word_for(q, slot_kind::free))
+      continue;  // mpmc_ring.hpp W, X
+    const auto winner = dead_winner(ring, q, keeper);
+    if (winner == none() && has_living_cover(ring, role::producer, q, none(), keeper)) break;
+    if (!make_hole(ring, q)) continue;
+    keeper.record(repair_kind::hole, winner == none() ? 0 : winner, q);
+    ++holes;
+  }
+  return holes;
+}
+
+bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t sequence) noexcept {
+  return ring.word(sequence).load(std::memory_order_acquire) ==
+         ring.word_for(sequence, slot_kind::taken, dead_seat);  // mpmc_ring.hpp W, X
+}
+
+bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t& sequence) noexcept {
+  const auto intent = ring.seats[dead_seat].intent.load(std::memory_order_acquire);  // mpmc_ring.hpp I
+  const auto head = ring.control->head.load(std::memory_order_acquire);              // mpmc_ring.hpp H
+  const auto range = range_of(intent, head, ring.capacity());
+  for (std::uint64_t i = 0; i < range.count; ++i) {
+    if (!was_claimed(head, range.first + i, ring.capacity()) || !is_orphan(ring, dead_seat, range.first + i)) continue;
+    sequence = range.first + i;
+    return true;
+  }
+  return false;
+}
+
+bool arbitrate(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept {
+  const auto intent = ring.seats[dead_seat].intent.load(std::memory_order_acquire);  // mpmc_ring.hpp I
+  const auto range =
+      range_of(intent, ring.control->head.load(std::memory_order_acquire), ring.capacity());  // mpmc_ring.hpp H
+  for (std::uint64_t i = 0; i < range.count; ++i) {
+    const auto q = range.first + i;
+    if (!was_claimed(ring.control->head.load(std::memory_order_acquire), q, ring.capacity()))
+      continue;                                                // mpmc_ring.hpp H: before word and seats
+    auto word = ring.word(q).load(std::memory_order_acquire);  // mpmc_ring.hpp W, X
+    const bool is_hole = word == ring.word_for(q, slot_kind::hole);
+    if (!is_hole && word != ring.word_for(q, slot_kind::published)) continue;  // released, or another dead seat's
+    if (!range.won && has_living_cover(ring, role::consumer, q, dead_seat, keeper)) return false;
+    const auto after =
+        is_hole ? ring.word_for(q + ring.capacity(), slot_kind::free) : ring.word_for(q, slot_kind::taken, dead_seat);
+    if (!ring.word(q).compare_exchange_strong(word, after, std::memory_order_acq_rel, std::memory_order_relaxed))
+      continue;  // mpmc_ring.hpp X
+    if (is_hole)
+      ++freed;
+    else
+      keeper.record(repair_kind::redelivery, dead_seat, q);
+  }
+  return true;
+}
+
+std::uint32_t adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept {
+  const auto first = ring.first_seat(role::consumer);
+  for (auto s = first; s < first + ring.consumer_seats; ++s) {
+    if (s == own_seat) continue;
+    auto& dead = ring.seats[s];
+    const auto state = dead.state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    if (state_of(state) == seat_state::free || state_of(state) == seat_state::settled || !may_hold_messages(ring, s))
+      continue;
+    if (state_of(state) == seat_state::taken && !keeper.is_dead(s, state)) continue;
+    if (!keeper.try_lock(s)) continue;
+    std::uint64_t sequence = 0;
+    const bool is_still_dead =
+        state_of(dead.state.load(std::memory_order_acquire)) == seat_state::dead;  // seat_table.hpp D
+    if (!is_still_dead || !arbitrate(ring, s, keeper, freed)) {
+      keeper.unlock(s);
+    } else if (first_orphan(ring, s, sequence)) {
+      return s;
+    } else {
+      finish(ring, s, keeper);
+    }
+  }
+  return none();
+}
+
+void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
+  auto& dead = ring.seats[dead_seat];
+  dead.intent.store(0, std::memory_order_release);  // mpmc_ring.hpp I: only now, and only under the lock
+  const auto generation = generation_of(dead.state.load(std::memory_order_relaxed));        // the lock is ours
+  dead.state.store(seat_word(seat_state::settled, generation), std::memory_order_release);  // seat_table.hpp A
+  keeper.record(repair_kind::settled_seat, dead_seat, 0);
+  keeper.unlock(dead_seat);
+}
+
+bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
+  auto& dead = ring.seats[dead_seat];
+  const auto intent = dead.intent.load(std::memory_order_acquire);  // mpmc_ring.hpp I
+  if (dead_seat < ring.producer_seats) {
+    const auto range =
+        range_of(intent, ring.control->tail.load(std::memory_order_acquire), ring.capacity());  // mpmc_ring.hpp T
+    for (std::uint64_t i = 0; i < range.count; ++i) {
+      const auto q = range.first + i;
+      if (!was_claimed(ring.control->tail.load(std::memory_order_acquire), q, ring.capacity()))
+        continue;  // mpmc_ring.hpp T: before the seats
+      if (ring.word(q).load(std::memory_order_acquire) != ring.word_for(q, slot_kind::free))
+        continue;  // mpmc_ring.hpp W, X
+      if (!range.won && has_living_cover(ring, role::producer, q, dead_seat, keeper)) return false;
+      if (make_hole(ring, q)) keeper.record(repair_kind::hole, dead_seat, q);
+    }
+    dead.intent.store(0, std::memory_order_release);  // mpmc_ring.hpp I
+    return true;
+  }
+
+  std::uint64_t freed = 0;
+  if (!arbitrate(ring, dead_seat, keeper, freed)) return false;
+  // What stays is exactly what the newcomer must deliver: no wider cover, or it would hold up others for nothing.
+  std::uint64_t from = 0;
+  if (!first_orphan(ring, dead_seat, from)) {
+    dead.intent.store(0, std::memory_order_release);  // mpmc_ring.hpp I
+    return true;
+  }
+  const auto range =
+      range_of(intent, ring.control->head.load(std::memory_order_acquire), ring.capacity());  // mpmc_ring.hpp H
+  auto last = range.first + range.count - 1;
+  while (last != from && !is_orphan(ring, dead_seat, last)) --last;
+  dead.intent.store(intent_word(from, last - from + 1, true), std::memory_order_release);  // mpmc_ring.hpp I
+  return true;
+}
+
+}  // namespace sluice::mpmc_repair
