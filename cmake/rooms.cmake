@@ -47,7 +47,7 @@ endfunction()
 #                          test named <room>.<Suite>.<Name> with the label <room>.
 # tests/support/*.cpp:     what they all share.
 # tests/programs/*.cpp:    the other process of a two-process test, found in SLUICE_PROGRAM_DIR.
-# tests/tools/*.sh:        run with SLUICE_PROGRAM_DIR in the environment.
+# tests/readme/*.sh:       what README.md and examples/ promise.
 function(sluice_add_tests folder)
     find_package(GTest REQUIRED)
     include(GoogleTest)
@@ -86,14 +86,15 @@ function(sluice_add_tests folder)
             PROPERTIES LABELS ${room} TIMEOUT ${SLUICE_TEST_TIMEOUT_S})
     endforeach()
 
-    file(GLOB scripts CONFIGURE_DEPENDS ${folder}/tools/*.sh)
-    foreach(script IN LISTS scripts)
-        cmake_path(GET script STEM stem)
-        add_test(NAME tools.${stem} COMMAND bash ${script})
-        set_tests_properties(tools.${stem} PROPERTIES LABELS tools
-            TIMEOUT ${SLUICE_TEST_TIMEOUT_S}
-            ENVIRONMENT SLUICE_PROGRAM_DIR=${program_dir})
-    endforeach()
+    if(SLUICE_BUILD_EXAMPLES)
+        add_test(NAME examples.all COMMAND bash ${PROJECT_SOURCE_DIR}/${folder}/readme/examples.sh ${program_dir})
+        set_tests_properties(examples.all PROPERTIES LABELS examples TIMEOUT ${SLUICE_TEST_TIMEOUT_S})
+    endif()
+    if(NOT SLUICE_SANITIZE)  # a program outside would have to be built with the same sanitizer
+        add_test(NAME readme.blocks COMMAND bash ${PROJECT_SOURCE_DIR}/${folder}/readme/compile.sh
+                ${PROJECT_SOURCE_DIR} $<TARGET_FILE:sluice_static> ${CMAKE_CXX_COMPILER})
+        set_tests_properties(readme.blocks PROPERTIES LABELS readme TIMEOUT ${SLUICE_TEST_TIMEOUT_S})
+    endif()
 
     # What is installed does not change with the sanitizer, so one build tests it.
     if(SLUICE_INSTALL AND NOT SLUICE_SANITIZE)

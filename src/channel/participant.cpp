@@ -44,6 +44,15 @@ void participant::close() noexcept {
   wake_parked(ring_, role::consumer, ring_.consumer_seats);
 }
 
+void participant::note_stall(std::uint64_t sequence) noexcept {
+  if (sequence == nothing_to_wait_for()) return;
+  auto& at = ring_.control->stalled_at[static_cast<std::uint32_t>(own_)];
+  if (at.load(std::memory_order_relaxed) == sequence + 1) return;  // a note for people
+  ring_.control->stalled_since_realtime_ns[static_cast<std::uint32_t>(own_)].store(realtime_now_ns(),
+                                                                                   std::memory_order_relaxed);
+  at.store(sequence + 1, std::memory_order_relaxed);
+}
+
 bool participant::tick_is_over() noexcept {
   const auto now = monotonic_coarse_ns();
   if (now - last_tick_ns_ < tick_ns) return false;

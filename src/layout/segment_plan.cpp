@@ -16,6 +16,12 @@ constexpr std::uint64_t max_capacity_slots = 1ULL << 32;
 constexpr std::uint64_t max_segment_bytes = 1ULL << 46;
 constexpr std::uint32_t max_role_seats = 4096;
 
+/// Header, control and seats of all rings lie before this: whoever looks copies no more than that.
+constexpr std::uint64_t max_records_bytes = 4U << 20;
+static_assert(sizeof(segment_header) + max_rings * (sizeof(ring_control) + alignof(seat) +
+                                                    std::uint64_t{2} * max_role_seats * sizeof(seat)) <=
+              max_records_bytes);
+
 /// From this size on the message begins on a line of its own, so that copies run at full width.
 constexpr std::uint64_t own_line_from_bytes = 256;
 
@@ -144,6 +150,7 @@ bool is_sane(const ring_descriptor& ring, std::uint64_t length) {
          ring.control_offset >= sizeof(segment_header) && ring.control_offset % alignof(seat) == 0 &&
          ring.seats_offset == ring.control_offset + sizeof(ring_control) &&
          within(ring.control_offset, control_bytes(ring)) &&
+         ring.control_offset + control_bytes(ring) <= max_records_bytes &&
          ring.slots_offset >= ring.control_offset + control_bytes(ring) && ring.slots_offset % cache_line_bytes == 0 &&
          ring.slots_offset % ring.message_alignment == 0 && within(ring.slots_offset, slots_bytes(ring)) &&
          std::find(std::begin(ring.type_name), std::end(ring.type_name), '\0') != std::end(ring.type_name);

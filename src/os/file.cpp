@@ -63,7 +63,8 @@ bool make_directory(const std::string& path, std::uint32_t mode) {
     if (errno == EEXIST) return false;
     throw error::from_errno(errno, "mkdir " + path);
   }
-  if (mode != 0700 && ::chmod(path.c_str(), mode) != 0) throw error::from_errno(errno, "chmod " + path);
+  if (::fchmodat(AT_FDCWD, path.c_str(), mode, AT_SYMLINK_NOFOLLOW) != 0)
+    throw error::from_errno(errno, "chmod " + path);
   return true;
 }
 
@@ -83,6 +84,8 @@ std::optional<fd> open_in(int directory, const std::string& name, bool writable,
   if (file >= 0) return fd(file);
   if (errno == ENOENT) return std::nullopt;
   if (errno == ELOOP) throw error(errc::not_a_segment, "open " + path + ": a symbolic link, which is never followed");
+  if (errno == EISDIR || errno == ENXIO || errno == ENODEV)  // a directory, a socket, a device without a driver
+    throw error(errc::not_a_segment, "open " + path + ": not a regular file");
   throw error::from_errno(errno, "open " + path);
 }
 
@@ -100,7 +103,7 @@ std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::str
     throw error::from_errno(errno, "create a file in " + path);
   }
   fd owned(file);
-  if (mode != 0600 && ::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod a new file in " + path);
+  if (::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod a new file in " + path);
   return owned;
 }
 
@@ -109,7 +112,7 @@ fd create_in(int directory, const std::string& name, std::uint32_t mode, const s
       [&] { return ::openat(directory, name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600); });
   if (file < 0) throw error::from_errno(errno, "create " + path);
   fd owned(file);
-  if (mode != 0600 && ::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod " + path);
+  if (::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod " + path);
   return owned;
 }
 

@@ -86,6 +86,38 @@ std::uint64_t first_of_interest(const ring_view& ring, ring_kind kind, std::uint
   return tail > ring.capacity() ? tail - ring.capacity() : 0;
 }
 
+/// Who of the other side holds `sequence`, as the seats say.
+std::optional<std::uint32_t> holder_of(const ring_info& info, ring_kind kind, role holding, std::uint64_t sequence) {
+  for (const auto& seat : info.seats)
+    if (seat.role == holding && seat.state != seat_state::free && seat.state != seat_state::settled &&
+        (kind == ring_kind::spsc || intent_covers(seat.intent, sequence)))
+      return seat.index;
+  return std::nullopt;
+}
+
+/// The notes that still hold: the slot is still the one that the side waits for.
+std::vector<stall_report> stalls_of(const detail::opened_file& opened, const ring_view& ring, const ring_info& info,
+                                    ring_kind kind) {
+  std::vector<stall_report> stalls;
+  for (const auto waiting : {role::producer, role::consumer}) {
+    const auto noted = ring.control->stalled_at[static_cast<std::uint32_t>(waiting)].load(std::memory_order_relaxed);
+    if (noted == 0) continue;
+    const auto sequence = noted - 1;
+    const bool is_full = info.tail - sequence == ring.capacity() && (kind == ring_kind::mpmc || info.head == sequence);
+    const bool is_unpublished = kind == ring_kind::mpmc && info.head == sequence && info.tail > sequence &&
+                                read_slot(opened, ring, info.descriptor, sequence, false).kind == slot_kind::free;
+    if (waiting == role::producer ? !is_full : !is_unpublished) continue;
+    stall_report stall;
+    stall.waiting = waiting;
+    stall.sequence = sequence;
+    stall.since_realtime_ns =
+        ring.control->stalled_since_realtime_ns[static_cast<std::uint32_t>(waiting)].load(std::memory_order_relaxed);
+    stall.holder = holder_of(info, kind, peer_of(waiting), sequence);
+    stalls.push_back(stall);
+  }
+  return stalls;
+}
+
 ring_info read_ring(const detail::opened_file& opened, const segment& copy, std::uint32_t index) {
   ring_info info;
   info.descriptor = copy.header().rings[index];
@@ -111,6 +143,7 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   }
   info.fill_slots = std::min(info.tail - std::min(info.head, info.tail), ring.capacity());
   info.seats = seat_table(copy, ring, index).report();
+  info.stalls = stalls_of(opened, ring, info, kind);
   info.repairs = repairs_of(*ring.control);
   return info;
 }

@@ -40,6 +40,7 @@ bool wake_one_of(const ring_view& ring, role whom, std::uint32_t bit) noexcept {
 }  // namespace
 
 std::uint64_t monotonic_now_ns() noexcept { return os::monotonic_ns(); }
+std::uint64_t realtime_now_ns() noexcept { return os::realtime_ns(); }
 std::uint64_t monotonic_coarse_ns() noexcept { return os::monotonic_coarse_ns(); }
 
 std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept {

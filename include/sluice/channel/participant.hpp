@@ -42,6 +42,8 @@ class participant {
       throw_wrong_process();
   }
   [[nodiscard]] bool is_here() const noexcept { return mark_.is_here(); }
+  /// Notes what this side cannot pass, for `inspect`; nothing_to_wait_for() changes nothing.
+  void note_stall(std::uint64_t sequence) noexcept;
   /// Whether a tick has passed since this last said so. For those who poll and never wait.
   [[nodiscard]] bool tick_is_over() noexcept;
   [[nodiscard]] bool is_closed() const noexcept {

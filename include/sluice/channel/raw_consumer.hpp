@@ -118,6 +118,7 @@ class raw_consumer {
   wait_answer tick() {
     mend();
     if (peek(1) != 0) return std::nullopt;  // what the dead published comes first; look() finds it
+    owner_->note_stall(ring_.waits_for());
     return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt;
   }
 

@@ -101,9 +101,12 @@ class raw_producer {
       if (owner_->is_closed()) return wait_result::closed;
       return std::nullopt;
     };
+    const auto full_tick = [this] {
+      owner_->note_stall(ring_.waits_for());
+      return tick();
+    };
     if (owner_->is_closed()) return wait_result::closed;
-    return wait_.wait(
-        owner_->place(), look, [this] { return tick(); }, deadline_ns);
+    return wait_.wait(owner_->place(), look, full_tick, deadline_ns);
   }
 
   wait_answer tick() { return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt; }

@@ -52,7 +52,9 @@ struct alignas(cache_line_bytes) ring_control {
   std::atomic<std::uint64_t> holes;                              // claims of dead producers that became holes
   std::atomic<std::uint64_t> redelivered;                        // messages of dead consumers that were delivered again
   std::atomic<std::uint64_t> settled;                            // seats of the dead that came back
-  std::atomic<std::uint64_t> reserved3[4];
+  // By the role that waits: the slot it cannot pass, plus one (0: none so far), and since when. Noted at ticks.
+  std::atomic<std::uint64_t> stalled_at[2];
+  std::atomic<std::uint64_t> stalled_since_realtime_ns[2];
   repair_record log[repair_log_entries];  // entry (number - 1) % repair_log_entries
 };
 

@@ -19,7 +19,9 @@ template <class T>
 constexpr std::string_view compiler_name() noexcept {
   constexpr std::string_view text = __PRETTY_FUNCTION__;  // "… [with T = x; …]" (g++) or "… [T = x]" (clang)
   constexpr auto begin = text.find("T = ") + 4;
-  constexpr auto end = text.find_first_of(";]", begin);
+  // A name may itself hold ']' or ';': the end is what follows the last of it.
+  constexpr auto alias = text.rfind("; std::string_view = ");
+  constexpr auto end = alias != std::string_view::npos && alias > begin ? alias : text.rfind(']');
   return text.substr(begin, end - begin);
 }
 

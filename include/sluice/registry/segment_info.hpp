@@ -33,6 +33,14 @@ struct repair_report {
   std::uint64_t sequence = 0;
 };
 
+/// Somebody waits for one slot, and whoever holds it takes its time.
+struct stall_report {
+  role waiting = role::producer;        // which side waits
+  std::uint64_t sequence = 0;           // for this slot
+  std::uint64_t since_realtime_ns = 0;  // noticed at the tick of one that waits
+  std::optional<std::uint32_t> holder;  // seat index of who holds it, when a seat says so
+};
+
 struct ring_info {
   ring_descriptor descriptor{};
   std::string type_name;
@@ -43,8 +51,9 @@ struct ring_info {
   std::uint64_t fill_slots = 0;  // tail - head, never above the capacity
   std::uint64_t published_slots = 0, hole_slots = 0, taken_slots = 0, claimed_slots = 0;  // of the oldest 16,384
   std::uint64_t holes = 0, redelivered = 0, settled = 0;                                  // repairs in all
-  std::vector<seat_report> seats;                                                         // those that were ever taken
-  std::vector<repair_report> repairs;                                                     // the last few, oldest first
+  std::vector<stall_report> stalls;    // what is being waited for now
+  std::vector<seat_report> seats;      // those that were ever taken
+  std::vector<repair_report> repairs;  // the last few, oldest first
 };
 
 /// In which condition a name was found.

@@ -99,6 +99,10 @@ class mpmc_ring {
       return true;
     }
 
+    [[nodiscard]] std::uint64_t waits_for() const noexcept {
+      return ring_.control->tail.load(std::memory_order_relaxed) - ring_.capacity();  // for people
+    }
+
     /// In order: gives back what is claimed.
     void leave() noexcept {
       publish(0);
@@ -176,6 +180,10 @@ class mpmc_ring {
         after_orphan();
     }
 
+    [[nodiscard]] std::uint64_t waits_for() const noexcept {
+      return is_exhausted() ? nothing_to_wait_for()
+                            : ring_.control->head.load(std::memory_order_relaxed);  // for people
+    }
     [[nodiscard]] bool is_exhausted() const noexcept {
       const auto head = ring_.control->head.load(std::memory_order_acquire);  // H
       return ring_.control->tail.load(std::memory_order_acquire) == head;     // T

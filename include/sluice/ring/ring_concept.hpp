@@ -34,6 +34,9 @@ struct ring_debt {
   bool any = false;             // something that needs the keeper
 };
 
+/// No sequence that anybody can reach.
+[[nodiscard]] constexpr std::uint64_t nothing_to_wait_for() noexcept { return ~std::uint64_t{0}; }
+
 /// A ring kind: two sides, each used by one thread at a time, each made for a seat that its process holds.
 template <class R>
 concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_keeper& keeper, std::uint64_t count,
@@ -53,6 +56,8 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { producer.publish(count) } -> std::same_as<void>;
   // Whether everything published so far was released.
   { producer.is_drained() } -> std::same_as<bool>;
+  // When it is full: the sequence of the oldest message, which must be released first.
+  { producer.waits_for() } -> std::same_as<std::uint64_t>;
   // Leaves in order.
   { producer.leave() } -> std::same_as<void>;
 
@@ -62,6 +67,8 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { consumer.try_peek(count) } -> std::same_as<std::uint64_t>;
   { consumer.peeked(count) } -> std::same_as<const std::byte*>;    // payload of the count-th peeked message
   { consumer.was_delivered_before(count) } -> std::same_as<bool>;  // marked redelivered
+  // When there is nothing to peek: the sequence that is claimed and not published; nothing_to_wait_for() when empty.
+  { consumer.waits_for() } -> std::same_as<std::uint64_t>;
   // Hands the first `count` peeked slots back.
   { consumer.release(count) } -> std::same_as<void>;
   // When there is nothing to peek: whether nothing is claimed for filling either.

@@ -69,6 +69,7 @@ class spsc_ring {
       return peer_->sequence.load(std::memory_order_acquire) == tail_;
     }  // S
 
+    [[nodiscard]] std::uint64_t waits_for() const noexcept { return tail_ - ring_.capacity(); }
     void leave() noexcept {}
 
    private:
@@ -131,6 +132,7 @@ class spsc_ring {
       }
     }
 
+    [[nodiscard]] static constexpr std::uint64_t waits_for() noexcept { return nothing_to_wait_for(); }
     [[nodiscard]] static constexpr bool is_exhausted() noexcept { return true; }  // an open claim is not counted
     bool mend(seat_keeper&) noexcept { return false; }
     [[nodiscard]] static constexpr bool owes() noexcept { return false; }

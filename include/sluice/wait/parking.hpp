@@ -34,7 +34,9 @@ inline constexpr std::uint64_t never = ~std::uint64_t{0};
 
 /// CLOCK_MONOTONIC now, plus a timeout, without running over.
 [[nodiscard]] std::uint64_t monotonic_now_ns() noexcept;
-/// The same to within some milliseconds, for a few nanoseconds.
+/// CLOCK_REALTIME now: for what people read.
+[[nodiscard]] std::uint64_t realtime_now_ns() noexcept;
+/// CLOCK_MONOTONIC to within some milliseconds, for a few nanoseconds.
 [[nodiscard]] std::uint64_t monotonic_coarse_ns() noexcept;
 [[nodiscard]] std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept;
 
