@@ -79,4 +79,11 @@ void participant::throw_wrong_process() const {
                   " made before fork: the seat belongs to the parent; make the handle in the process that uses it");
 }
 
+void participant::throw_corrupted() const {
+  throw error(errc::corrupted,
+              "use " + attached_.what() +
+                  ": the ring's counters contradict each other: somebody wrote into the segment who is no "
+                  "correct participant; look with inspect, then remove it and create it anew");
+}
+
 }  // namespace sluice

@@ -48,7 +48,7 @@ void registry::remove(const segment_name& name, bool force) const {
   const auto not_found = [&] { return error(errc::not_found, what + ": no " + directory_ + "/" + name.str()); };
   const auto directory = detail::open_registry(directory_, is_default_, false);
   if (!directory) throw not_found();
-  for (;;) {
+  for (int i = 0; i < 1000; ++i) {
     const auto opened = detail::open_name(directory->get(), directory_, name.str(), true);
     if (!opened) throw not_found();
     const auto gate = detail::pass_gate(*opened, os::lock_mode::exclusive, what);
@@ -63,6 +63,7 @@ void registry::remove(const segment_name& name, bool force) const {
     os::unlink_in(directory->get(), name.str(), opened->path);
     return;
   }
+  throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be looked at");
 }
 
 std::vector<sweep_result> registry::sweep(bool dry_run) const {

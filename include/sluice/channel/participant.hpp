@@ -42,6 +42,11 @@ class participant {
       throw_wrong_process();
   }
   [[nodiscard]] bool is_here() const noexcept { return mark_.is_here(); }
+  /// @throws error corrupted unless `is_sane`: somebody wrote into the ring who is no correct participant.
+  void require_sane(bool is_sane) const {
+    if (!is_sane) [[unlikely]]
+      throw_corrupted();
+  }
   /// Notes what this side cannot pass, for `inspect`; nothing_to_wait_for() changes nothing.
   void note_stall(std::uint64_t sequence) noexcept;
   /// Whether a tick has passed since this last said so. For those who poll and never wait.
@@ -62,6 +67,7 @@ class participant {
 
  private:
   [[noreturn]] void throw_wrong_process() const;
+  [[noreturn]] void throw_corrupted() const;
 
   attached_segment attached_;
   ring_view ring_;

@@ -20,7 +20,9 @@ class raw_consumer {
   raw_consumer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
       : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::consumer, &Ring::settle)),
         ring_(owner_->ring(), owner_->seat_index()),
-        wait_(std::move(wait)) {}
+        wait_(std::move(wait)) {
+    owner_->require_sane(Ring::is_sane(owner_->ring()));
+  }
   raw_consumer(raw_consumer&&) noexcept = default;
   raw_consumer& operator=(raw_consumer&& other) noexcept {
     raw_consumer old(std::move(*this));
@@ -61,6 +63,7 @@ class raw_consumer {
   /// Waits until at least one of up to `count` messages is there.
   /// @return ready: `peeked_count` says how many; closed: and everything was delivered; peer_gone: all producers died
   ///         and the ring is empty; timed_out. A deadline of `never` waits for ever.
+  /// @throws error wrong_process; corrupted: the shared counters contradict each other.
   [[nodiscard]] wait_result peek_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& peeked_count) {
     if ((peeked_count = try_peek(count)) != 0) [[likely]]
       return wait_result::ready;
@@ -116,6 +119,7 @@ class raw_consumer {
   }
 
   wait_answer tick() {
+    owner_->require_sane(Ring::is_sane(owner_->ring()));
     mend();
     if (peek(1) != 0) return std::nullopt;  // what the dead published comes first; look() finds it
     owner_->note_stall(ring_.waits_for());

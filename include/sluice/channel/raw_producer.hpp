@@ -23,7 +23,9 @@ class raw_producer {
       : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::producer, &Ring::settle)),
         ring_(owner_->ring(), owner_->seat_index()),
         control_(owner_->ring().control),
-        wait_(std::move(wait)) {}
+        wait_(std::move(wait)) {
+    owner_->require_sane(Ring::is_sane(owner_->ring()));
+  }
   raw_producer(raw_producer&&) noexcept = default;
   raw_producer& operator=(raw_producer&& other) noexcept {
     raw_producer old(std::move(*this));
@@ -62,6 +64,7 @@ class raw_producer {
   /// Waits until at least one of up to `count` slots is claimed.
   /// @return ready: `claimed_count` says how many; closed; peer_gone: all consumers died and the ring is full;
   ///         timed_out. A deadline of `never` waits for ever.
+  /// @throws error wrong_process; corrupted: the shared counters contradict each other.
   [[nodiscard]] wait_result claim_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& claimed_count) {
     if ((claimed_count = try_claim(count)) != 0) [[likely]]
       return wait_result::ready;
@@ -109,7 +112,10 @@ class raw_producer {
     return wait_.wait(owner_->place(), look, full_tick, deadline_ns);
   }
 
-  wait_answer tick() { return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt; }
+  wait_answer tick() {
+    owner_->require_sane(Ring::is_sane(owner_->ring()));
+    return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt;
+  }
 
   std::unique_ptr<participant> owner_;
   typename Ring::producer ring_;

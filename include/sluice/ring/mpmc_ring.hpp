@@ -48,6 +48,13 @@ class mpmc_ring {
     return mpmc_repair::settle(ring, seat_index, keeper);
   }
 
+  static bool is_sane(const ring_view& ring) noexcept {
+    const auto before = ring.control->head.load(std::memory_order_acquire);  // H
+    const auto tail = ring.control->tail.load(std::memory_order_acquire);    // T
+    return tail - before <= ring.capacity() ||
+           ring.control->head.load(std::memory_order_relaxed) != before;  // it moves
+  }
+
   class producer {
    public:
     producer(const ring_view& ring, std::uint32_t seat_index) noexcept

@@ -47,6 +47,9 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   // Settles what the dead owner of a seat left, under the seat's lock; false: not now, somebody else must act first.
   { R::settle(view, seat_index, keeper) } -> std::same_as<bool>;
 
+  // Whether the counters are such as correct participants leave them, at whatever moment one looks.
+  { R::is_sane(view) } -> std::same_as<bool>;
+
   typename R::producer;
   requires std::constructible_from<typename R::producer, const ring_view&, std::uint32_t>;
   // Claims up to `count` slots; how many it got, 0 when full.

@@ -41,6 +41,15 @@ class spsc_ring {
   /// Nothing to settle: the successor finds everything in the seat and the slots.
   static bool settle(const ring_view&, std::uint32_t, seat_keeper&) noexcept { return true; }
 
+  static bool is_sane(const ring_view& ring) noexcept {
+    const auto& consumed = ring.seats[ring.first_seat(role::consumer)].sequence;
+    const auto before = consumed.load(std::memory_order_acquire);                   // S
+    const auto published = ring.seats[0].sequence.load(std::memory_order_acquire);  // T
+    if (consumed.load(std::memory_order_relaxed) != before) return true;            // it moves: not now
+    // A producer that died before it noted what it published lags behind, by a batch at most.
+    return published - before + ring.capacity() <= 2 * ring.capacity();
+  }
+
   class producer {
    public:
     producer(const ring_view& ring, std::uint32_t seat_index) noexcept
