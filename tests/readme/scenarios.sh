@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Every test that docs/scenarios.md names exists.
+# usage: scenarios.sh SOURCE_DIR
+set -euo pipefail
+source_dir=$1
+known=$(grep -rhoE "^ *(TEST|TEST_F|TEST_P|TYPED_TEST|TYPED_TEST_P)\( *\w+, *\w+" "$source_dir/tests" | sed -E 's/.*\( *//; s/, */./')
+missing=0 count=0
+while read -r name; do
+    count=$((count + 1))
+    case $name in
+        *.*) grep -qxF -- "$name" <<< "$known" ;;
+        *) grep -q "^$name\." <<< "$known" ;;
+    esac || { echo "FAILED: docs/scenarios.md names $name, which is no test"; missing=1; }
+done < <(grep -E '^\| [0-9]' "$source_dir/docs/scenarios.md" | grep -oE '`[A-Z][A-Za-z0-9.]+`' | tr -d '`')
+[ $missing = 0 ] && [ $count -gt 0 ] || exit 1
+echo "ok: $count tests of docs/scenarios.md exist"
