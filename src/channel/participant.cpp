@@ -35,7 +35,7 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ro
       place_(ring_, own, seat_.index()) {
   if (own == role::producer)
     ring_.control->closed.store(0, std::memory_order_release);  // K: a new producer opens it again
-  deaths_seen_ = table_.count(peer_of(own)).deaths;             // those who died before we came are not news
+  deaths_told_ = table_.count(peer_of(own)).deaths;             // those who died before we came are not news
 }
 
 void participant::close() noexcept {
@@ -68,8 +68,8 @@ peer_state participant::peer() {
 bool participant::peer_has_died() {
   if (table_.has_living(peer_of(own_))) return false;
   const auto peers = table_.count(peer_of(own_));
-  if (peers.alive > 0 || peers.deaths == deaths_seen_) return false;
-  deaths_seen_ = peers.deaths;
+  if (peers.alive > 0 || peers.deaths == deaths_told_) return false;
+  deaths_found_ = peers.deaths;
   return peers.dead > 0;
 }
 

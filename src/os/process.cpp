@@ -12,8 +12,10 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <optional>
+#include <fstream>
+#include <sstream>
 #include <string_view>
+#include <vector>
 
 #include "os/clock.hpp"
 #include "os/fd.hpp"
@@ -76,6 +78,30 @@ std::uint64_t inode_of(const char* path) noexcept {
   return ::stat(path, &s) == 0 ? s.st_ino : 0;
 }
 
+struct map_line {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::string backing;
+};
+
+/// Lines of /proc/PID/maps: "begin-end permissions offset device inode path". What is mapped all the while is in it:
+/// the kernel's filesystems/proc.rst.
+std::vector<map_line> read_maps(const std::string& path) {
+  std::vector<map_line> lines;
+  std::ifstream maps(path);
+  for (std::string text; std::getline(maps, text);) {
+    std::istringstream words(text);
+    map_line line;
+    char dash = 0;
+    std::string permissions, offset, device, inode;
+    words >> std::hex >> line.begin >> dash >> line.end >> permissions >> offset >> device >> inode;
+    if (!words) return {};
+    line.backing = device + " " + inode;
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 /// Whether /proc shows the pid namespace this process is in.
 bool proc_is_ours() noexcept {
   const auto own = read_stat("/proc/self/stat");
@@ -123,6 +149,19 @@ process_state state_of(identity_word word) noexcept {
   if (line->state == 'Z' && line->threads <= 1) return process_state::dead;
   if (line->state == 'T' || line->state == 't') return process_state::stopped;
   return process_state::alive;
+}
+
+std::string backing_of(const void* address) {
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  for (const auto& line : read_maps("/proc/self/maps"))
+    if (line.begin <= at && at < line.end) return line.backing;
+  return {};
+}
+
+std::optional<bool> maps_backing(std::uint32_t pid, const std::string& backing) {
+  const auto lines = read_maps("/proc/" + std::to_string(pid) + "/maps");
+  if (lines.empty() || backing.empty()) return std::nullopt;  // not ours to read, or its main thread alone has ended
+  return std::any_of(lines.begin(), lines.end(), [&](const auto& line) { return line.backing == backing; });
 }
 
 std::string command_of(std::uint32_t pid) {

@@ -3,6 +3,7 @@
 // Who a process is, beyond its pid, and what became of it. proc(5), pidfd_open(2).
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace sluice::os {
@@ -40,6 +41,11 @@ enum class process_state { alive, stopped, dead, unknown };
 /// What became of the process `word` names, asked from the same pid namespace. A process that ended and was not reaped
 /// is dead; one whose main thread alone ended is not. Whatever is unclear is `unknown`.
 [[nodiscard]] process_state state_of(identity_word word) noexcept;
+
+/// What lies behind an address of this process, as proc(5) names it in maps: "device inode". Empty when it cannot be told.
+[[nodiscard]] std::string backing_of(const void* address);
+/// Whether that process maps `backing` anywhere: after exec it does not. Empty when it cannot be told.
+[[nodiscard]] std::optional<bool> maps_backing(std::uint32_t pid, const std::string& backing);
 
 /// The command's name, for people; empty when it cannot be read.
 [[nodiscard]] std::string command_of(std::uint32_t pid);

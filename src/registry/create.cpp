@@ -34,10 +34,42 @@ segment_origin origin_here(segment_kind kind, lifetime how_long) {
   return origin;
 }
 
+/// A file that is being built, already held by this process.
+struct fresh_file {
+  detail::opened_file opened;
+  std::string temporary;  // its name, where the filesystem cannot make a file without one
+  os::byte_lock presence;
+};
+
+/// The presence comes before any name that others attach to, or a sweeper could take it from us at once.
+fresh_file begin_file(int directory, const std::string& directory_path, const std::string& path, std::uint32_t mode,
+                      const std::string& what) {
+  if (auto file = os::open_unnamed(directory, mode, directory_path)) {
+    detail::opened_file opened{std::move(*file), {}, path};
+    opened.facts = os::facts_of(opened.file.get(), path);
+    auto presence = join_presence(opened, what);
+    return {std::move(opened), {}, std::move(presence)};
+  }
+  for (int i = 0; i < most_tries; ++i) {
+    auto temporary = detail::new_temporary();
+    detail::opened_file opened{os::create_in(directory, temporary, mode, directory_path + "/" + temporary), {}, path};
+    opened.facts = os::facts_of(opened.file.get(), path);
+    const auto gate = detail::pass_gate(opened, os::lock_mode::shared, what);
+    if (!detail::still_leads_to(directory, temporary, opened.facts)) continue;  // swept before we held it
+    auto presence = join_presence(opened, what);
+    return {std::move(opened), std::move(temporary), std::move(presence)};
+  }
+  throw error(errc::in_use, what + ": what is begun in " + directory_path + " is swept away at once");
+}
+
 }  // namespace
 
 attached_segment format_unnamed(segment memory, const segment_plan& plan) {
+  if (memory.bytes().size() < plan.mapped_bytes)
+    throw error(errc::bad_argument, "format a segment of " + std::to_string(memory.bytes().size()) +
+                                        " bytes: the plan needs " + std::to_string(plan.mapped_bytes));
   format_segment(memory.bytes(), plan, origin_here(memory.kind(), lifetime::ephemeral));
+  memory.trust(memory.header());
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
   return attached_segment::unnamed(std::move(memory), std::move(what));
 }
@@ -62,32 +94,26 @@ attached_segment registry::create(const segment_name& name, const segment_plan& 
   if (os::facts_of_name(directory.get(), name.str()))
     throw error(errc::already_exists, what + ": " + path + " is there already; attach to it, or remove it first");
 
-  // Where the filesystem cannot make a file without a name, one that is no legal segment name; sweep knows it.
-  std::string temporary;
-  auto file = os::open_unnamed(directory.get(), how.mode, directory_);
-  if (!file) {
-    temporary = ".new-" + std::to_string(os::random_word());
-    file = os::create_in(directory.get(), temporary, how.mode, directory_ + "/" + temporary);
-  }
+  auto fresh = begin_file(directory.get(), directory_, path, how.mode, what);
+  auto& opened = fresh.opened;
+  const auto& temporary = fresh.temporary;
   try {
     const auto bytes = round_up(plan.mapped_bytes, os::kernel_page_bytes());
-    os::allocate(file->get(), bytes, path);
-    detail::opened_file opened{std::move(*file), {}, path};
-    opened.facts = os::facts_of(opened.file.get(), path);
+    os::allocate(opened.file.get(), bytes, path);
     auto attached = std::make_shared<attached_segment::impl>();
     attached->what = quoted(name);
     attached->directory = directory_;
     attached->name = name.str();
     attached->facts = opened.facts;
-    auto presence = join_presence(opened, what);  // before the name exists, or a sweeper could take it from us at once
     attached->memory = map_file(std::move(opened.file), bytes, path);
     format_segment(attached->memory.bytes(), plan, origin_here(segment_kind::file, how.lifetime));
+    attached->memory.trust(attached->memory.header());
     const bool is_ours = temporary.empty()
                              ? os::link_unnamed(attached->memory.file().descriptor, directory.get(), name.str(), path)
                              : os::rename_new(directory.get(), temporary, name.str(), path);
     if (!is_ours)
       throw error(errc::already_exists, what + ": " + path + " has just been made by somebody else; attach to it");
-    attached->presence = std::move(presence);  // from here on the last one out cleans up
+    attached->presence = std::move(fresh.presence);  // from here on the last one out cleans up
     return attached_segment(std::move(attached));
   } catch (...) {
     if (!temporary.empty()) os::unlink_in(directory.get(), temporary, path);
@@ -115,13 +141,13 @@ attached_segment registry::attach(const segment_name& name) const {
     attached->facts = opened->facts;
     auto presence = join_presence(*opened, what);
     const auto length = opened->facts.length_bytes;
-    if (length < sizeof(segment_header)) validate_segment({}, length, what);
     // The header is checked in a copy: mapping a file that is cut short meanwhile could kill us.
     std::vector<std::byte> header(sizeof(segment_header));
     header.resize(os::read_at(opened->file.get(), 0, header, path));
     validate_segment(header, length, what);
-    attached->memory =
-        map_file(std::move(opened->file), reinterpret_cast<const segment_header*>(header.data())->mapped_bytes, path);
+    const auto& checked = *reinterpret_cast<const segment_header*>(header.data());
+    attached->memory = map_file(std::move(opened->file), checked.mapped_bytes, path);
+    attached->memory.trust(checked);
     attached->presence = std::move(presence);
     return attached_segment(std::move(attached));
   }

@@ -77,4 +77,15 @@ bool still_leads_to(int directory, const std::string& name, const os::file_facts
   return now && now->same_file(facts);
 }
 
+namespace {
+constexpr std::string_view temporary_prefix = ".sluice-new-";
+}
+
+std::string new_temporary() { return std::string(temporary_prefix) + std::to_string(os::random_word()); }
+
+bool is_temporary(const std::string& name) noexcept {
+  return name.starts_with(temporary_prefix) && name.size() > temporary_prefix.size() &&
+         name.find_first_not_of("0123456789", temporary_prefix.size()) == std::string::npos;
+}
+
 }  // namespace sluice::detail

@@ -35,6 +35,10 @@ struct opened_file {
 /// Whether `name` still leads to the file that was opened.
 [[nodiscard]] bool still_leads_to(int directory, const std::string& name, const os::file_facts& facts);
 
+/// A name for a file that is still being built, where the filesystem cannot make one without a name. No legal name.
+[[nodiscard]] std::string new_temporary();
+[[nodiscard]] bool is_temporary(const std::string& name) noexcept;
+
 /// Reads what `inspect` shows. Never throws for what is wrong with the file: that becomes its state.
 [[nodiscard]] segment_info read_info(const opened_file& opened, const std::string& name);
 

@@ -31,15 +31,14 @@ std::string who_uses(const segment_info& info) {
 /// Why sweep may take it; empty: it may not.
 std::string reason_to_sweep(const segment_info& info) {
   if (info.is_in_use) return {};
-  if (info.state == segment_state::broken)
-    return info.problem_code == errc::half_made ? "half made: its creator died" : "";
+  // A name of ours is never half made: a legal name of zeroes is what some other program is just building.
+  if (detail::is_temporary(info.name)) return "half made: its creator died";
+  if (info.state == segment_state::broken) return {};
   if (info.state != segment_state::dead) return {};
   return info.header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral)
              ? "ephemeral, and nobody is left"
              : "somebody died there, and nobody is left";
 }
-
-bool is_temporary(const std::string& name) { return name.starts_with(".new-"); }
 
 }  // namespace
 
@@ -54,7 +53,7 @@ void registry::remove(const segment_name& name, bool force) const {
     const auto gate = detail::pass_gate(*opened, os::lock_mode::exclusive, what);
     if (!detail::still_leads_to(directory->get(), name.str(), opened->facts)) continue;  // somebody was quicker
     const auto info = detail::read_info(*opened, name.str());
-    if (!force && info.is_in_use)
+    if (!force && detail::is_attached_by_anybody(*opened))  // asked here: a look that failed must not pass for no
       throw error(errc::in_use,
                   what + ": in use by " + who_uses(info) + "; end that first, or force the removal of the name");
     if (!force && info.state == segment_state::broken && info.problem_code == errc::not_a_segment)
@@ -73,7 +72,7 @@ std::vector<sweep_result> registry::sweep(bool dry_run) const {
   auto names = os::names_in(directory->get(), directory_);
   std::sort(names.begin(), names.end());
   for (const auto& name : names) {
-    if (!segment_name::is_legal(name) && !is_temporary(name)) continue;
+    if (!segment_name::is_legal(name) && !detail::is_temporary(name)) continue;
     try {
       const auto opened = detail::open_name(directory->get(), directory_, name, true);
       if (!opened) continue;
@@ -87,7 +86,8 @@ std::vector<sweep_result> registry::sweep(bool dry_run) const {
       // Nobody waits here: whoever is at the gate now is alive and attaches or removes.
       const auto gate = os::byte_lock::try_lock(opened->file.get(), gate_lock_offset, os::lock_mode::exclusive);
       if (!gate || !detail::still_leads_to(directory->get(), name, opened->facts)) continue;
-      info = detail::read_info(*opened, name);  // once more, now that nobody can come
+      if (detail::is_attached_by_anybody(*opened)) continue;  // asked here: a look that failed must not pass for no
+      info = detail::read_info(*opened, name);                // once more, now that nobody can come
       why = reason_to_sweep(info);
       if (why.empty()) continue;
       note_gate_holder(*opened, info);

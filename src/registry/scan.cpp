@@ -25,10 +25,13 @@ segment snapshot(const detail::opened_file& opened, std::uint64_t bytes) {
   return {segment_kind::file, aligned, std::move(copy), {opened.file.get(), opened.path}};
 }
 
-/// Where the slots of the first ring begin: everything before is header, control and seats.
+/// Where the last control and seats end. validate_segment() has bounded it, so a copy of that is small.
 std::uint64_t records_end(const segment_header& header) {
-  std::uint64_t end = header.mapped_bytes;
-  for (std::size_t i = 0; i < header.ring_count; ++i) end = std::min(end, header.rings[i].slots_offset);
+  std::uint64_t end = sizeof(segment_header);
+  for (std::size_t i = 0; i < header.ring_count; ++i) {
+    const auto& ring = header.rings[i];
+    end = std::max(end, ring.seats_offset + sizeof(seat) * (std::uint64_t{ring.producer_seats} + ring.consumer_seats));
+  }
   return end;
 }
 
@@ -143,6 +146,9 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   }
   info.fill_slots = std::min(info.tail - std::min(info.head, info.tail), ring.capacity());
   info.seats = seat_table(copy, ring, index).report();
+  if (kind == ring_kind::spsc)
+    for (auto& seat : info.seats)
+      seat.messages = seat.sequence;  // one producer, one consumer: the sequence is the count
   info.stalls = stalls_of(opened, ring, info, kind);
   info.repairs = repairs_of(*ring.control);
   return info;
@@ -182,6 +188,8 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     validate_segment(begin.bytes(), info.length_bytes, opened.path);
     const auto copy = snapshot(opened, records_end(begin.header()));
     validate_segment(copy.bytes(), info.length_bytes, opened.path);  // what is used is what was checked
+    if (records_end(copy.header()) > copy.bytes().size())
+      throw error(errc::corrupted, opened.path + ": the header changed while it was read");
     std::memcpy(&info.header, copy.bytes().data(), sizeof info.header);
     for (std::uint32_t i = 0; i < info.header.ring_count; ++i) info.rings.push_back(read_ring(opened, copy, i));
     const bool is_ephemeral = info.header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral);

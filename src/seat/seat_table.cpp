@@ -49,6 +49,11 @@ struct seat_table::impl final : seat_keeper {
         ring_index(ring_index_),
         self(os::self()),
         pid_namespace(os::pid_namespace()) {
+    if (!memory.has_file()) backing = os::backing_of(memory.bytes().data());
+    // A time namespace shifts the start times that its processes read: there the pid alone must do, and what it does not
+    // settle is alive.
+    has_start_times = os::time_namespace() == memory.header().time_namespace;
+    if (!has_start_times) self = os::make_identity(os::pid_of(self), 0);
     // In another pid namespace than the creator's our pid would name a stranger: a mender nobody can judge.
     mender_word = pid_namespace == memory.header().pid_namespace ? self : os::make_identity(0, 1);
   }
@@ -66,6 +71,8 @@ struct seat_table::impl final : seat_keeper {
   std::uint32_t ring_index;
   os::identity_word self;
   os::identity_word mender_word;
+  bool has_start_times = true;
+  std::string backing;  // of memory without a file
   std::uint64_t pid_namespace;
   process_mark mark = process_mark::here();
   std::map<std::uint32_t, seat_lock> mending;  // the locks that keeper() holds
@@ -77,8 +84,15 @@ struct seat_table::impl final : seat_keeper {
   [[nodiscard]] liveness process_of(std::uint32_t i) const noexcept {
     const auto& record = ring.seats[i];
     if (record.pid_namespace.load(std::memory_order_relaxed) != pid_namespace)
-      return liveness::unknown;                                                      // input; a verdict needs more
-    return liveness_of(os::state_of(record.owner.load(std::memory_order_relaxed)));  // the caller compares states
+      return liveness::unknown;                                                          // input; a verdict needs more
+    return liveness_of(state_of_process(record.owner.load(std::memory_order_relaxed)));  // the caller compares states
+  }
+
+  [[nodiscard]] os::process_state state_of_process(os::identity_word word) const noexcept {
+    const auto state = os::state_of(has_start_times ? word : os::make_identity(os::pid_of(word), 0));
+    if (memory.has_file() || state == os::process_state::dead || state == os::process_state::unknown) return state;
+    // Pid and start time outlive an exec; what it had mapped does not.
+    return os::maps_backing(os::pid_of(word), backing).value_or(true) ? state : os::process_state::dead;
   }
 
   /// Whether the process that sits (or sat) there is gone. Unclear is no.
@@ -118,7 +132,7 @@ struct seat_table::impl final : seat_keeper {
     }
     auto& mender = ring.seats[i].mender;
     auto holder = mender.load(std::memory_order_relaxed);  // the exchange decides
-    if (holder != 0 && os::state_of(holder) != os::process_state::dead) return std::nullopt;
+    if (holder != 0 && state_of_process(holder) != os::process_state::dead) return std::nullopt;
     if (!mender.compare_exchange_strong(holder, mender_word, std::memory_order_acq_rel, std::memory_order_relaxed))
       return std::nullopt;  // L
     return seat_lock{std::nullopt, &mender};
@@ -168,7 +182,8 @@ struct held_seat::impl {
 
   impl() = default;
   ~impl() {
-    if (!mark.is_here()) {  // a forked child: the seat is the parent's
+    if (table == nullptr) return;  // no seat was to be had
+    if (!mark.is_here()) {         // a forked child: the seat is the parent's
       if (lock) lock->forget();
       return;
     }

@@ -98,7 +98,10 @@ class consumer {
   [[nodiscard]] loan wait() { return peek_until(never); }
   template <class Rep, class Period>
   [[nodiscard]] loan wait_for(std::chrono::duration<Rep, Period> timeout) {
-    if (auto slot = try_peek()) return slot;
+    if (auto slot = try_peek()) {
+      status_ = wait_result::ready;
+      return slot;
+    }
     return peek_until(deadline_after(timeout));
   }
 
@@ -134,13 +137,13 @@ class consumer {
   /// nothing is left (said once: a further call waits for a successor).
   [[nodiscard]] wait_result receive(T& into) {
     if (try_receive(into)) [[likely]]
-      return wait_result::ready;
+      return status_ = wait_result::ready;
     return receive_until(into, never);
   }
   template <class Rep, class Period>
   [[nodiscard]] wait_result receive_for(T& into, std::chrono::duration<Rep, Period> timeout) {
     if (try_receive(into)) [[likely]]
-      return wait_result::ready;
+      return status_ = wait_result::ready;
     return receive_until(into, deadline_after(timeout));
   }
 

@@ -21,9 +21,11 @@ struct require_message {
   static constexpr bool value = true;
 };
 
-/// A timeout as a deadline; negative ones are over at once.
+/// A timeout as a deadline; negative ones are over at once, and those of centuries never.
 template <class Rep, class Period>
 [[nodiscard]] std::uint64_t deadline_after(std::chrono::duration<Rep, Period> timeout) noexcept {
+  // The cast below would overflow where this one does not.
+  if (std::chrono::duration<double>(timeout) >= std::chrono::nanoseconds::max()) return never;
   const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count();
   return deadline_after_ns(ns > 0 ? static_cast<std::uint64_t>(ns) : 0);
 }

@@ -59,8 +59,10 @@ class participant {
   void close() noexcept;
 
   [[nodiscard]] peer_state peer();
-  /// Whether everybody on the other side has died since this was last asked: true once for each such death.
+  /// Whether everybody on the other side has died, and death_was_told() was not called for it.
   [[nodiscard]] bool peer_has_died();
+  /// The death that peer_has_died() found is no news any more.
+  void death_was_told() noexcept { deaths_told_ = deaths_found_; }
 
   /// Every seat of the ring. For people.
   [[nodiscard]] std::vector<seat_report> seats() const { return table_.report(); }
@@ -76,7 +78,8 @@ class participant {
   held_seat seat_;
   sleeper place_;
   process_mark mark_ = process_mark::here();
-  std::uint64_t deaths_seen_ = 0;
+  std::uint64_t deaths_found_ = 0;
+  std::uint64_t deaths_told_ = 0;
   std::uint64_t last_tick_ns_ = 0;
 };
 

@@ -95,7 +95,10 @@ class producer {
   [[nodiscard]] loan claim() { return claim_until(never); }
   template <class Rep, class Period>
   [[nodiscard]] loan claim_for(std::chrono::duration<Rep, Period> timeout) {
-    if (auto slot = try_claim()) return slot;
+    if (auto slot = try_claim()) {
+      status_ = wait_result::ready;
+      return slot;
+    }
     return claim_until(deadline_after(timeout));
   }
 
@@ -128,13 +131,13 @@ class producer {
   /// further call waits for a successor).
   [[nodiscard]] wait_result send(const T& message) {
     if (try_send(message)) [[likely]]
-      return wait_result::ready;
+      return status_ = wait_result::ready;
     return send_until(message, never);
   }
   template <class Rep, class Period>
   [[nodiscard]] wait_result send_for(const T& message, std::chrono::duration<Rep, Period> timeout) {
     if (try_send(message)) [[likely]]
-      return wait_result::ready;
+      return status_ = wait_result::ready;
     return send_until(message, deadline_after(timeout));
   }
 

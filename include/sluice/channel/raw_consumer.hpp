@@ -54,7 +54,10 @@ class raw_consumer {
   [[nodiscard]] bool was_delivered_before(std::uint64_t i = 0) const noexcept { return ring_.was_delivered_before(i); }
 
   /// Hands the first `count` peeked slots back to the producers. Wakes those that sleep.
+  /// In a forked child: does nothing, the message is the parent's.
   void release(std::uint64_t count = 1) noexcept {
+    if (!owner_->is_here()) [[unlikely]]
+      return;
     ring_.release(count);
     pay_debts();
     wake_parked(owner_->ring(), role::producer, count);
@@ -92,7 +95,7 @@ class raw_consumer {
       return is_exhausted() ? wait_answer(wait_result::closed) : std::nullopt;
     };
     return wait_.wait(
-        owner_->place(), look, [this] { return tick(); }, deadline_ns);
+        owner_->place(), look, [&] { return tick(look); }, deadline_ns);
   }
 
   std::uint64_t peek(std::uint64_t count) noexcept {
@@ -118,12 +121,17 @@ class raw_consumer {
     if (debt.consumers != 0) wake_parked(owner_->ring(), role::consumer, debt.consumers);
   }
 
-  wait_answer tick() {
+  template <class Look>
+  wait_answer tick(const Look& look) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
     mend();
-    if (peek(1) != 0) return std::nullopt;  // what the dead published comes first; look() finds it
+    if (const auto answer = look(true)) return answer;
     owner_->note_stall(ring_.waits_for());
-    return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt;
+    if (!owner_->peer_has_died()) return std::nullopt;
+    // Once more, after the verdict: what the dead published up to the end comes first, and the death stays news.
+    if (const auto answer = look(true)) return answer;
+    owner_->death_was_told();
+    return wait_result::peer_gone;
   }
 
   std::unique_ptr<participant> owner_;

@@ -53,7 +53,10 @@ class raw_producer {
   [[nodiscard]] std::byte* claimed(std::uint64_t i = 0) const noexcept { return ring_.claimed(i); }
 
   /// Makes the first `count` claimed messages visible, in order, and abandons the rest. Wakes consumers that sleep.
+  /// In a forked child: does nothing, the claim is the parent's.
   void publish(std::uint64_t count = 1) noexcept {
+    if (!owner_->is_here()) [[unlikely]]
+      return;
     ring_.publish(count);
     wake_parked(owner_->ring(), role::consumer, count + (count == 0));  // what is abandoned lets others pass
   }
@@ -83,7 +86,7 @@ class raw_producer {
     };
     if (auto answer = look(true)) return *answer;
     return wait_.wait(
-        owner_->place(), look, [this] { return tick(); }, deadline_ns);
+        owner_->place(), look, [&] { return tick(look); }, deadline_ns);
   }
 
   /// Ends the channel: consumers get what was published and then `closed`; producers get `closed` at once. The next
@@ -104,17 +107,21 @@ class raw_producer {
       if (owner_->is_closed()) return wait_result::closed;
       return std::nullopt;
     };
-    const auto full_tick = [this] {
+    const auto full_tick = [&] {
       owner_->note_stall(ring_.waits_for());
-      return tick();
+      return tick(look);
     };
     if (owner_->is_closed()) return wait_result::closed;
     return wait_.wait(owner_->place(), look, full_tick, deadline_ns);
   }
 
-  wait_answer tick() {
+  template <class Look>
+  wait_answer tick(const Look& look) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
-    return owner_->peer_has_died() ? wait_answer(wait_result::peer_gone) : std::nullopt;
+    if (!owner_->peer_has_died()) return std::nullopt;
+    if (const auto answer = look(true)) return answer;  // what the dead released up to the end; the death stays news
+    owner_->death_was_told();
+    return wait_result::peer_gone;
   }
 
   std::unique_ptr<participant> owner_;

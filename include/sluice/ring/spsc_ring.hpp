@@ -57,6 +57,7 @@ class spsc_ring {
       tail_ = own_->sequence.load(std::memory_order_acquire);  // T
       // A predecessor may have died between publishing and noting it.
       for (std::uint64_t i = 0; i < ring_.capacity() && is_published(tail_); ++i) ++tail_;
+      own_->sequence.store(tail_, std::memory_order_release);  // T
       limit_ = tail_;
     }
 
@@ -95,7 +96,9 @@ class spsc_ring {
 
     /// Progress is input: a value that no consumer can have written changes nothing.
     void believe(std::uint64_t progress) noexcept {
-      if (tail_ - progress <= ring_.capacity()) limit_ = std::max(limit_, progress + ring_.capacity());
+      if (tail_ - progress > ring_.capacity()) return;
+      const auto limit = progress + ring_.capacity();
+      if (limit - tail_ > limit_ - tail_) limit_ = limit;  // distances, for sequences wrap
     }
 
     ring_view ring_;
@@ -112,14 +115,14 @@ class spsc_ring {
       head_ = own_->sequence.load(std::memory_order_acquire);   // S
       peeked_ = own_->peeked.load(std::memory_order_acquire);   // P
       if (peeked_ - head_ > ring_.capacity()) peeked_ = head_;  // nothing that a correct consumer wrote
-      delivered_before_ = peeked_;
+      marked_ = peeked_ - head_;
       copied_ = ring_.control->head.load(std::memory_order_relaxed);  // only this side writes it
     }
 
     std::uint64_t try_peek(std::uint64_t count) noexcept {
       std::uint64_t ready = 0;
       while (ready < count && is_published(head_ + ready)) ++ready;
-      if (head_ + ready > peeked_) {
+      if (ready > peeked_ - head_) {
         peeked_ = head_ + ready;
         own_->peeked.store(peeked_, std::memory_order_release);  // P: before it is handed out
       }
@@ -127,11 +130,11 @@ class spsc_ring {
     }
 
     [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept { return ring_.payload(head_ + i); }
-    [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return head_ + i < delivered_before_; }
+    [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return i < marked_; }
 
     void release(std::uint64_t count) noexcept {
-      if (head_ < delivered_before_) [[unlikely]]
-        count_redelivered(std::min(count, delivered_before_ - head_));
+      if (marked_ != 0) [[unlikely]]
+        count_redelivered(std::min(count, marked_));
       head_ += count;
       own_->sequence.store(head_,
                            std::memory_order_release);  // S: before the copy, or a successor would begin too early
@@ -155,16 +158,17 @@ class spsc_ring {
     }
 
     void count_redelivered(std::uint64_t count) noexcept {
+      marked_ -= count;
       own_->redelivered.store(own_->redelivered.load(std::memory_order_relaxed) + count,
                               std::memory_order_relaxed);  // own line
     }
 
     ring_view ring_;
     seat* own_;
-    std::uint64_t head_ = 0;              // next sequence to release
-    std::uint64_t peeked_ = 0;            // what own_->peeked says
-    std::uint64_t delivered_before_ = 0;  // a dead predecessor may have seen everything below
-    std::uint64_t copied_ = 0;            // what control.head says
+    std::uint64_t head_ = 0;    // next sequence to release
+    std::uint64_t peeked_ = 0;  // what own_->peeked says
+    std::uint64_t marked_ = 0;  // how many from head_ on a dead predecessor may have seen
+    std::uint64_t copied_ = 0;  // what control.head says
     std::uint64_t copy_every_;
   };
 };

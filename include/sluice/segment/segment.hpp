@@ -34,14 +34,19 @@ class segment {
   [[nodiscard]] segment_kind kind() const noexcept { return kind_; }
   [[nodiscard]] const segment_file& file() const noexcept { return file_; }
   [[nodiscard]] bool has_file() const noexcept { return file_.descriptor >= 0; }
-  /// Only after validate_segment() or format_segment().
-  [[nodiscard]] segment_header& header() const noexcept { return *reinterpret_cast<segment_header*>(bytes_.data()); }
+  /// Only after validate_segment() or format_segment(). What was trusted; else what the shared bytes say now.
+  [[nodiscard]] const segment_header& header() const noexcept {
+    return trusted_ ? *trusted_ : *reinterpret_cast<const segment_header*>(bytes_.data());
+  }
+  /// Keeps a copy of a header that was checked: a peer that overwrites the shared one afterwards misleads nobody here.
+  void trust(const segment_header& checked) { trusted_ = std::make_shared<const segment_header>(checked); }
 
  private:
   segment_kind kind_ = segment_kind::anonymous;
   std::span<std::byte> bytes_;
   std::shared_ptr<void> holder_;
   segment_file file_;
+  std::shared_ptr<const segment_header> trusted_;
 };
 
 }  // namespace sluice
