@@ -1,0 +1,182 @@
+// sluice clear: takes names away; the only command besides send and recv that changes anything.
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "commands/commands.hpp"
+#include "describe.hpp"
+#include "format.hpp"
+
+namespace sluice::tools {
+namespace {
+
+struct clear_options {
+  std::string name;
+  bool dead = false;
+  bool yes = false;
+  bool dry_run = false;
+  bool force = false;
+};
+
+/// One name that is to go.
+struct candidate {
+  std::string name;
+  std::string why;
+  std::uint64_t unread_messages = 0;
+  std::uint64_t unread_bytes = 0;
+  bool was_removed = false;
+  bool is_problem = false;  // it cannot go, and `why` says so
+};
+
+std::string sentence(const candidate& one) {
+  auto text = fmt::format("{}: {}", one.name, printable(one.why));
+  if (one.unread_messages != 0)
+    text += fmt::format("; {} unread message(s), {}, {} lost", one.unread_messages, size_text(one.unread_bytes),
+                        one.was_removed ? "were" : "would be");
+  return text;
+}
+
+/// Asks on the terminal. Without one nobody can answer, so --yes must say it.
+void confirm(const clear_options& options, const std::vector<candidate>& all) {
+  if (options.yes) return;
+  std::size_t count = 0;
+  for (const auto& one : all) {
+    if (one.is_problem) continue;
+    fmt::print(stderr, "{}\n", sentence(one));
+    ++count;
+  }
+  if (::isatty(STDIN_FILENO) == 0)
+    throw command_failure(exit_code::usage,
+                          "clear: nothing removed: standard input is no terminal to ask at; add --yes if you are sure");
+  fmt::print(stderr, "Remove {}? [y/N] ", count == 1 ? "it" : fmt::format("these {}", count));
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer != "y" && answer != "Y" && answer != "yes")
+    throw command_failure(exit_code::failed, "clear: nothing removed, as you said");
+}
+
+void report(const session& common, const clear_options& options, const std::vector<candidate>& all) {
+  if (common.json) {
+    nlohmann::json names = nlohmann::json::array();
+    for (const auto& one : all)
+      names.push_back({{"name", one.name},
+                       {"why", one.why},
+                       {"is_problem", one.is_problem},
+                       {"unread_messages", one.unread_messages},
+                       {"was_removed", one.was_removed}});
+    fmt::print("{}\n", dump({{"dry_run", options.dry_run}, {"names", std::move(names)}}));
+    return;
+  }
+  for (const auto& one : all) {
+    if (one.is_problem) continue;
+    fmt::print("{} {}\n", one.was_removed ? "removed" : options.dry_run ? "would remove" : "kept", sentence(one));
+  }
+}
+
+/// What registry::remove() would refuse, said before anybody is asked. Whoever comes meanwhile, remove() still sees.
+void refuse_early(const located_name& located, const segment_info& info) {
+  if (info.is_in_use)
+    throw error(errc::in_use, fmt::format("clear \"{}\": in use: {}; end that first, or take away the name alone with "
+                                          "--force (those who are attached keep the memory)",
+                                          located.name.str(), participants_text(info)));
+  if (info.state == segment_state::broken && info.problem_code == errc::not_a_segment)
+    throw error(errc::not_a_segment,
+                fmt::format("clear \"{}\": {}; remove it all the same with --force", located.name.str(), info.problem));
+}
+
+exit_code clear_name(const session& common, const clear_options& options) {
+  const auto located = common.find(options.name);
+  const auto info = located.where.inspect(located.name);
+  if (!options.force) refuse_early(located, info);
+  candidate one{info.name, info.state == segment_state::broken ? info.problem : to_string(info.state),
+                unread_messages(info), unread_bytes(info)};
+  if (info.is_in_use) one.why += ", in use: " + participants_text(info);
+  if (!options.dry_run) {
+    confirm(options, {one});
+    located.where.remove(located.name, options.force);
+    one.was_removed = true;
+  }
+  report(common, options, {one});
+  return exit_code::done;
+}
+
+/// What a sweep says, without what is no segment at all (a folder, say): that is not ours to clear, nor to complain of.
+std::vector<sweep_result> swept(const registry& where, bool dry_run, const std::vector<segment_info>& known) {
+  auto results = where.sweep(dry_run);
+  std::erase_if(results, [&](const auto& result) {
+    return !result.was_removed && std::any_of(known.begin(), known.end(), [&](const auto& info) {
+      return info.name == result.name && info.state == segment_state::broken &&
+             info.problem_code == errc::not_a_segment;
+    });
+  });
+  return results;
+}
+
+std::vector<candidate> candidates(const registry& where, const std::vector<segment_info>& known) {
+  std::vector<candidate> all;
+  for (const auto& found : swept(where, true, known)) {
+    candidate one{found.name, found.why};
+    const auto info = std::find_if(known.begin(), known.end(), [&](const auto& i) { return i.name == found.name; });
+    if (info != known.end()) {
+      one.unread_messages = unread_messages(*info);
+      one.unread_bytes = unread_bytes(*info);
+      one.is_problem = info->state != segment_state::dead && info->problem_code != errc::half_made;
+    }
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+exit_code clear_dead(const session& common, const clear_options& options) {
+  const auto where = common.where();
+  const auto known = where.list();
+  auto all = candidates(where, known);
+  for (const auto& one : all)
+    if (one.is_problem) spdlog::error("clear --dead: {}", sentence(one));
+  const bool has_work = std::any_of(all.begin(), all.end(), [](const auto& one) { return !one.is_problem; });
+  if (has_work && !options.dry_run) {
+    confirm(options, all);
+    for (const auto& done : swept(where, false, known)) {
+      const auto same = [&](const auto& one) { return one.name == done.name; };
+      auto one = std::find_if(all.begin(), all.end(), same);
+      if (one == all.end()) one = all.insert(all.end(), candidate{done.name, done.why});  // died while we asked
+      one->was_removed = done.was_removed;
+      if (!done.was_removed && !one->is_problem) {
+        one->is_problem = true;
+        spdlog::error("clear --dead: {}: {}", done.name, printable(done.why));
+      }
+    }
+  }
+  report(common, options, all);
+  if (all.empty() && !common.json) fmt::print("nothing to clear in {}: no dead segments\n", where.directory());
+  const bool has_problem = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.is_problem; });
+  return has_problem ? exit_code::failed : exit_code::done;
+}
+
+}  // namespace
+
+runner add_clear(CLI::App& app, const session& common) {
+  auto options = std::make_shared<clear_options>();
+  auto* name = app.add_option("NAME", options->name, "A name in the registry, or a path with a slash")->type_name("");
+  auto* dead = app.add_flag("--dead", options->dead, "Every name that only dead processes used, or left half made");
+  auto* force = app.add_flag("--force", options->force, "Even if it is in use, or is no segment at all");
+  app.add_flag("-y,--yes", options->yes, "Do not ask");
+  app.add_flag("-n,--dry-run", options->dry_run, "Say what would be removed, and change nothing");
+  name->excludes(dead);
+  force->excludes(dead);
+  app.footer(
+      "Removes names, and with the last process that is attached the memory. What is in use is refused\n"
+      "(exit 4) unless --force is given. Asks first; where there is no terminal, --yes is needed (exit 2).");
+  return [&common, options] {
+    if (options->dead) return clear_dead(common, *options);
+    if (options->name.empty()) throw command_failure(exit_code::usage, "clear: give a NAME, or --dead");
+    return clear_name(common, *options);
+  };
+}
+
+}  // namespace sluice::tools

@@ -1,0 +1,35 @@
+#pragma once
+
+// The one table of commands. A new one is its .cpp and a row here.
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "session.hpp"
+
+namespace sluice::tools {
+
+/// Called once, after the command line was parsed.
+using runner = std::function<exit_code()>;
+
+runner add_list(CLI::App& app, const session& common);
+runner add_inspect(CLI::App& app, const session& common);
+runner add_clear(CLI::App& app, const session& common);
+runner add_send(CLI::App& app, const session& common);
+runner add_recv(CLI::App& app, const session& common);
+
+struct command {
+  const char* name;
+  const char* summary;
+  runner (*add)(CLI::App& app, const session& common);  // declares its options, returns what runs it
+};
+
+inline constexpr command commands[] = {
+    {"list", "List the segments of the registry, and who uses them", add_list},
+    {"inspect", "Show all of one segment: header, seats, slots, counters, repairs", add_inspect},
+    {"clear", "Remove a name, or every name that only dead processes used", add_clear},
+    {"send", "Put standard input into a channel", add_send},
+    {"recv", "Write what comes through a channel to standard output", add_recv},
+};
+
+}  // namespace sluice::tools

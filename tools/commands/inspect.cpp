@@ -1,0 +1,222 @@
+// sluice inspect: one segment, from its header down to the bytes of its messages.
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "commands/commands.hpp"
+#include "describe.hpp"
+#include "format.hpp"
+
+namespace sluice::tools {
+namespace {
+
+constexpr std::size_t slots_shown_unasked = 16;
+
+struct inspect_options {
+  std::string name;
+  bool with_slots = false;
+  std::size_t slots = 0;   // of each ring
+  std::size_t bytes = 64;  // of each message; 0: all
+};
+
+template <class... Arguments>
+void line(const char* label, fmt::format_string<Arguments...> form, Arguments&&... arguments) {
+  fmt::print("  {:<12} {}\n", label, fmt::format(form, std::forward<Arguments>(arguments)...));
+}
+
+void print_file(const segment_info& info) {
+  fmt::print("{}: {}\n", info.name, to_string(info.state));
+  line("path", "{}", info.path);
+  line("file", "{} bytes long, {} resident, mode {:04o}, user {}", info.length_bytes, size_text(info.resident_bytes),
+       info.mode, info.uid);
+  line("in use", "{}", info.is_in_use ? "yes, a living process is attached" : "no");
+}
+
+void print_header(const segment_header& header) {
+  line("format", "version {}, {} segment, {}, {} ring(s)", header.version,
+       to_string(static_cast<segment_kind>(header.kind)), to_string(static_cast<lifetime>(header.lifetime)),
+       header.ring_count);
+  line("size", "{} bytes asked ({}), {} mapped ({})", header.asked_bytes, size_text(header.asked_bytes),
+       header.mapped_bytes, size_text(header.mapped_bytes));
+  line("created", "{} by pid {}, user {}", time_text(header.created_realtime_ns), pid_of_identity(header.creator),
+       header.creator_uid);
+  line("identity", "creation {:016x}, checksum {:08x}", header.creation_id, header.checksum);
+  line("system", "boot {}, pid namespace {}, time namespace {}", boot_id_text(header.boot_id), header.pid_namespace,
+       header.time_namespace);
+  if (header.gate_holder != 0) line("gate", "last taken by pid {}", pid_of_identity(header.gate_holder));
+}
+
+void print_ring(const ring_info& ring, std::size_t index) {
+  const auto& form = ring.descriptor;
+  fmt::print("\nring {}: {}{}\n", index, to_string(static_cast<ring_kind>(form.kind)),
+             ring.is_closed ? ", closed" : "");
+  line("type", "{} (hash {:016x})", printable(ring.type_name), form.type_hash);
+  line("message", "{} bytes, aligned to {}", form.message_bytes, form.message_alignment);
+  line("slots", "{} of {} bytes, the message at {}", form.capacity_slots, form.slot_stride_bytes, form.payload_offset);
+  line("offsets", "control {}, seats {} ({} + {}), slots {}", form.control_offset, form.seats_offset,
+       form.producer_seats, form.consumer_seats, form.slots_offset);
+  line("wake-ups", "{}", to_string(ring.mode));
+  line("positions", "tail {}, head {}, fill {} ({}%)", ring.tail, ring.head, ring.fill_slots,
+       ring.fill_slots * 100 / form.capacity_slots);
+  line("slot states", "{} published, {} claimed, {} holes, {} taken from a dead consumer", ring.published_slots,
+       ring.claimed_slots, ring.hole_slots, ring.taken_slots);
+  line("repaired", "{} holes, {} redelivered, {} seats settled or taken over", ring.holes, ring.redelivered,
+       ring.settled);
+}
+
+void print_stalls(const ring_info& ring) {
+  for (const auto& stall : ring.stalls) {
+    std::string holder;
+    for (const auto& seat : ring.seats)
+      if (stall.holder == seat.index)
+        holder = fmt::format(", held by {} {} ({})", to_string(seat.role), seat.pid, condition_of(seat));
+    line("stalled", "a {} has waited for sequence {} for {}{}", to_string(stall.waiting), stall.sequence,
+         age_text(stall.since_realtime_ns), holder);
+  }
+}
+
+std::string intent_text(const seat_report& seat) {
+  const auto count = intent_count(seat.intent);
+  if (count == 0) return "-";
+  return fmt::format("{} from {}{}", count, seat.intent >> 16, intent_won(seat.intent) ? "" : " (not won)");
+}
+
+void print_seats(const ring_info& ring) {
+  if (ring.seats.empty()) {
+    line("seats", "never taken");
+    return;
+  }
+  const bool is_spsc = ring.descriptor.kind == static_cast<std::uint32_t>(ring_kind::spsc);
+  table rows({{"SEAT", true},
+              {"ROLE"},
+              {"STATE"},
+              {"PROCESS"},
+              {"PID", true},
+              {"COMMAND"},
+              {"SINCE", true},
+              {"PARKED"},
+              {"PARKS", true},
+              {"OWNERS", true},
+              {"MESSAGES", true},
+              {is_spsc ? "PEEKED" : "INTENT", true},
+              {"REDELIVERED", true},
+              {"ABANDONED", true}});
+  for (const auto& seat : ring.seats) {
+    const auto peeked = seat.role == role::consumer ? std::to_string(seat.peeked) : "-";
+    rows.add({std::to_string(seat.index), to_string(seat.role), to_string(seat.state), condition_of(seat),
+              std::to_string(seat.pid) + (seat.same_pid_namespace ? "" : " (other namespace)"),
+              seat.command.empty() ? "-" : printable(seat.command), age_text(seat.taken_realtime_ns),
+              seat.is_parked ? "yes" : "no", std::to_string(seat.parks), std::to_string(seat.generation),
+              std::to_string(is_spsc ? seat.sequence : seat.messages), is_spsc ? peeked : intent_text(seat),
+              std::to_string(seat.redelivered), std::to_string(seat.abandoned)});
+  }
+  fmt::print("\n{}", rows.text("  "));
+}
+
+void print_repairs(const ring_info& ring) {
+  if (ring.repairs.empty()) return;
+  table rows(
+      {{"REPAIR", true}, {"WHAT"}, {"WHEN"}, {"FOR PID", true}, {"BY PID", true}, {"SEAT", true}, {"SEQUENCE", true}});
+  for (const auto& repair : ring.repairs)
+    rows.add({std::to_string(repair.number), to_string(repair.what), time_text(repair.realtime_ns),
+              std::to_string(repair.dead_pid), std::to_string(repair.mender_pid), std::to_string(repair.seat_index),
+              std::to_string(repair.sequence)});
+  fmt::print("\n{}", rows.text("  "));
+}
+
+/// Whoever has its hand on a slot now.
+const seat_report* holder_of(const ring_info& ring, const slot_report& slot) {
+  const auto is_spsc = ring.descriptor.kind == static_cast<std::uint32_t>(ring_kind::spsc);
+  const auto holds = [&](const seat_report& seat) {
+    if (slot.kind == slot_kind::taken) return seat.index == slot.taken_seat;
+    if (seat.state != seat_state::taken && seat.state != seat_state::dead) return false;
+    if ((slot.kind == slot_kind::published) != (seat.role == role::consumer)) return false;
+    return is_spsc ? seat.role == role::consumer && slot.sequence < seat.peeked
+                   : intent_covers(seat.intent, slot.sequence);
+  };
+  const auto found = std::find_if(ring.seats.begin(), ring.seats.end(), holds);
+  return found == ring.seats.end() ? nullptr : &*found;
+}
+
+void print_slot(const ring_info& ring, const slot_report& slot, std::size_t bytes) {
+  const auto* holder = holder_of(ring, slot);
+  fmt::print("  sequence {}: {}{}\n", slot.sequence, to_string(slot.kind),
+             holder == nullptr
+                 ? ""
+                 : fmt::format(", held by {} {} ({})", to_string(holder->role), holder->pid, condition_of(*holder)));
+  const auto shown = bytes == 0 ? slot.message.size() : std::min(bytes, slot.message.size());
+  fmt::print("{}", hex_dump(std::span(slot.message).first(shown), "    "));
+  if (shown < slot.message.size()) fmt::print("    ... {} bytes more\n", slot.message.size() - shown);
+}
+
+nlohmann::json to_json(const ring_info& ring, const slot_report& slot, std::size_t bytes) {
+  const auto* holder = holder_of(ring, slot);
+  const auto shown = bytes == 0 ? slot.message.size() : std::min(bytes, slot.message.size());
+  std::string hex;
+  for (std::size_t i = 0; i < shown; ++i) hex += fmt::format("{:02x}", std::to_integer<unsigned>(slot.message[i]));
+  return {{"sequence", slot.sequence},
+          {"state", to_string(slot.kind)},
+          {"holder_pid", holder == nullptr ? nlohmann::json() : nlohmann::json(holder->pid)},
+          {"message_bytes", slot.message.size()},
+          {"message_hex", hex}};
+}
+
+exit_code run(const session& common, const inspect_options& options) {
+  const auto located = common.find(options.name);
+  const auto info = located.where.inspect(located.name);
+  const auto is_broken = info.state == segment_state::broken;
+  auto value = tools::to_json(info);
+  if (!common.json) {
+    print_file(info);
+    if (!is_broken) print_header(info.header);
+  }
+  for (std::size_t i = 0; i < info.rings.size(); ++i) {
+    const auto& ring = info.rings[i];
+    if (!common.json) {
+      print_ring(ring, i);
+      print_stalls(ring);
+      print_seats(ring);
+      print_repairs(ring);
+    }
+    if (!options.with_slots) continue;
+    const auto slots = located.where.slots(located.name, i, options.slots);
+    if (!common.json) fmt::print("\n  the oldest {} slot(s) that hold something:\n", slots.size());
+    value["rings"][i]["slots"] = nlohmann::json::array();
+    for (const auto& slot : slots) {
+      if (common.json)
+        value["rings"][i]["slots"].push_back(to_json(ring, slot, options.bytes));
+      else
+        print_slot(ring, slot, options.bytes);
+    }
+  }
+  if (common.json) fmt::print("{}\n", dump(value));
+  if (is_broken) throw error(info.problem_code, info.problem);
+  return exit_code::done;
+}
+
+}  // namespace
+
+runner add_inspect(CLI::App& app, const session& common) {
+  auto options = std::make_shared<inspect_options>();
+  app.add_option("NAME", options->name, "A name in the registry, or a path with a slash")->required()->type_name("");
+  auto* slots = app.add_option("--slots", options->slots,
+                               "Show the oldest N slots of each ring that hold something (16 when N is not given)");
+  slots->expected(0, 1)->type_name("[N]");
+  app.add_option("--bytes", options->bytes, "With --slots: show so many bytes of each message (64); 0 for all")
+      ->needs(slots)
+      ->type_name("N");
+  app.footer(
+      "PROCESS is alive, stopped or dead for a seat that is taken; left, or died, for whoever sat\n"
+      "there last. MESSAGES are those published or released, over all OWNERS of the seat; PEEKED is the\n"
+      "sequence up to which a consumer has seen messages, INTENT what a mpmc seat claims.\n"
+      "Reads only: no byte, seat or lock changes. A message that changes meanwhile may look torn.");
+  return [&common, options, slots] {
+    options->with_slots = slots->count() > 0;
+    if (options->with_slots && slots->results().front().empty()) options->slots = slots_shown_unasked;  // no N
+    return run(common, *options);
+  };
+}
+
+}  // namespace sluice::tools

@@ -1,0 +1,97 @@
+// sluice list: every name of the registry on one line.
+
+#include <spdlog/fmt/fmt.h>
+
+#include <filesystem>
+
+#include "commands/commands.hpp"
+#include "describe.hpp"
+#include "format.hpp"
+
+namespace sluice::tools {
+namespace {
+
+constexpr std::size_t type_width = 28;
+
+std::string fill_text(const ring_info& ring) {
+  const auto capacity = ring.descriptor.capacity_slots;
+  if (ring.fill_slots == 0) return ring.is_closed ? "0 closed" : "0";
+  return fmt::format("{} ({}%){}", ring.fill_slots, ring.fill_slots * 100 / capacity, ring.is_closed ? " closed" : "");
+}
+
+void add_rows(table& rows, const segment_info& info) {
+  for (std::size_t i = 0; i < info.rings.size(); ++i) {
+    const auto& ring = info.rings[i];
+    std::vector<std::string> row;
+    if (i == 0)
+      row = {info.name, to_string(info.state), to_string(static_cast<segment_kind>(info.header.kind))};
+    else
+      row = {"", "", ""};
+    row.insert(row.end(), {to_string(static_cast<ring_kind>(ring.descriptor.kind)),
+                           shortened(printable(ring.type_name), type_width),
+                           std::to_string(ring.descriptor.capacity_slots), fill_text(ring)});
+    if (i == 0)
+      row.insert(row.end(),
+                 {size_text(info.header.asked_bytes), size_text(info.header.mapped_bytes),
+                  size_text(info.resident_bytes), age_text(info.header.created_realtime_ns), participants_text(info)});
+    else
+      row.insert(row.end(), 5, "");
+    rows.add(std::move(row));
+  }
+}
+
+void print(const std::vector<segment_info>& all) {
+  table rows({{"NAME"},
+              {"STATE"},
+              {"KIND"},
+              {"RING"},
+              {"TYPE"},
+              {"CAPACITY", true},
+              {"FILL", true},
+              {"ASKED", true},
+              {"MAPPED", true},
+              {"RESIDENT", true},
+              {"AGE", true},
+              {"PARTICIPANTS"}});
+  table broken({{"NAME"}, {"STATE"}, {"LENGTH", true}, {"IN USE"}, {"PROBLEM"}});
+  for (const auto& info : all) {
+    if (info.state == segment_state::broken)
+      broken.add({info.name, "broken", size_text(info.length_bytes), info.is_in_use ? "yes" : "no",
+                  fmt::format("{}: {}", to_string(info.problem_code), printable(info.problem))});
+    else
+      add_rows(rows, info);
+  }
+  if (!rows.is_empty()) fmt::print("{}", rows.text());
+  if (!rows.is_empty() && !broken.is_empty()) fmt::print("\n");
+  if (!broken.is_empty()) fmt::print("{}", broken.text());
+}
+
+exit_code run(const session& common) {
+  const auto where = common.where();
+  const auto all = where.list();
+  if (common.json) {
+    nlohmann::json segments = nlohmann::json::array();
+    for (const auto& info : all) segments.push_back(to_json(info));
+    fmt::print("{}\n", dump({{"directory", where.directory()}, {"segments", std::move(segments)}}));
+  } else if (all.empty()) {
+    std::error_code ignored;
+    fmt::print("no segments in {}{}\n", where.directory(),
+               std::filesystem::exists(where.directory(), ignored) ? "" : " (there is no such directory yet)");
+  } else {
+    print(all);
+  }
+  return exit_code::done;
+}
+
+}  // namespace
+
+runner add_list(CLI::App& app, const session& common) {
+  app.footer(
+      "States: live (a living process is attached), idle (nobody is, nobody died), dead (only\n"
+      "dead participants left it: `sluice clear --dead` removes it), broken (see PROBLEM).\n"
+      "ASKED is what the rings need, MAPPED the same in whole pages, RESIDENT what the file takes.\n"
+      "Reads only: no byte, seat or lock changes.");
+  return [&common] { return run(common); };
+}
+
+}  // namespace sluice::tools

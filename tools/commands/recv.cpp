@@ -1,0 +1,173 @@
+// sluice recv: what comes through a channel, to standard output. A message is released only when all of it is written,
+// so that a recv that is killed loses nothing.
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "commands/commands.hpp"
+#include "interrupt.hpp"
+#include "record.hpp"
+#include "sluice/channel/raw_consumer.hpp"
+#include "sluice/wait/spin_then_park.hpp"
+#include "stream.hpp"
+
+namespace sluice::tools {
+namespace {
+
+constexpr std::uint64_t most_messages_at_once = 64;
+
+template <ring Ring>
+class receiver {
+ public:
+  receiver(const stream& from, const stream_options& options, tally& done)
+      : consumer_(from.attached, 0),
+        companion_(consumer_.details(), role::consumer, from.name, options.timeout_s),
+        options_(options),
+        what_("recv \"" + from.name + "\""),
+        room_(from.room_bytes),
+        done_(done) {}
+
+  void run() {
+    while (left() != 0) {
+      std::uint64_t ready = 0;
+      const auto result = companion_.until([&](std::uint64_t deadline_ns) {
+        return consumer_.peek_until(deadline_ns, std::min(most_messages_at_once, left()), ready);
+      });
+      if (result == wait_result::closed) break;
+      deliver(ready);
+    }
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t left() const noexcept {
+    return options_.count == 0 ? std::numeric_limits<std::uint64_t>::max() : options_.count - done_.messages;
+  }
+
+  /// Writes up to `ready` peeked messages, straight from their slots, and releases them.
+  void deliver(std::uint64_t ready) {
+    static char newline = '\n';
+    parts_.clear();
+    ends_.clear();
+    std::uint64_t bytes = 0;
+    while (ends_.size() < ready) {
+      const auto* message = consumer_.peeked(ends_.size());
+      const auto length = length_of(message, room_);
+      if (!length) break;
+      parts_.push_back({const_cast<std::byte*>(payload_of(message)), *length});  // writev(2) only reads
+      if (options_.lines) parts_.push_back({&newline, 1});
+      ends_.push_back(bytes += *length + (options_.lines ? 1 : 0));
+    }
+    write_parts();
+    const bool is_sane = ends_.size() == ready;
+    release(ends_.size());
+    if (!is_sane)
+      throw error(errc::corrupted, fmt::format("{}: a message says that it is longer than its {} bytes of room: it was "
+                                               "not delivered and stays in the channel",
+                                               what_, room_));
+  }
+
+  void write_parts() {
+    std::span<iovec> rest(parts_);
+    std::uint64_t written = 0;
+    while (written < (ends_.empty() ? 0 : ends_.back())) {
+      const auto put = ::writev(STDOUT_FILENO, rest.data(), static_cast<int>(rest.size()));
+      if (put < 0 && errno == EAGAIN) {
+        wait_for_descriptor(STDOUT_FILENO, POLLOUT);
+      } else if (put < 0 && errno != EINTR) {
+        throw error::from_errno(errno, fmt::format("{}: write standard output ({} message(s) were written before and "
+                                                   "released, the others stay in the channel)",
+                                                   what_, done_.messages));
+      }
+      if (put > 0) {
+        written += static_cast<std::uint64_t>(put);
+        rest = after(rest, static_cast<std::size_t>(put));
+      }
+      if (put < 0) leave_if_interrupted(written);
+    }
+  }
+
+  /// What is left of `parts` when `bytes` of them are written.
+  static std::span<iovec> after(std::span<iovec> parts, std::size_t bytes) {
+    while (!parts.empty() && bytes >= parts.front().iov_len) {
+      bytes -= parts.front().iov_len;
+      parts = parts.subspan(1);
+    }
+    if (parts.empty()) return parts;
+    parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + bytes;
+    parts.front().iov_len -= bytes;
+    return parts;
+  }
+
+  void leave_if_interrupted(std::uint64_t written) {
+    if (interrupting_signal() == 0) return;
+    const auto whole = static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), written) - ends_.begin());
+    const auto part = written - (whole == 0 ? 0 : ends_[whole - 1]);
+    release(whole);
+    if (part != 0)
+      spdlog::warn("{}: the output ends with the first {} bytes of a message that stays in the channel", what_, part);
+    companion_.leave_if_interrupted();
+  }
+
+  void release(std::uint64_t count) {
+    if (count == 0) return;
+    for (std::uint64_t i = 0; i < count; ++i) done_.redelivered += consumer_.was_delivered_before(i) ? 1 : 0;
+    consumer_.release(count);
+    done_.messages += count;
+    done_.bytes += ends_[count - 1] - (options_.lines ? count : 0);
+  }
+
+  raw_consumer<Ring, spin_then_park> consumer_;
+  companion companion_;
+  const stream_options& options_;
+  std::string what_;
+  std::uint64_t room_;
+  tally& done_;
+  std::vector<iovec> parts_;
+  std::vector<std::uint64_t> ends_;  // of each message, in bytes of output
+};
+
+exit_code run(const session& common, const stream_options& options) {
+  catch_interrupts();
+  const auto from = open_stream(common, options);
+  widen_pipe(STDOUT_FILENO);
+  tally done;
+  const auto finish = [&](bool is_complete) {
+    if (done.redelivered != 0)
+      spdlog::warn("recv \"{}\": {} message(s) were delivered a second time: a consumer that died before had seen them",
+                   from.name, done.redelivered);
+    done.print(common, "recv", from.name, is_complete);
+  };
+  try {
+    with_ring(from.kind, [&]<class Ring>() { receiver<Ring>(from, options, done).run(); });
+  } catch (...) {
+    finish(false);
+    throw;
+  }
+  finish(true);
+  return exit_code::done;
+}
+
+}  // namespace
+
+runner add_recv(CLI::App& app, const session& common) {
+  auto options = std::make_shared<stream_options>();
+  add_stream_options(app, *options);
+  app.footer(
+      "Ends (exit 0) when the producer closed the channel and all was delivered, or after --count.\n"
+      "With --lines every message is followed by a '\\n'.\n"
+      "A message is released only when it was written completely: a recv that is killed loses none,\n"
+      "and the next one gets again what was not released, which it says at its end.\n"
+      "--timeout counts while recv waits for the producer, not while its output is stuck.");
+  return [&common, options] { return run(common, *options); };
+}
+
+}  // namespace sluice::tools

@@ -1,0 +1,224 @@
+// sluice send: standard input into a channel, in records of a fixed size or in lines.
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "commands/commands.hpp"
+#include "interrupt.hpp"
+#include "record.hpp"
+#include "sluice/channel/raw_producer.hpp"
+#include "sluice/wait/spin_then_park.hpp"
+#include "stream.hpp"
+
+namespace sluice::tools {
+namespace {
+
+constexpr std::uint64_t most_messages_at_once = 64;
+constexpr std::uint64_t most_bytes_at_once = 1 << 20;  // so that the consumer can begin early
+constexpr std::size_t line_buffer_bytes = 256 << 10;
+
+struct send_options : stream_options {
+  bool no_wait = false;
+};
+
+template <ring Ring>
+class sender {
+ public:
+  sender(const stream& into, const send_options& options, tally& done)
+      : producer_(into.attached, 0),
+        companion_(producer_.details(), role::producer, into.name, options.timeout_s),
+        options_(options),
+        what_("send \"" + into.name + "\""),
+        room_(into.room_bytes),
+        done_(done) {}
+
+  void run() {
+    try {
+      if (options_.lines)
+        send_lines();
+      else
+        send_records();
+    } catch (...) {
+      spdlog::warn("{}: left without closing the channel after {} message(s): what was sent is not complete", what_,
+                   done_.messages);
+      throw;
+    }
+    producer_.close();
+    if (options_.no_wait) return;
+    companion_.until([this](std::uint64_t deadline_ns) { return producer_.drain_until(deadline_ns); });
+  }
+
+ private:
+  /// At least one slot and at most `count`.
+  std::uint64_t claim(std::uint64_t count) {
+    std::uint64_t claimed = 0;
+    const auto result =
+        companion_.until([&](std::uint64_t deadline_ns) { return producer_.claim_until(deadline_ns, count, claimed); });
+    if (result == wait_result::closed)
+      throw command_failure(exit_code::failed, what_ + ": the channel was closed by somebody else");
+    return claimed;
+  }
+
+  [[nodiscard]] std::uint64_t left() const noexcept {
+    return options_.count == 0 ? std::numeric_limits<std::uint64_t>::max() : options_.count - done_.messages;
+  }
+
+  /// 0: the end.
+  std::size_t read_some(const iovec* parts, std::size_t count) {
+    for (;;) {
+      const auto got = ::readv(STDIN_FILENO, parts, static_cast<int>(count));
+      if (got >= 0) return static_cast<std::size_t>(got);
+      if (errno == EAGAIN)
+        wait_for_descriptor(STDIN_FILENO, POLLIN);
+      else if (errno != EINTR)
+        throw error::from_errno(errno, what_ + ": read standard input");
+      companion_.leave_if_interrupted();
+    }
+  }
+
+  /// Straight from read(2) into the slots. The bytes of a record that is not full yet move on to the next claim.
+  void send_records() {
+    const auto at_once = std::clamp<std::uint64_t>(most_bytes_at_once / room_, 1, most_messages_at_once);
+    std::vector<std::byte> rest;
+    std::vector<iovec> parts(at_once);
+    while (left() != 0) {
+      const auto slots = claim(std::min(at_once, left()));
+      if (!rest.empty()) std::memcpy(payload_of(producer_.claimed(0)), rest.data(), rest.size());
+      auto filled = rest.size();
+      bool is_end = false;
+      while (filled < room_ && !is_end) {
+        for (std::uint64_t i = 0; i < slots; ++i) parts[i] = {payload_of(producer_.claimed(i)), room_};
+        parts[0].iov_base = payload_of(producer_.claimed(0)) + filled;
+        parts[0].iov_len = room_ - filled;
+        const auto got = read_some(parts.data(), slots);
+        filled += got;
+        is_end = got == 0;
+      }
+      publish(filled, is_end, rest);
+      if (is_end) return;
+    }
+  }
+
+  /// Publishes the full records of `filled` bytes, and at the end the short one too; else its bytes go to `rest`.
+  void publish(std::size_t filled, bool is_end, std::vector<std::byte>& rest) {
+    const auto full = filled / room_;
+    const auto short_bytes = filled % room_;
+    for (std::uint64_t i = 0; i < full; ++i) set_length(producer_.claimed(i), room_);
+    rest.clear();
+    if (short_bytes != 0 && is_end)
+      set_length(producer_.claimed(full), short_bytes);
+    else if (short_bytes != 0)
+      rest.assign(payload_of(producer_.claimed(full)), payload_of(producer_.claimed(full)) + short_bytes);
+    const auto count = full + (short_bytes != 0 && is_end ? 1 : 0);
+    if (count == 0) {
+      producer_.abandon();
+      return;
+    }
+    producer_.publish(count);
+    done_.messages += count;
+    done_.bytes += filled - rest.size();
+  }
+
+  void send_lines() {
+    std::vector<char> buffer(std::max<std::size_t>(line_buffer_bytes, 2 * room_));
+    std::size_t filled = 0;
+    for (bool is_end = false; !is_end && left() != 0;) {
+      const iovec part{buffer.data() + filled, buffer.size() - filled};
+      const auto got = read_some(&part, 1);
+      filled += got;
+      is_end = got == 0;
+      std::vector<std::string_view> lines;
+      std::size_t begin = 0;
+      while (const void* end = std::memchr(buffer.data() + begin, '\n', filled - begin)) {
+        const auto at = static_cast<std::size_t>(static_cast<const char*>(end) - buffer.data());
+        lines.emplace_back(buffer.data() + begin, at - begin);
+        begin = at + 1;
+      }
+      if (is_end && begin < filled) lines.emplace_back(buffer.data() + begin, std::exchange(begin, filled));
+      publish(lines, filled - begin);
+      std::memmove(buffer.data(), buffer.data() + begin, filled - begin);
+      filled -= begin;
+    }
+  }
+
+  void require_room(std::size_t length, std::uint64_t line_number) const {
+    if (length > room_)
+      throw command_failure(exit_code::failed,
+                            fmt::format("{}: line {} is longer than a message ({} bytes): neither it nor what follows "
+                                        "was sent; create the channel with a larger --message-size",
+                                        what_, line_number, room_));
+  }
+
+  /// @param begun_bytes  how much there is of the line after them.
+  void publish(const std::vector<std::string_view>& lines, std::size_t begun_bytes) {
+    const auto wanted = std::min<std::uint64_t>(lines.size(), left());
+    for (std::uint64_t sent = 0; sent < wanted;) {
+      require_room(lines[sent].size(), done_.messages + 1);
+      const auto claimed = claim(std::min(most_messages_at_once, wanted - sent));
+      std::uint64_t ready = 0;
+      for (; ready < claimed && lines[sent + ready].size() <= room_; ++ready) {
+        const auto& line = lines[sent + ready];
+        set_length(producer_.claimed(ready), line.size());
+        if (!line.empty()) std::memcpy(payload_of(producer_.claimed(ready)), line.data(), line.size());
+        done_.bytes += line.size();
+      }
+      producer_.publish(ready);
+      done_.messages += ready;
+      sent += ready;
+    }
+    if (left() != 0) require_room(begun_bytes, done_.messages + 1);
+  }
+
+  raw_producer<Ring, spin_then_park> producer_;
+  companion companion_;
+  const send_options& options_;
+  std::string what_;
+  std::uint64_t room_;
+  tally& done_;
+};
+
+exit_code run(const session& common, const send_options& options) {
+  catch_interrupts();
+  const auto into = open_stream(common, options);
+  if (options.no_wait && into.is_ephemeral)
+    throw command_failure(exit_code::usage, "send \"" + into.name + "\": --no-wait would lose what is not delivered: " +
+                                                "the channel is ephemeral and goes with the last process that leaves");
+  widen_pipe(STDIN_FILENO);
+  tally done;
+  try {
+    with_ring(into.kind, [&]<class Ring>() { sender<Ring>(into, options, done).run(); });
+  } catch (...) {
+    done.print(common, "send", into.name, false);
+    throw;
+  }
+  done.print(common, "send", into.name, true);
+  return exit_code::done;
+}
+
+}  // namespace
+
+runner add_send(CLI::App& app, const session& common) {
+  auto options = std::make_shared<send_options>();
+  add_stream_options(app, *options);
+  app.add_flag("--no-wait", options->no_wait,
+               "Leave when all is in the channel, delivered or not; persistent ones only");
+  app.footer(
+      "Raw bytes travel in records of the channel's message size; the last one may be shorter, and\n"
+      "arrives as short. With --lines a line travels without its '\\n', and a last line without one\n"
+      "is a line too. A line longer than a message ends it all (exit 1); nothing is cut.\n"
+      "At the end of the input the channel is closed, and send stays until all was delivered. Stopped\n"
+      "by a signal or an error it leaves without closing: the consumer then waits for a successor.\n"
+      "--timeout counts while send waits for the consumer, not while it waits for its input.");
+  return [&common, options] { return run(common, *options); };
+}
+
+}  // namespace sluice::tools

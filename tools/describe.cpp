@@ -1,0 +1,192 @@
+#include "describe.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "format.hpp"
+
+namespace sluice::tools {
+namespace {
+
+using nlohmann::json;
+
+json to_json(const seat_report& seat) {
+  return {{"index", seat.index},
+          {"role", to_string(seat.role)},
+          {"state", to_string(seat.state)},
+          {"condition", condition_of(seat)},
+          {"generation", seat.generation},
+          {"pid", seat.pid},
+          {"command", seat.command},
+          {"same_pid_namespace", seat.same_pid_namespace},
+          {"taken_realtime_ns", seat.taken_realtime_ns},
+          {"is_parked", seat.is_parked},
+          {"parks", seat.parks},
+          {"intent", seat.intent},
+          {"sequence", seat.sequence},
+          {"peeked", seat.peeked},
+          {"messages", seat.messages},
+          {"redelivered", seat.redelivered},
+          {"abandoned", seat.abandoned}};
+}
+
+json to_json(const repair_report& repair) {
+  return {{"number", repair.number},         {"what", to_string(repair.what)}, {"realtime_ns", repair.realtime_ns},
+          {"mender_pid", repair.mender_pid}, {"dead_pid", repair.dead_pid},    {"seat_index", repair.seat_index},
+          {"sequence", repair.sequence}};
+}
+
+json to_json(const stall_report& stall) {
+  return {{"waiting", to_string(stall.waiting)},
+          {"sequence", stall.sequence},
+          {"since_realtime_ns", stall.since_realtime_ns},
+          {"holder_seat", stall.holder ? json(*stall.holder) : json()}};
+}
+
+json to_json(const ring_info& ring) {
+  const auto& form = ring.descriptor;
+  json stalls = json::array(), seats = json::array(), repairs = json::array();
+  for (const auto& stall : ring.stalls) stalls.push_back(to_json(stall));
+  for (const auto& seat : ring.seats) seats.push_back(to_json(seat));
+  for (const auto& repair : ring.repairs) repairs.push_back(to_json(repair));
+  return {{"kind", to_string(static_cast<ring_kind>(form.kind))},
+          {"type_name", ring.type_name},
+          {"type_hash", fmt::format("{:016x}", form.type_hash)},
+          {"message_bytes", form.message_bytes},
+          {"message_alignment", form.message_alignment},
+          {"capacity_slots", form.capacity_slots},
+          {"slot_stride_bytes", form.slot_stride_bytes},
+          {"payload_offset", form.payload_offset},
+          {"control_offset", form.control_offset},
+          {"seats_offset", form.seats_offset},
+          {"slots_offset", form.slots_offset},
+          {"producer_seats", form.producer_seats},
+          {"consumer_seats", form.consumer_seats},
+          {"is_closed", ring.is_closed},
+          {"wake_mode", to_string(ring.mode)},
+          {"tail", ring.tail},
+          {"head", ring.head},
+          {"fill_slots", ring.fill_slots},
+          {"published_slots", ring.published_slots},
+          {"hole_slots", ring.hole_slots},
+          {"taken_slots", ring.taken_slots},
+          {"claimed_slots", ring.claimed_slots},
+          {"holes", ring.holes},
+          {"redelivered", ring.redelivered},
+          {"settled", ring.settled},
+          {"stalls", std::move(stalls)},
+          {"seats", std::move(seats)},
+          {"repairs", std::move(repairs)}};
+}
+
+/// Looks at the published slots where they say more than the positions do: mpmc has holes, and messages below head.
+std::uint64_t unread_in(const ring_info& ring) {
+  return std::max(ring.fill_slots - std::min(ring.fill_slots, ring.hole_slots),
+                  ring.published_slots + ring.taken_slots);
+}
+
+}  // namespace
+
+const char* condition_of(const seat_report& seat) noexcept {
+  switch (seat.state) {
+    case seat_state::free: return "left";
+    case seat_state::taken: return to_string(seat.alive);
+    case seat_state::dead: return "dead";
+    case seat_state::settled: return "died";
+  }
+  return "unknown";
+}
+
+std::string participants_text(const segment_info& info) {
+  std::string text;
+  for (const auto& ring : info.rings)
+    for (const auto& seat : ring.seats) {
+      if (seat.state != seat_state::taken && seat.state != seat_state::dead) continue;
+      text += fmt::format("{}{} {}{} {}", text.empty() ? "" : ", ", to_string(seat.role), seat.pid,
+                          seat.command.empty() ? "" : " (" + printable(seat.command) + ")", condition_of(seat));
+    }
+  if (text.empty() && info.is_in_use) return "attached, no seat";
+  return text.empty() ? "-" : text;
+}
+
+std::uint64_t unread_messages(const segment_info& info) {
+  std::uint64_t count = 0;
+  for (const auto& ring : info.rings) count += unread_in(ring);
+  return count;
+}
+
+std::uint64_t unread_bytes(const segment_info& info) {
+  std::uint64_t bytes = 0;
+  for (const auto& ring : info.rings) bytes += unread_in(ring) * ring.descriptor.message_bytes;
+  return bytes;
+}
+
+const char* to_string(repair_kind kind) noexcept {
+  switch (kind) {
+    case repair_kind::hole: return "hole";
+    case repair_kind::redelivery: return "redelivery";
+    case repair_kind::settled_seat: return "settled_seat";
+    case repair_kind::takeover: return "takeover";
+  }
+  return "unknown";
+}
+
+const char* to_string(slot_kind kind) noexcept {
+  switch (kind) {
+    case slot_kind::free: return "claimed";  // only those between head and tail are shown
+    case slot_kind::published: return "published";
+    case slot_kind::hole: return "hole";
+    case slot_kind::taken: return "taken";
+  }
+  return "unknown";
+}
+
+const char* to_string(wake_mode mode) noexcept { return mode == wake_mode::membarrier ? "membarrier" : "fence"; }
+
+std::string boot_id_text(const std::uint64_t (&words)[2]) {
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", words[0] >> 32, words[0] >> 16 & 0xffff, words[0] & 0xffff,
+                     words[1] >> 48, words[1] & 0xffff'ffff'ffff);
+}
+
+json to_json(const segment_info& info) {
+  json value = {{"name", info.name},
+                {"path", info.path},
+                {"state", to_string(info.state)},
+                {"length_bytes", info.length_bytes},
+                {"resident_bytes", info.resident_bytes},
+                {"mode", fmt::format("{:04o}", info.mode)},
+                {"uid", info.uid},
+                {"is_in_use", info.is_in_use}};
+  if (info.state == segment_state::broken) {
+    value["problem"] = info.problem;
+    value["problem_code"] = to_string(info.problem_code);
+    return value;
+  }
+  const auto& header = info.header;
+  value["header"] = {{"version", header.version},
+                     {"kind", to_string(static_cast<segment_kind>(header.kind))},
+                     {"lifetime", to_string(static_cast<lifetime>(header.lifetime))},
+                     {"ring_count", header.ring_count},
+                     {"asked_bytes", header.asked_bytes},
+                     {"mapped_bytes", header.mapped_bytes},
+                     {"created_realtime_ns", header.created_realtime_ns},
+                     {"creation_id", fmt::format("{:016x}", header.creation_id)},
+                     {"creator_pid", pid_of_identity(header.creator)},
+                     {"creator_uid", header.creator_uid},
+                     {"boot_id", boot_id_text(header.boot_id)},
+                     {"pid_namespace", header.pid_namespace},
+                     {"time_namespace", header.time_namespace},
+                     {"checksum", fmt::format("{:08x}", header.checksum)},
+                     {"gate_holder_pid", pid_of_identity(header.gate_holder)}};
+  value["unread_messages"] = unread_messages(info);
+  value["rings"] = json::array();
+  for (const auto& ring : info.rings) value["rings"].push_back(to_json(ring));
+  return value;
+}
+
+std::string dump(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace sluice::tools

@@ -1,0 +1,41 @@
+#pragma once
+
+// A segment_info in words and in JSON: what list, inspect and clear have in common.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "sluice/registry/segment_info.hpp"
+
+namespace sluice::tools {
+
+/// "alive", "stopped", "dead", "left" or "died" (and what it left was settled).
+[[nodiscard]] const char* condition_of(const seat_report& seat) noexcept;
+
+/// "producer 4711 (feed) alive, consumer 4712 dead".
+[[nodiscard]] std::string participants_text(const segment_info& info);
+
+/// Messages that nobody has taken for good, in all rings.
+[[nodiscard]] std::uint64_t unread_messages(const segment_info& info);
+[[nodiscard]] std::uint64_t unread_bytes(const segment_info& info);
+
+/// pid of a process_identity word: its upper 22 bits (docs/format.md).
+[[nodiscard]] constexpr std::uint32_t pid_of_identity(std::uint64_t word) noexcept {
+  return static_cast<std::uint32_t>(word >> 42);
+}
+
+[[nodiscard]] const char* to_string(repair_kind kind) noexcept;
+[[nodiscard]] const char* to_string(slot_kind kind) noexcept;
+[[nodiscard]] const char* to_string(wake_mode mode) noexcept;
+
+/// "01234567-89ab-cdef-0123-456789abcdef", as /proc/sys/kernel/random/boot_id has it.
+[[nodiscard]] std::string boot_id_text(const std::uint64_t (&words)[2]);
+
+/// All of it.
+[[nodiscard]] nlohmann::json to_json(const segment_info& info);
+
+/// Text that JSON can hold: what is not UTF-8 is replaced.
+[[nodiscard]] std::string dump(const nlohmann::json& value, int indent = 2);
+
+}  // namespace sluice::tools

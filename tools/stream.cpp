@@ -1,0 +1,168 @@
+#include "stream.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "describe.hpp"
+#include "format.hpp"
+#include "interrupt.hpp"
+#include "record.hpp"
+
+namespace sluice::tools {
+namespace {
+
+constexpr std::uint64_t slice_ns = 100'000'000;  // how long a signal or an orderly departure may go unnoticed
+constexpr std::uint64_t hint_after_ns = 2'000'000'000;
+constexpr int wide_pipe_bytes = 1 << 20;
+constexpr double ns_per_s = 1e9;
+
+const char* command_of(role own) { return own == role::producer ? "send" : "recv"; }
+
+}  // namespace
+
+void add_stream_options(CLI::App& app, stream_options& options) {
+  app.add_option("NAME", options.name, "A name in the registry, or a path with a slash")->required()->type_name("");
+  app.add_flag("-l,--lines", options.lines, "One line is one message, instead of raw bytes in records of a fixed size");
+  app.add_option("-n,--count", options.count, "End after N messages")->check(CLI::PositiveNumber)->type_name("N");
+  app.add_option("-t,--timeout", options.timeout_s,
+                 "Give up (exit 6) when the other side does nothing for so long, while this side waits for it")
+      ->check(CLI::Range(0.001, 1e9))
+      ->type_name("SECONDS");
+  auto* create = app.add_flag("-c,--create", options.create, "Make the channel if it is not there yet");
+  app.add_option("-s,--message-size", options.message_bytes,
+                 "Payload of a message, rounded up to 8 (65536); with --create")
+      ->check(CLI::Range(std::uint64_t{1}, most_room_bytes))
+      ->needs(create)
+      ->type_name("BYTES");
+  app.add_option("-C,--capacity", options.capacity_slots,
+                 "Messages that fit in the channel, a power of two (64); with --create")
+      ->check(CLI::PositiveNumber)
+      ->needs(create)
+      ->type_name("SLOTS");
+  app.add_flag("-p,--persistent", options.persistent,
+               "The name stays when all have left; with --create. Else it goes with the last one")
+      ->needs(create);
+}
+
+stream open_stream(const session& common, const stream_options& options) {
+  const auto located = common.find(options.name);
+  const auto wanted_bytes = record_bytes(options.message_bytes);
+  const auto attached = [&] {
+    if (!options.create) {
+      try {
+        return located.where.attach(located.name);
+      } catch (const error& problem) {
+        if (problem.reason() != errc::not_found) throw;
+        throw error(errc::not_found, std::string(problem.what()) + " Or make it here with --create");
+      }
+    }
+    const ring_request request{record_identity(wanted_bytes), {ring_kind::spsc, options.capacity_slots}};
+    const auto life = options.persistent ? lifetime::persistent : lifetime::ephemeral;
+    return located.where.create_or_attach(located.name, plan_segment(request), {life});
+  }();
+  const auto& header = attached.memory().header();
+  const auto& ring = header.rings[0];
+  const auto kind = static_cast<ring_kind>(ring.kind);
+  require_ring(header, 0, kind, record_identity(ring.message_bytes), "attach " + attached.what());
+  if (ring.message_bytes < record_bytes(1))
+    throw error(errc::corrupted, "attach " + attached.what() + ": its messages have no room for a record");
+  if (options.create && (ring.message_bytes != wanted_bytes || ring.capacity_slots != options.capacity_slots))
+    spdlog::warn("{} was there already: messages of {} bytes, {} slots", attached.what(),
+                 ring.message_bytes - sizeof(record_header), ring.capacity_slots);
+  return {attached, located.name.str(), kind, ring.message_bytes - sizeof(record_header),
+          header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral)};
+}
+
+companion::companion(participant& self, role own, std::string name, double timeout_s)
+    : self_(self),
+      own_(own),
+      what_(std::string(command_of(own)) + " \"" + name + "\""),
+      name_(std::move(name)),
+      timeout_ns_(static_cast<std::uint64_t>(timeout_s * ns_per_s)) {}
+
+void companion::leave_if_interrupted() const {
+  if (const int signal = interrupting_signal(); signal != 0)
+    throw interrupted(signal, what_ + ": interrupted by " + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
+}
+
+wait_result companion::until(const std::function<wait_result(std::uint64_t deadline_ns)>& step) {
+  leave_if_interrupted();
+  const auto began = monotonic_now_ns();
+  auto silent_since = began;
+  auto progress = timeout_ns_ != 0 ? peer_progress() : 0;
+  for (;;) {
+    auto slice_end = deadline_after_ns(slice_ns);
+    if (timeout_ns_ != 0) slice_end = std::min(slice_end, silent_since + timeout_ns_);
+    const auto result = step(slice_end);
+    if (result == wait_result::ready || result == wait_result::closed) return result;
+    leave_if_interrupted();
+    look_at_peer(result == wait_result::peer_gone);
+    const auto now = monotonic_now_ns();
+    if (now - began >= hint_after_ns && last_seen_ == peer_state::none && !std::exchange(has_hinted_, true))
+      spdlog::warn("{}: waiting for a {} to come", what_, to_string(peer_of(own_)));
+    if (timeout_ns_ == 0) continue;
+    if (const auto moved = peer_progress(); moved != progress) {
+      progress = moved;
+      silent_since = now;
+    } else if (now - silent_since >= timeout_ns_) {
+      throw command_failure(
+          exit_code::timed_out,
+          fmt::format("{}: the {} did nothing for {} s; `sluice inspect {}` shows who is there", what_,
+                      to_string(peer_of(own_)), static_cast<double>(timeout_ns_) / ns_per_s, name_));
+    }
+  }
+}
+
+void companion::look_at_peer(bool one_died) {
+  const auto now = self_.peer();
+  if (now == peer_state::dead && (one_died || last_seen_ != peer_state::dead)) {
+    std::string pids;
+    for (const auto& seat : self_.seats())
+      if (seat.role == peer_of(own_) && seat.state != seat_state::free)
+        pids += (pids.empty() ? "pid " : ", pid ") + std::to_string(seat.pid);
+    spdlog::warn("{}: the {} ({}) died; waiting for a successor", what_, to_string(peer_of(own_)), pids);
+  } else if (now == peer_state::none && last_seen_ == peer_state::alive) {
+    spdlog::warn("{}: the {} left {}; waiting for another one", what_, to_string(peer_of(own_)),
+                 own_ == role::consumer ? "without closing the channel" : "before everything was delivered");
+  }
+  last_seen_ = now;
+}
+
+std::uint64_t companion::peer_progress() const {
+  std::uint64_t sum = 0;
+  for (const auto& seat : self_.seats())
+    if (seat.role == peer_of(own_)) sum += seat.sequence + seat.messages;
+  return sum;
+}
+
+tally::tally() : began_ns(monotonic_now_ns()) {}
+
+void tally::print(const session& common, const char* command, const std::string& name, bool is_complete) const {
+  const auto seconds = static_cast<double>(monotonic_now_ns() - began_ns) / ns_per_s;
+  if (common.json)
+    fmt::print(stderr, "{}\n",
+               dump({{"command", command},
+                     {"name", name},
+                     {"is_complete", is_complete},
+                     {"messages", messages},
+                     {"bytes", bytes},
+                     {"redelivered", redelivered},
+                     {"seconds", seconds}},
+                    -1));
+  else
+    spdlog::info("{} \"{}\": {} messages, {} bytes in {:.3f} s ({}/s)", command, name, messages, bytes, seconds,
+                 size_text(static_cast<std::uint64_t>(static_cast<double>(bytes) / std::max(seconds, 1e-6))));
+}
+
+void wait_for_descriptor(int descriptor, short events) {
+  pollfd one{descriptor, events, 0};
+  ::poll(&one, 1, -1);  // an error shows at the next read or write
+}
+
+void widen_pipe(int descriptor) { ::fcntl(descriptor, F_SETPIPE_SZ, wide_pipe_bytes); }
+
+}  // namespace sluice::tools

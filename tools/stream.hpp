@@ -1,0 +1,95 @@
+#pragma once
+
+// What send and recv have in common: their options, the channel they share, and waiting for the other side.
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "session.hpp"
+#include "sluice/channel/participant.hpp"
+#include "sluice/ring/spsc_ring.hpp"
+
+namespace sluice::tools {
+
+struct stream_options {
+  std::string name;
+  bool lines = false;
+  bool create = false;
+  bool persistent = false;
+  std::uint64_t message_bytes = 64 << 10;
+  std::uint64_t capacity_slots = 64;
+  std::uint64_t count = 0;  // 0: all
+  double timeout_s = 0;     // 0: none
+};
+
+/// Declares them.
+void add_stream_options(CLI::App& app, stream_options& options);
+
+/// A channel of records, attached to.
+struct stream {
+  attached_segment attached;
+  std::string name;
+  ring_kind kind = ring_kind::spsc;
+  std::uint64_t room_bytes = 0;  // of a message's payload
+  bool is_ephemeral = false;
+};
+
+/// @throws error of registry::attach and create_or_attach; wrong_type when it is not a channel of records.
+[[nodiscard]] stream open_stream(const session& common, const stream_options& options);
+
+/// Calls `run.template operator()<Ring>()` with the ring kind that the channel has: the one place that knows them.
+template <class Run>
+decltype(auto) with_ring(ring_kind kind, Run&& run) {
+  if (kind == ring_kind::spsc) return std::forward<Run>(run).template operator()<spsc_ring>();
+  throw error(errc::wrong_kind,
+              std::string("a channel with an ") + sluice::to_string(kind) + " ring: send and recv know spsc only");
+}
+
+/// Waits in slices, so that signals, deaths and the time-out are noticed.
+class companion {
+ public:
+  /// @param self  the own side, alive as long as this.
+  companion(participant& self, role own, std::string name, double timeout_s);
+
+  /// Repeats `step(deadline_ns)` until it says ready or closed. Says on stderr what became of the other side.
+  /// @throws interrupted; command_failure timed_out after `timeout_s` in which the other side did nothing.
+  wait_result until(const std::function<wait_result(std::uint64_t deadline_ns)>& step);
+
+  /// @throws interrupted, when SIGINT or SIGTERM came.
+  void leave_if_interrupted() const;
+
+ private:
+  void look_at_peer(bool one_died);
+  [[nodiscard]] std::uint64_t peer_progress() const;
+
+  participant& self_;
+  role own_;
+  std::string what_;  // `send "orders"`
+  std::string name_;
+  std::uint64_t timeout_ns_;  // 0: none
+  peer_state last_seen_ = peer_state::none;
+  bool has_hinted_ = false;
+};
+
+/// What a stream has done: the summary of --verbose and --json.
+struct tally {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t redelivered = 0;
+  std::uint64_t began_ns = 0;
+
+  tally();
+  void print(const session& common, const char* command, const std::string& name, bool is_complete) const;
+};
+
+/// Waits until `descriptor`, which is non-blocking, can be used; returns as well when a signal comes.
+void wait_for_descriptor(int descriptor, short events);
+
+/// A larger pipe means fewer switches between processes. No harm where it is refused or no pipe.
+void widen_pipe(int descriptor);
+
+}  // namespace sluice::tools
