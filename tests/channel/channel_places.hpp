@@ -1,0 +1,79 @@
+#pragma once
+
+// Where a channel that is shared by fork can live, times the kinds of ring.
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+#include "sluice/channel.hpp"
+#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/segment/zero_segment.hpp"
+#include "support/temp_registry.hpp"
+
+namespace sluice::test {
+
+struct numbered {
+  std::uint64_t number = 0;
+  std::uint64_t check[6] = {};
+
+  static numbered of(std::uint64_t number) {
+    numbered message{number, {}};
+    for (std::uint64_t i = 0; i < 6; ++i) message.check[i] = (number + i + 1) * 0x9e3779b97f4a7c15ULL;
+    return message;
+  }
+  [[nodiscard]] bool is_whole() const { return *this == of(number); }
+  bool operator==(const numbered&) const = default;
+};
+
+/// A file under a name in a registry of its own.
+template <class Ring>
+class named_place {
+ public:
+  using ring = Ring;
+  using link = channel<numbered, Ring>;
+  static constexpr const char* name = Ring::kind == ring_kind::spsc ? "SpscFile" : "MpmcFile";
+  explicit named_place(const channel_options& options = {.capacity_slots = 8})
+      : link_(link::create(*names_, segment_name("channel"), options)) {}
+  [[nodiscard]] const link& operator*() const { return link_; }
+  [[nodiscard]] const link* operator->() const { return &link_; }
+
+ private:
+  temp_registry names_;
+  link link_;
+};
+
+template <class Ring, class Segment>
+class unnamed_place {
+ public:
+  using ring = Ring;
+  using link = channel<numbered, Ring>;
+  static constexpr const char* name = Ring::kind == ring_kind::spsc
+                                          ? (Segment::kind == segment_kind::zero ? "SpscZero" : "SpscAnonymous")
+                                          : (Segment::kind == segment_kind::zero ? "MpmcZero" : "MpmcAnonymous");
+  explicit unnamed_place(const channel_options& options = {.capacity_slots = 8})
+      : link_(link::template create_unnamed<Segment>(options)) {}
+  [[nodiscard]] const link& operator*() const { return link_; }
+  [[nodiscard]] const link* operator->() const { return &link_; }
+
+ private:
+  link link_;
+};
+
+using channel_places = ::testing::Types<          //
+    named_place<spsc_ring>,                       //
+    named_place<mpmc_ring>,                       //
+    unnamed_place<spsc_ring, anonymous_segment>,  //
+    unnamed_place<mpmc_ring, anonymous_segment>,  //
+    unnamed_place<spsc_ring, zero_segment>,       //
+    unnamed_place<mpmc_ring, zero_segment>>;
+
+struct place_names {
+  template <class Place>
+  static std::string GetName(int) {
+    return Place::name;
+  }
+};
+
+}  // namespace sluice::test

@@ -1,0 +1,232 @@
+#include "os/process.hpp"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "os/mapping.hpp"
+#include "os/membarrier.hpp"
+#include "support/become_idle.hpp"
+#include "support/child_process.hpp"
+#include "support/pipe_signal.hpp"
+#include "support/watchdog.hpp"
+
+namespace sluice::os {
+namespace {
+
+using test::child_process;
+using test::pipe_signal;
+
+TEST(Identity, KeepsPidAndStartTimeInOneWord) {
+  const auto word = make_identity(4194303, (std::uint64_t{1} << 42) - 1);
+  EXPECT_EQ(pid_of(word), 4194303U) << "the highest pid that Linux gives";
+  EXPECT_EQ(start_of(word), (std::uint64_t{1} << 42) - 1);
+}
+
+TEST(Identity, OfThisProcessHasItsPidAndAStartTime) {
+  EXPECT_EQ(pid_of(self()), static_cast<std::uint32_t>(::getpid()));
+  EXPECT_NE(start_of(self()), 0U);
+  EXPECT_EQ(self(), self());
+}
+
+TEST(Identity, OfAForkedChildIsItsOwn) {
+  const auto mine = self();
+  auto child = child_process::fork([&] { return static_cast<int>(self() == mine || pid_of(self()) == pid_of(mine)); });
+  EXPECT_TRUE(child.wait().is_success());
+}
+
+TEST(Identity, NamespacesAndBootAreKnownHere) {
+  EXPECT_NE(pid_namespace(), 0U);
+  EXPECT_NE(time_namespace(), 0U);
+  EXPECT_NE(boot().words[0], 0U);
+  EXPECT_NE(boot().words[0], boot().words[1]);
+  EXPECT_EQ(boot().words[0], boot().words[0]);
+}
+
+TEST(Identity, BootIsReadAsTheKernelWritesIt) {
+  std::string text;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> text;
+  std::erase(text, '-');
+  EXPECT_EQ(boot().words[0], std::stoull(text.substr(0, 16), nullptr, 16));
+  EXPECT_EQ(boot().words[1], std::stoull(text.substr(16, 16), nullptr, 16));
+}
+
+TEST(Identity, RandomWordsDiffer) { EXPECT_NE(random_word(), random_word()); }
+
+struct ProcessState : ::testing::Test {
+  test::watchdog dog;
+  /// A child that waits to be killed, and its identity.
+  std::pair<child_process, identity_word> idle_child() {
+    pipe_signal ready;
+    auto child = child_process::fork([&] {
+      ready.tell(self());
+      for (;;) ::pause();
+    });
+    ready.only_wait();
+    const auto word = ready.wait();
+    return {std::move(child), word.value_or(0)};
+  }
+};
+
+TEST_F(ProcessState, OfThisProcessIsAlive) { EXPECT_EQ(state_of(self()), process_state::alive); }
+
+TEST_F(ProcessState, OfARunningChildIsAlive) {
+  const auto [child, word] = idle_child();
+  EXPECT_EQ(state_of(word), process_state::alive);
+}
+
+TEST_F(ProcessState, OfAReapedChildIsDead) {
+  auto [child, word] = idle_child();
+  child.kill();
+  EXPECT_EQ(state_of(word), process_state::dead);
+}
+
+TEST_F(ProcessState, OfAZombieIsDead) {  // scenario 54
+  auto [child, word] = idle_child();
+  child.kill_to_zombie();
+  ASSERT_EQ(::kill(child.pid(), 0), 0) << "it is still there";
+  EXPECT_EQ(state_of(word), process_state::dead);
+}
+
+TEST_F(ProcessState, OfAStoppedChildIsStoppedAndThenAliveAgain) {  // scenario 52
+  auto [child, word] = idle_child();
+  child.stop();
+  EXPECT_EQ(state_of(word), process_state::stopped);
+  child.resume();
+  while (state_of(word) == process_state::stopped) std::this_thread::yield();
+  EXPECT_EQ(state_of(word), process_state::alive);
+}
+
+TEST_F(ProcessState, OfAStoppedChildThatIsKilledIsDead) {  // scenario 53
+  auto [child, word] = idle_child();
+  child.stop();
+  child.kill_to_zombie();
+  EXPECT_EQ(state_of(word), process_state::dead);
+}
+
+TEST_F(ProcessState, OfAPidThatIsSomebodyElsesNowIsDead) {  // scenario 55
+  const auto [child, word] = idle_child();
+  EXPECT_EQ(state_of(make_identity(pid_of(word), start_of(word) - 1)), process_state::dead);
+  EXPECT_EQ(state_of(make_identity(pid_of(word), start_of(word) + 1)), process_state::dead);
+}
+
+TEST_F(ProcessState, WithoutAStartTimeGoesByThePidAlone) {
+  auto [child, word] = idle_child();
+  EXPECT_EQ(state_of(make_identity(pid_of(word), 0)), process_state::alive);
+  child.kill();
+  EXPECT_EQ(state_of(make_identity(pid_of(word), 0)), process_state::dead);
+}
+
+TEST_F(ProcessState, OfNobodyIsUnknown) { EXPECT_EQ(state_of(0), process_state::unknown); }
+
+TEST_F(ProcessState, WhoseMainThreadAloneHasEndedIsAlive) {  // protocol hole 19
+  pipe_signal ready;
+  auto child = child_process::fork([&] {
+    ready.tell(self());
+    std::thread([] {
+      for (;;) ::pause();
+    }).detach();
+    ::syscall(SYS_exit, 0);  // of this thread alone
+    return 1;
+  });
+  ready.only_wait();
+  const auto word = ready.wait();
+  ASSERT_TRUE(word);
+  const auto letter = [&] {  // what /proc says of the main thread
+    std::ifstream stat("/proc/" + std::to_string(child.pid()) + "/stat");
+    std::stringstream text;
+    text << stat.rdbuf();
+    return text.str()[text.str().rfind(')') + 2];
+  };
+  while (letter() != 'Z') std::this_thread::yield();
+  EXPECT_EQ(state_of(*word), process_state::alive);
+  child.kill_to_zombie();
+  EXPECT_EQ(state_of(*word), process_state::dead);
+}
+
+TEST_F(ProcessState, OfACommandWithBracketsAndBlanksIsReadRight) {
+  pipe_signal ready;
+  auto child = child_process::fork([&] {
+    ::pthread_setname_np(::pthread_self(), ") Z 1 (x");
+    ready.tell(self());
+    for (;;) ::pause();
+  });
+  ready.only_wait();
+  const auto word = ready.wait();
+  ASSERT_TRUE(word);
+  EXPECT_EQ(state_of(*word), process_state::alive);
+  EXPECT_EQ(command_of(pid_of(*word)), ") Z 1 (x");
+}
+
+TEST_F(ProcessState, CommandOfAPidThatIsNobodyIsEmpty) { EXPECT_EQ(command_of(4194303), ""); }
+
+TEST_F(ProcessState, FromAPidNamespaceWithoutItsOwnProcIsNeverDeadByMistake) {  // scenario 56, protocol hole 21
+  // In there /proc still shows the outer namespace, where pid 1 is somebody else with another start time.
+  auto outer = child_process::fork([&] {
+    if (::unshare(CLONE_NEWPID) != 0) return 50;
+    const auto pid = ::fork();
+    if (pid == 0) {
+      const auto word = self();
+      const bool right = pid_of(word) == 1 && start_of(word) == 0;
+      const bool not_dead = state_of(make_identity(1, 12345)) != process_state::dead;
+      ::_exit(right && not_dead ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 60;
+  });
+  const auto end = outer.wait();
+  if (end.code == 50) GTEST_SKIP() << "a pid namespace needs root";
+  EXPECT_TRUE(end.is_success()) << end;
+}
+
+TEST(Backing, OfASharedMappingIsSeenInAForkedChildAndNotAfterItsExec) {
+  const test::watchdog dog;
+  const auto memory = mapping::dev_zero(4096);
+  const auto backing = backing_of(memory.bytes().data());
+  ASSERT_NE(backing, "");
+  EXPECT_EQ(maps_backing(static_cast<std::uint32_t>(::getpid()), backing), true);
+  pipe_signal forked;
+  pipe_signal go;
+  pipe_signal replaced;
+  auto child = child_process::fork([&] {
+    forked.tell();
+    (void)go.is_told();
+    test::become_idle(replaced);
+  });
+  forked.only_wait();
+  replaced.only_wait();
+  ASSERT_TRUE(forked.is_told());
+  EXPECT_EQ(maps_backing(static_cast<std::uint32_t>(child.pid()), backing), true);
+  go.tell();
+  ASSERT_TRUE(replaced.is_told());
+  EXPECT_EQ(maps_backing(static_cast<std::uint32_t>(child.pid()), backing), false);
+}
+
+TEST(Backing, OfAProcessThatIsNobodyCannotBeTold) {
+  EXPECT_FALSE(maps_backing(4194303, "00:01 7").has_value());
+  EXPECT_EQ(backing_of(nullptr), "");
+}
+
+TEST(Backing, OfTwoSharedMappingsDiffers) {
+  const auto first = mapping::dev_zero(4096);
+  const auto second = mapping::dev_zero(4096);
+  EXPECT_NE(backing_of(first.bytes().data()), backing_of(second.bytes().data()));
+}
+
+TEST(Membarrier, WorksOnceRegisteredAndIsInheritedByFork) {
+  ASSERT_TRUE(membarrier_register());
+  EXPECT_TRUE(membarrier_global());
+  auto child = child_process::fork([] { return membarrier_global() ? 0 : 1; });
+  EXPECT_TRUE(child.wait().is_success());
+}
+
+}  // namespace
+}  // namespace sluice::os

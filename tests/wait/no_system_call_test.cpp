@@ -1,0 +1,130 @@
+// Sending to somebody who is awake makes no system call: a filter in the kernel would kill who makes one.
+
+#include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "sluice/channel.hpp"
+#include "sluice/ring/mpmc_ring.hpp"
+#include "support/child_process.hpp"
+#include "support/pipe_signal.hpp"
+#include "support/watchdog.hpp"
+
+namespace sluice::test {
+namespace {
+
+constexpr std::uint64_t messages = 100'000;
+
+/// From here on futex(2) and membarrier(2) end this process with SIGSYS. There is no way back.
+void forbid_waking() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog filter{sizeof program / sizeof program[0], program};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    throw std::runtime_error("seccomp");
+}
+/// The same for every system call but the end of the process.
+void forbid_everything() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog filter{sizeof program / sizeof program[0], program};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    throw std::runtime_error("seccomp");
+}
+
+template <class Ring>
+class NoSystemCall : public ::testing::Test {
+ protected:
+  using link = channel<std::uint64_t, Ring>;
+  watchdog dog_;
+};
+using ring_kinds = ::testing::Types<spsc_ring, mpmc_ring>;
+struct ring_names {
+  template <class Ring>
+  static std::string GetName(int) {
+    return Ring::kind == ring_kind::spsc ? "Spsc" : "Mpmc";
+  }
+};
+TYPED_TEST_SUITE(NoSystemCall, ring_kinds, ring_names);
+
+TYPED_TEST(NoSystemCall, IsMadeBySendingToAConsumerThatSpins) {  // scenario 40
+  const auto shared = TestFixture::link::create_unnamed({.capacity_slots = 64});
+  auto child = child_process::fork([&shared] {
+    auto out = shared.producer(busy_spin());
+    forbid_everything();
+    for (std::uint64_t i = 0; i < messages; ++i)
+      while (!out.try_send(i)) cpu_pause();
+    ::syscall(SYS_exit_group, 0);
+    return 1;
+  });
+  auto in = shared.consumer(busy_spin());
+  for (std::uint64_t i = 0, number = 0; i < messages; ++i) {
+    const auto result = in.receive(number);
+    ASSERT_EQ(result, wait_result::ready) << to_string(result);
+    ASSERT_EQ(number, i);
+  }
+  EXPECT_TRUE(child.wait().is_success());
+}
+
+TYPED_TEST(NoSystemCall, IsMadeByReceivingFromAProducerThatSpins) {  // scenario 40
+  const auto shared = TestFixture::link::create_unnamed({.capacity_slots = 64});
+  auto child = child_process::fork([&shared] {
+    auto in = shared.consumer(busy_spin());
+    if (TypeParam::mends)
+      forbid_waking();  // who polls in vain for a whole tick asks for the dead, by system calls of another kind
+    else
+      forbid_everything();
+    for (std::uint64_t i = 0, number = 0; i < messages; ++i) {
+      while (!in.try_receive(number)) cpu_pause();
+      if (number != i) ::syscall(SYS_exit_group, 2);
+    }
+    ::syscall(SYS_exit_group, 0);
+    return 1;
+  });
+  auto out = shared.producer(busy_spin());
+  for (std::uint64_t i = 0; i < messages; ++i) {
+    const auto result = out.send(i);
+    ASSERT_EQ(result, wait_result::ready) << to_string(result);
+  }
+  EXPECT_TRUE(child.wait().is_success());
+}
+
+TYPED_TEST(NoSystemCall, TheFilterBitesWhenTheConsumerSleeps) {  // the test of the tests above
+  const auto shared = TestFixture::link::create_unnamed({.capacity_slots = 64});
+  pipe_signal parked;
+  auto child = child_process::fork([&] {
+    auto out = shared.producer();
+    forbid_waking();
+    if (!parked.is_told()) return 1;
+    (void)out.try_send(1);
+    return 0;
+  });
+  auto in = shared.consumer(park());
+  std::uint64_t number = 0;
+  (void)in.raw().details().place().announce();  // as if about to sleep: who publishes now must wake
+  parked.tell();
+  const auto end = child.wait();
+  EXPECT_FALSE(end.has_exited);
+  EXPECT_EQ(end.signal, SIGSYS);
+  in.raw().details().place().retract();
+  EXPECT_TRUE(in.try_receive(number)) << "published before the wake that killed it";
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,250 @@
+// Parked bits and wakes, one by one.
+
+#include "sluice/wait/parking.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <bit>
+#include <thread>
+#include <vector>
+
+#include "conformance/ring_memory.hpp"
+#include "os/membarrier.hpp"
+#include "support/child_process.hpp"
+#include "support/watchdog.hpp"
+
+namespace sluice::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+ring_request many_seats(std::uint32_t consumers) {
+  ring_request request;
+  request.type = {"test", 0, 8, 8};
+  request.options.kind = ring_kind::mpmc;
+  request.options.capacity_slots = 2;
+  request.options.producer_seats = 2;
+  request.options.consumer_seats = consumers;
+  return request;
+}
+
+class Parking : public ::testing::Test {
+ protected:
+  explicit Parking(std::uint32_t consumers = 200) : memory_(many_seats(consumers)) {
+    EXPECT_TRUE(os::membarrier_register());
+  }
+  [[nodiscard]] std::uint32_t seat_of(std::uint32_t consumer) const {
+    return view_.first_seat(role::consumer) + consumer;
+  }
+  [[nodiscard]] sleeper place(std::uint32_t consumer) const { return {view_, role::consumer, seat_of(consumer)}; }
+  [[nodiscard]] std::uint64_t parked() const { return view_.control->parked[1].load(); }
+  [[nodiscard]] std::uint32_t futex(std::uint32_t consumer) const { return view_.seats[seat_of(consumer)].futex.load(); }
+
+  watchdog dog_;
+  unnamed_memory<anonymous_segment> memory_;
+  ring_view view_ = memory_.view();
+};
+
+TEST_F(Parking, AnnouncingSetsTheBitOfTheSeatAndRetractingClearsIt) {
+  for (const std::uint32_t consumer : {0U, 5U, 63U, 64U, 199U}) {
+    auto own = place(consumer);
+    (void)own.announce();
+    EXPECT_EQ(parked(), std::uint64_t{1} << consumer % 64) << consumer;
+    own.retract();
+    EXPECT_EQ(parked(), 0U) << consumer;
+  }
+}
+
+TEST_F(Parking, ProducersAndConsumersHaveBitsOfTheirOwn) {
+  sleeper producer(view_, role::producer, 1);
+  (void)producer.announce();
+  EXPECT_EQ(view_.control->parked[0].load(), 2U);
+  EXPECT_EQ(parked(), 0U);
+  wake_parked(view_, role::consumer, 1);
+  EXPECT_EQ(view_.control->parked[0].load(), 2U);
+  wake_parked(view_, role::producer, 1);
+  EXPECT_EQ(view_.control->parked[0].load(), 0U);
+}
+
+TEST_F(Parking, AWakeBetweenAnnouncingAndSleepingKeepsFromSleeping) {
+  auto own = place(3);
+  const auto announced = own.announce();
+  wake_parked(view_, role::consumer, 1);
+  own.sleep(announced, never / 2);  // the watchdog ends it if it sleeps
+  own.retract();
+}
+
+TEST_F(Parking, ASeatBehindASharedBitStaysAnnouncedWhenAnotherRetracts) {
+  auto one = place(7), other = place(7 + 64), third = place(7 + 128);
+  (void)one.announce();
+  (void)other.announce();
+  (void)third.announce();
+  other.retract();
+  EXPECT_NE(parked() & 1U << 7, 0U);
+  one.retract();
+  EXPECT_NE(parked() & 1U << 7, 0U);
+  third.retract();
+  EXPECT_EQ(parked(), 0U);
+}
+
+TEST_F(Parking, WakingASleeperLeavesTheOthersOfItsBitAnnounced) {
+  // Two threads asleep behind one bit; a wake of one must leave the other reachable.
+  std::atomic<int> awake{0};
+  std::vector<std::thread> threads;
+  for (const std::uint32_t consumer : {9U, 9U + 64U})
+    threads.emplace_back([&, consumer] {
+      auto own = place(consumer);
+      const auto announced = own.announce();
+      own.sleep(announced, never / 2);
+      own.retract();
+      ++awake;
+    });
+  // Asleep in the kernel, and not only about to: a wake then says so by its count.
+  const auto wake_until = [&](int count) {
+    while (awake.load() < count) {
+      wake_sleepers(view_, role::consumer, 1);
+      std::this_thread::yield();
+    }
+  };
+  wake_until(1);
+  wake_until(2);
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(parked(), 0U);
+}
+
+TEST_F(Parking, EverybodyOfManySeatsIsWoken) {
+  constexpr std::uint32_t sleepers = 200;
+  std::atomic<std::uint32_t> awake{0};
+  std::vector<std::thread> threads;
+  for (std::uint32_t consumer = 0; consumer < sleepers; ++consumer)
+    threads.emplace_back([&, consumer] {
+      auto own = place(consumer);
+      const auto announced = own.announce();
+      own.sleep(announced, never / 2);
+      own.retract();
+      ++awake;
+    });
+  while (awake.load() < sleepers) {
+    wake_sleepers(view_, role::consumer, sleepers);
+    std::this_thread::yield();
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(parked(), 0U);
+}
+
+TEST_F(Parking, WakingOneBumpsOneFutexOnly) {
+  std::vector<std::thread> threads;
+  std::atomic<int> awake{0};
+  for (const std::uint32_t consumer : {1U, 2U, 3U})
+    threads.emplace_back([&, consumer] {
+      auto own = place(consumer);
+      const auto announced = own.announce();
+      own.sleep(announced, never / 2);
+      ++awake;
+    });
+  while (std::popcount(parked()) < 3) std::this_thread::yield();
+  // Whoever is announced and not yet asleep does not count as woken, so ask until one was.
+  while (awake.load() == 0) wake_sleepers(view_, role::consumer, 1);
+  const auto bumped = [&] { return futex(1) + futex(2) + futex(3); };
+  EXPECT_GE(bumped(), 1U);
+  while (awake.load() < 3) {
+    // The remaining sleepers are woken through their words: their bits may have been spent while they fell asleep.
+    for (const std::uint32_t consumer : {1U, 2U, 3U}) {
+      view_.seats[seat_of(consumer)].parked.store(1);
+      view_.control->parked[1].fetch_or(std::uint64_t{1} << consumer);
+    }
+    wake_sleepers(view_, role::consumer, 3);
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+TEST_F(Parking, TheBitOfADeadSleeperCostsOneWake) {
+  auto child = child_process::fork([this] {
+    auto own = place(4);
+    const auto announced = own.announce();
+    for (;;) own.sleep(announced, never / 2);
+    return 0;
+  });
+  while ((parked() & 1U << 4) == 0) std::this_thread::yield();
+  child.kill();
+  const auto before = futex(4);
+  wake_sleepers(view_, role::consumer, 1);
+  EXPECT_EQ(futex(4), before + 1);
+  EXPECT_EQ(parked(), 0U);
+  for (int i = 0; i < 10; ++i) wake_parked(view_, role::consumer, 1);
+  EXPECT_EQ(futex(4), before + 1) << "paid for once";
+}
+
+TEST_F(Parking, ADeadSleeperDoesNotEatTheWakeOfALivingOne) {
+  auto child = child_process::fork([this] {
+    auto own = place(0);  // its bit comes first
+    const auto announced = own.announce();
+    for (;;) own.sleep(announced, never / 2);
+    return 0;
+  });
+  while ((parked() & 1U) == 0) std::this_thread::yield();
+  child.kill();
+  std::atomic<bool> is_awake{false};
+  std::thread living([&] {
+    auto own = place(1);
+    const auto announced = own.announce();
+    own.sleep(announced, never / 2);
+    own.retract();
+    is_awake = true;
+  });
+  while ((parked() & 2U) == 0) std::this_thread::yield();
+  wake_sleepers(view_, role::consumer, 1);  // for one message, once: both bits are looked at, or the watchdog barks
+  living.join();
+  EXPECT_TRUE(is_awake.load());
+}
+
+TEST_F(Parking, BitsThatBelongToNoSeatAreClearedAndNobodyIsTouched) {
+  callers_memory few(many_seats(1));
+  few.view().control->parked[1] = ~std::uint64_t{0};
+  wake_sleepers(few.view(), role::consumer, 100);
+  EXPECT_EQ(few.view().control->parked[1].load(), 0U);
+}
+
+/// Tokens taken by sleepers of which several share a bit. Each publish wakes one; whoever takes a token and sees another
+/// passes the wake on, as a consumer does. A sleep of a whole tick beside a token is a wake-up that was lost.
+TEST_F(Parking, NoWakeUpIsLostBehindASharedBit) {  // scenario 40
+  constexpr std::uint64_t tokens = 40'000;
+  constexpr std::uint32_t sleepers = 3;
+  std::atomic<std::uint64_t> there{0}, taken{0}, lost{0};
+  std::atomic<bool> over{false};
+  std::vector<std::thread> threads;
+  for (std::uint32_t i = 0; i < sleepers; ++i)
+    threads.emplace_back([&, i] {
+      auto own = place(11 + 64 * i);
+      while (!over.load()) {
+        const auto announced = own.announce();
+        auto count = there.load();
+        if (count == 0 && !over.load()) {
+          const auto began = monotonic_now_ns();
+          own.sleep(announced, tick_ns);
+          count = there.load();
+          if (count != 0 && monotonic_now_ns() - began >= tick_ns) ++lost;
+        }
+        own.retract();
+        while (count != 0 && !there.compare_exchange_weak(count, count - 1)) continue;
+        if (count == 0) continue;
+        if (count > 1) wake_parked(view_, role::consumer, 1);
+        ++taken;
+      }
+    });
+  for (std::uint64_t i = 0; i < tokens; ++i) {
+    ++there;
+    wake_parked(view_, role::consumer, 1);
+    if (i % 3 != 0)
+      while (there.load() != 0) std::this_thread::yield();
+  }
+  while (taken.load() < tokens) std::this_thread::yield();
+  over = true;
+  for (int i = 0; i < 1000 && parked() != 0; ++i) wake_sleepers(view_, role::consumer, sleepers);
+  for (auto& thread : threads) thread.join();
+  EXPECT_LE(lost.load(), 3U) << "a busy machine may wake one late now and then";
+}
+
+}  // namespace
+}  // namespace sluice::test
