@@ -28,11 +28,11 @@ bool wake_one_of(const ring_view& ring, role whom, std::uint32_t bit) noexcept {
   for (std::uint32_t i = bit; i < ring.seat_count(whom); i += parked_bits) {
     auto& sleeping = ring.seats[ring.first_seat(whom) + i];
     if (sleeping.parked.exchange(0, std::memory_order_relaxed) == 0) continue;  // B made it visible
-    sleeping.futex.fetch_add(1, std::memory_order_release);                     // F
-    if (os::futex_wake(sleeping.futex, 1) == 0) continue;                       // dead, or not yet asleep: it will look
+    // The others behind the bit are announced again before this one runs, or it could not pass a wake on to them.
     if (shares_bit(ring, whom, bit, i))
       parked_of(ring, whom).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
-    return true;
+    sleeping.futex.fetch_add(1, std::memory_order_release);                                // F
+    if (os::futex_wake(sleeping.futex, 1) != 0) return true;  // else dead, or not yet asleep: it will look
   }
   return false;
 }
@@ -86,8 +86,12 @@ void sleeper::retract() noexcept {
   const auto place = seat_index_ - ring_.first_seat(own_);
   const auto mask = std::uint64_t{1} << place % parked_bits;
   ring_.seats[seat_index_].parked.store(0, std::memory_order_relaxed);  // own word
+  if (shares_bit(ring_, own_, place % parked_bits, place)) return;      // theirs as well: left to the next waker
   parked.fetch_and(~mask, std::memory_order_acq_rel);                   // B
-  if (shares_bit(ring_, own_, place % parked_bits, place)) parked.fetch_or(mask, std::memory_order_release);  // B
+  if (!shares_bit(ring_, own_, place % parked_bits, place)) return;
+  // Somebody announced himself behind the bit just before it went, and a publisher may have seen it gone: let him look.
+  parked.fetch_or(mask, std::memory_order_release);  // B
+  wake_one_of(ring_, own_, place % parked_bits);
 }
 
 }  // namespace sluice

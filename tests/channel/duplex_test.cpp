@@ -57,7 +57,7 @@ TYPED_TEST_SUITE(Duplex, duplex_cases, duplex_names);
 TYPED_TEST(Duplex, QuestionsGoOneWayAndAnswersTheOther) {
   auto child = child_process::fork([this] {
     auto end = this->both_.child();
-    question asked;
+    question asked{};
     while (end.in.receive(asked) == wait_result::ready)
       if (end.out.send({asked.number, asked.number * asked.number}) != wait_result::ready) return 1;
     return 0;

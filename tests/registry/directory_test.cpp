@@ -84,9 +84,9 @@ TEST(RegistryDirectory, WhereEverybodyMayRenameIsUnsafe) {
   EXPECT_NO_THROW((void)where.create(orders, plan));
 }
 
-/// The default directory of a user that this machine does not have, so that nobody else's is touched.
+/// The default directory of a user that this machine does not have and no other test takes at the same time.
 struct DefaultDirectory : ::testing::Test {
-  static constexpr unsigned user = 54321;
+  static inline const unsigned user = 1'000'000'000 + static_cast<unsigned>(::getpid());
   test::watchdog dog;
   std::string path = "/dev/shm/sluice-" + std::to_string(user);
 
@@ -144,7 +144,7 @@ TEST_F(DefaultDirectory, OfSomebodyElseIsRefused) {
   fs::create_directory(path);
   ASSERT_EQ(::chown(path.c_str(), user + 1, user), 0);
   ASSERT_EQ(::chmod(path.c_str(), 0777), 0);  // it can be entered: only the owner is wrong
-  EXPECT_TRUE(expect_refused("belongs to user 54322").is_success());
+  EXPECT_TRUE(expect_refused("belongs to user " + std::to_string(user + 1)).is_success());
 }
 
 TEST_F(DefaultDirectory, ThatIsASymbolicLinkIsRefused) {

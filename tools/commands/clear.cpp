@@ -125,7 +125,7 @@ std::vector<candidate> candidates(const registry& where, const std::vector<segme
     if (info != known.end()) {
       one.unread_messages = unread_messages(*info);
       one.unread_bytes = unread_bytes(*info);
-      one.is_problem = info->state != segment_state::dead && info->problem_code != errc::half_made;
+      one.is_problem = info->state != segment_state::dead;
     }
     all.push_back(std::move(one));
   }
@@ -163,7 +163,8 @@ exit_code clear_dead(const session& common, const clear_options& options) {
 runner add_clear(CLI::App& app, const session& common) {
   auto options = std::make_shared<clear_options>();
   auto* name = app.add_option("NAME", options->name, "A name in the registry, or a path with a slash")->type_name("");
-  auto* dead = app.add_flag("--dead", options->dead, "Every name that only dead processes used, or left half made");
+  auto* dead = app.add_flag("--dead", options->dead,
+                            "Every name that only dead processes used, and what a creator left that was killed");
   auto* force = app.add_flag("--force", options->force, "Even if it is in use, or is no segment at all");
   app.add_flag("-y,--yes", options->yes, "Do not ask");
   app.add_flag("-n,--dry-run", options->dry_run, "Say what would be removed, and change nothing");

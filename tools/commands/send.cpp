@@ -143,7 +143,10 @@ class sender {
         lines.emplace_back(buffer.data() + begin, at - begin);
         begin = at + 1;
       }
-      if (is_end && begin < filled) lines.emplace_back(buffer.data() + begin, std::exchange(begin, filled));
+      if (is_end && begin < filled) {  // the last line, without its end
+        lines.emplace_back(buffer.data() + begin, filled - begin);
+        begin = filled;
+      }
       publish(lines, filled - begin);
       std::memmove(buffer.data(), buffer.data() + begin, filled - begin);
       filled -= begin;
