@@ -1,0 +1,102 @@
+// bench_many: more processes than cores, all in one channel. Total throughput, and how evenly it is shared. 64-byte
+// messages. See README.md.
+#include <cstdio>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/many.hpp"
+#include "harness/options.hpp"
+#include "harness/report.hpp"
+
+using namespace sluice_bench;
+
+namespace {
+
+constexpr std::pair<std::size_t, std::size_t> crowds[] = {{2, 2}, {4, 4}};
+
+struct cell {
+  many_entry entry;
+  std::pair<std::size_t, std::size_t> crowd;
+  std::vector<many_run> runs;
+};
+
+double median_of(const cell& at, double many_run::*field) {
+  std::vector<double> values;
+  for (const many_run& run : at.runs)
+    if (run.failure.empty()) values.push_back(run.*field);
+  return median(std::move(values));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bench_options options = parse_options(argc, argv, "several producers and consumers on two cores, 64-byte messages");
+  std::vector<cell> cells;
+  for (const many_entry& entry : all_many()) {
+    if (options.list) std::printf("%s\n", entry.name.c_str());
+    for (const auto& crowd : crowds)
+      if (options.wants(entry.name)) cells.push_back({entry, crowd, {}});
+  }
+  if (options.list) return 0;
+  // Several turns of the scheduler for everybody.
+  options.run.run_ns = std::max<std::uint64_t>(options.run.run_ns, 300'000'000);
+  options.run.warm_up_ns = std::max<std::uint64_t>(options.run.warm_up_ns, 30'000'000);
+  run_in_random_rounds(cells.size(), options.rounds, [&](std::size_t i) {
+    cells[i].runs.push_back(cells[i].entry.run({options.run, cells[i].crowd.first, cells[i].crowd.second}));
+  });
+
+  std::printf("%s, processes on cores %d and %d, %d rounds in random order, median of rounds\n", cpu_model().c_str(),
+              options.run.cores.first, options.run.cores.second, options.rounds);
+  bool all_went_well = true;
+  for (const auto& crowd : crowds) {
+    double best_peer = 0, reference = 0;
+    for (const cell& at : cells) {
+      if (at.crowd != crowd) continue;
+      const double rate = median_of(at, &many_run::messages_per_second);
+      if (at.entry.from == origin::peer) best_peer = std::max(best_peer, rate);
+      if (at.entry.from == origin::reference) reference = std::max(reference, rate);
+    }
+    std::printf("\n%zu producers, %zu consumers, 64 B messages\n%-30s %12s %8s %8s   %s\n", crowd.first, crowd.second,
+                "", "messages/s", "x peer", "x ref",
+                "least served consumer, producer (1: equal); worst round; longest silence");
+    for (const cell& at : cells) {
+      if (at.crowd != crowd) continue;
+      const double rate = median_of(at, &many_run::messages_per_second);
+      std::vector<double> rates;
+      double gap_ns = 0;
+      std::map<std::string, int> failures;
+      for (const many_run& run : at.runs) {
+        if (!run.failure.empty()) {
+          ++failures[run.failure];
+          continue;
+        }
+        rates.push_back(run.messages_per_second);
+        gap_ns = std::max(gap_ns, run.longest_gap_ns);
+      }
+      std::printf("%-30s %12.0f %8s %8s   %.2f  %.2f  worst %.0f  %.0f ms\n", at.entry.name.c_str(), rate,
+                  ratio(rate, best_peer).c_str(), ratio(rate, reference).c_str(),
+                  median_of(at, &many_run::least_consumer_share), median_of(at, &many_run::least_producer_share),
+                  quantile(rates, 0), gap_ns / 1e6);
+      for (const auto& [why, count] : failures) std::printf("    %d runs failed: %s\n", count, why.c_str());
+      // A peer that loses its order in a crowd is a result, not an error of this bench.
+      all_went_well = all_went_well && (failures.empty() || at.entry.from == origin::peer);
+    }
+  }
+  if (!options.json_path.empty()) {
+    json_file json(options.json_path, "many", options, 0);
+    for (const cell& at : cells)
+      for (const many_run& run : at.runs) {
+        json.begin_run(at.entry.name, many_message_bytes, "any", {}, run.failure);
+        json.field("producers", static_cast<double>(at.crowd.first));
+        json.field("consumers", static_cast<double>(at.crowd.second));
+        json.field("messages_per_second", run.messages_per_second);
+        json.field("least_consumer_share", run.least_consumer_share);
+        json.field("least_producer_share", run.least_producer_share);
+        json.field("longest_gap_ns", run.longest_gap_ns);
+        json.end_run();
+      }
+  }
+  return all_went_well ? 0 : 1;
+}

@@ -1,0 +1,259 @@
+// bench_micro: what single calls cost one process, with nobody on the other side to wait for. Google Benchmark; at the
+// end the pair of push and pop is set against the references, interleaved. See README.md.
+#include <benchmark/benchmark.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "harness/clock.hpp"
+#include "harness/payload.hpp"
+#include "harness/statistics.hpp"
+#include "ours/sluice_link.hpp"
+#include "reference/vyukov_mpmc.hpp"
+
+using namespace sluice_bench;
+
+namespace {
+
+template <std::size_t message_bytes>
+using spsc = sluice_in_place<message_bytes, sluice::spsc_ring, memory_kind::file>;
+template <std::size_t message_bytes>
+using mpmc = sluice_in_place<message_bytes, sluice::mpmc_ring, memory_kind::file>;
+
+const std::string run_name = "sluice_bench_micro_" + std::to_string(::getpid());
+const sluice::registry directory("/dev/shm/" + run_name);
+const sluice::segment_name name("channel");
+
+template <class Link>
+class both_ends {
+ public:
+  explicit both_ends(std::size_t ring_bytes) : link_({ring_bytes, 0, run_name}) {
+    link_.join(role::producer);
+    link_.join(role::consumer);
+  }
+  Link& operator*() noexcept { return link_; }
+
+ private:
+  Link link_;
+};
+
+/// `count` messages through the ring and out again, one at a time. @return whether all of them were right.
+template <class Link, std::size_t message_bytes>
+[[gnu::noinline]] bool push_and_pop(Link& link, std::size_t count) {
+  bool all_right = true;
+  for (std::size_t i = 0; i < count; ++i) {
+    all_right &= link.try_send([&](std::byte* at) { fill_payload<message_bytes>(at, i); });
+    all_right &= link.try_receive([&](const std::byte* at) { all_right &= payload_is<message_bytes>(at, i); });
+  }
+  return all_right;
+}
+
+constexpr std::size_t small_ring_bytes = 64 << 10;  // stays in the second-level cache
+
+template <template <std::size_t> class Link, std::size_t message_bytes>
+void push_pop(benchmark::State& state) {
+  both_ends<Link<message_bytes>> ends(small_ring_bytes);
+  constexpr std::size_t pairs = 1000;
+  for (auto _ : state)
+    if (!push_and_pop<Link<message_bytes>, message_bytes>(*ends, pairs))
+      state.SkipWithError("a message was lost or damaged");
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(pairs));
+}
+BENCHMARK(push_pop<spsc, 8>);
+BENCHMARK(push_pop<mpmc, 8>);
+BENCHMARK(push_pop<vyukov_mpmc, 8>);
+BENCHMARK(push_pop<spsc, 64>);
+BENCHMARK(push_pop<mpmc, 64>);
+BENCHMARK(push_pop<vyukov_mpmc, 64>);
+
+template <template <std::size_t> class Link>
+void send_to_full(benchmark::State& state) {
+  both_ends<Link<8>> ends(small_ring_bytes);
+  const auto send = [&] { return (*ends).try_send([](std::byte* at) { fill_payload<8>(at, 0); }); };
+  while (send()) {
+  }
+  for (auto _ : state)
+    if (send()) state.SkipWithError("the ring was not full");
+}
+BENCHMARK(send_to_full<spsc>);
+BENCHMARK(send_to_full<mpmc>);
+
+template <template <std::size_t> class Link>
+void receive_from_empty(benchmark::State& state) {
+  both_ends<Link<8>> ends(small_ring_bytes);
+  for (auto _ : state)
+    if ((*ends).try_receive([](const std::byte*) {})) state.SkipWithError("the ring was not empty");
+}
+BENCHMARK(receive_from_empty<spsc>);
+BENCHMARK(receive_from_empty<mpmc>);
+
+// ---- Setting up: 1,024 messages of 64 bytes ------------------------------------------------------------------------
+
+using quote = plain_message<64>;
+const sluice::channel_options setup{.capacity_slots = 1024};
+
+template <sluice::ring Ring>
+void create(benchmark::State& state) {
+  for (auto _ : state) {
+    {
+      auto made = sluice::channel<quote, Ring>::create(directory, name, setup);
+      benchmark::DoNotOptimize(made);
+      state.PauseTiming();
+    }
+    directory.remove(name, true);
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(create<sluice::spsc_ring>)->Unit(benchmark::kMicrosecond);
+BENCHMARK(create<sluice::mpmc_ring>)->Unit(benchmark::kMicrosecond);
+
+template <sluice::ring Ring>
+void attach(benchmark::State& state) {
+  const auto made = sluice::channel<quote, Ring>::create(directory, name, setup);
+  for (auto _ : state) {
+    auto attached = sluice::channel<quote, Ring>::attach(directory, name);
+    benchmark::DoNotOptimize(attached);
+    state.PauseTiming();
+    { const auto gone = std::move(attached); }
+    state.ResumeTiming();
+  }
+  directory.remove(name, true);
+}
+BENCHMARK(attach<sluice::spsc_ring>)->Unit(benchmark::kMicrosecond);
+BENCHMARK(attach<sluice::mpmc_ring>)->Unit(benchmark::kMicrosecond);
+
+/// Create and take the producer's seat, attach and take the consumer's, send one message, receive it.
+template <sluice::ring Ring>
+void create_attach_first_message(benchmark::State& state) {
+  for (auto _ : state) {
+    {
+      auto out = sluice::channel<quote, Ring>::create(directory, name, setup).producer();
+      auto in = sluice::channel<quote, Ring>::attach(directory, name).consumer();
+      quote message{};
+      if (!out.try_send(message) || !in.try_receive(message)) state.SkipWithError("no first message");
+      state.PauseTiming();
+    }
+    directory.remove(name, true);
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(create_attach_first_message<sluice::spsc_ring>)->Unit(benchmark::kMicrosecond);
+BENCHMARK(create_attach_first_message<sluice::mpmc_ring>)->Unit(benchmark::kMicrosecond);
+
+/// What a tick costs: is anybody alive on the other side?
+template <sluice::ring Ring>
+void liveness_check(benchmark::State& state) {
+  const auto made = sluice::channel<quote, Ring>::create(directory, name, setup);
+  auto out = made.producer();
+  auto in = made.consumer();
+  auto& own = in.raw().details();
+  for (auto _ : state) {
+    bool has_died = own.peer_has_died();  // asks has_living() first
+    benchmark::DoNotOptimize(has_died);
+    if (has_died) state.SkipWithError("the living were called dead");
+  }
+  directory.remove(name, true);
+}
+BENCHMARK(liveness_check<sluice::spsc_ring>)->Unit(benchmark::kMicrosecond);
+BENCHMARK(liveness_check<sluice::mpmc_ring>)->Unit(benchmark::kMicrosecond);
+
+/// A look for the dead that finds none: the ring alone, 64 seats a role, two of them taken.
+void mend_nothing(benchmark::State& state) {
+  const auto made = sluice::channel<quote, sluice::mpmc_ring>::create(directory, name, setup);
+  auto out = made.producer();
+  auto in = made.consumer();
+  auto& own = in.raw().details();
+  sluice::mpmc_ring::consumer side(own.ring(), own.seat_index());
+  for (auto _ : state)
+    if (side.mend(own.keeper())) state.SkipWithError("something was mended");
+  directory.remove(name, true);
+}
+BENCHMARK(mend_nothing)->Unit(benchmark::kMicrosecond);
+
+// ---- What Google Benchmark does not ask -----------------------------------------------------------------------------
+
+template <class Ours, class Reference, std::size_t message_bytes>
+void print_pair_ratio(const char* ours, const char* reference) {
+  constexpr std::size_t pairs = 50'000;
+  constexpr int rounds = 81;
+  both_ends<Ours> own(small_ring_bytes);
+  both_ends<Reference> other(small_ring_bytes);
+  std::vector<double> own_ns, other_ns, ratios;
+  const auto time_of = [&](auto&& pass) {
+    const std::uint64_t began = ticks();
+    if (!pass()) std::printf("a message was lost or damaged\n");
+    return static_cast<double>(ticks() - began) * ns_per_tick() / static_cast<double>(pairs);
+  };
+  for (int round = 0; round < rounds; ++round) {
+    own_ns.push_back(time_of([&] { return push_and_pop<Ours, message_bytes>(*own, pairs); }));
+    other_ns.push_back(time_of([&] { return push_and_pop<Reference, message_bytes>(*other, pairs); }));
+    ratios.push_back(own_ns.back() / other_ns.back());
+  }
+  std::printf(
+      "%-12s %4zu B push + pop %6.2f ns, %s %6.2f ns, ratio %.2f (quartiles %.2f to %.2f of %d interleaved rounds)\n",
+      ours, message_bytes, median(own_ns), reference, median(other_ns), median(ratios), quantile(ratios, 0.25),
+      quantile(ratios, 0.75), rounds);
+}
+
+std::size_t resident_bytes(const std::byte* at, std::size_t length_bytes) {
+  std::vector<unsigned char> pages((length_bytes + 4095) / 4096);
+  if (::mincore(const_cast<std::byte*>(at), length_bytes, pages.data()) != 0) return 0;
+  return 4096 * static_cast<std::size_t>(
+                    std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; }));
+}
+
+/// VmRSS of this process.
+std::size_t own_resident_bytes() {
+  std::FILE* statm = std::fopen("/proc/self/statm", "r");
+  unsigned long all = 0, resident = 0;
+  if (statm == nullptr) return 0;
+  const int got = std::fscanf(statm, "%lu %lu", &all, &resident);
+  std::fclose(statm);
+  return got == 2 ? resident * 4096 : 0;
+}
+
+template <sluice::ring Ring>
+void print_memory(const char* what) {
+  const std::size_t before = own_resident_bytes();
+  const auto made = sluice::channel<quote, Ring>::create(directory, name, setup);
+  auto out = made.producer();
+  auto in = made.consumer();
+  const std::size_t seated = own_resident_bytes();
+  quote message{};
+  for (std::uint64_t i = 0; i < 1024; ++i)
+    if (!out.try_send(message)) std::printf("the ring was full too early\n");
+  const std::size_t full = own_resident_bytes();
+  // The ring's first page is the segment's: control words lie behind the header.
+  const auto ring = memory_of(out.raw().details().ring());
+  const std::size_t beyond_page = reinterpret_cast<std::uintptr_t>(ring.data()) % 4096;
+  std::printf(
+      "%-12s 1,024 x 64 B, 64 KiB of payload: %zu KiB mapped, %zu KiB of it exist; own resident memory +%zu KiB with "
+      "both ends, +%zu KiB with a full ring\n",
+      what, static_cast<std::size_t>(made.header().mapped_bytes) / 1024,
+      resident_bytes(ring.data() - beyond_page, ring.size() + beyond_page) / 1024, (seated - before) / 1024,
+      (full - before) / 1024);
+  directory.remove(name, true);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  std::printf("\n");
+  print_pair_ratio<spsc<8>, vyukov_mpmc<8>, 8>("sluice:spsc", "ref:vyukov_mpmc");
+  print_pair_ratio<spsc<64>, vyukov_mpmc<64>, 64>("sluice:spsc", "ref:vyukov_mpmc");
+  print_pair_ratio<mpmc<8>, vyukov_mpmc<8>, 8>("sluice:mpmc", "ref:vyukov_mpmc");
+  print_pair_ratio<mpmc<64>, vyukov_mpmc<64>, 64>("sluice:mpmc", "ref:vyukov_mpmc");
+  print_memory<sluice::spsc_ring>("sluice:spsc");
+  print_memory<sluice::mpmc_ring>("sluice:mpmc");
+  ::rmdir(directory.directory().c_str());
+  return 0;
+}
