@@ -111,8 +111,8 @@ TYPED_TEST(Duplex, AKilledParentIsGoneForTheChild) {  // scenario 41
   });
   ASSERT_TRUE(parent_up.is_told());
   parent.kill();
-  EXPECT_EQ(said.wait(), static_cast<std::uint64_t>(wait_result::ready) * 10 +
-                             static_cast<std::uint64_t>(wait_result::peer_gone));
+  EXPECT_EQ(said.wait(),
+            static_cast<std::uint64_t>(wait_result::ready) * 10 + static_cast<std::uint64_t>(wait_result::peer_gone));
 }
 
 TYPED_TEST(Duplex, AnExecInTheChildIsALeaving) {

@@ -99,8 +99,8 @@ TYPED_TEST(ChannelFork, IsFinishedInTheChildTouchesNothing) {
   ASSERT_TRUE(this->out_->try_send(numbered::of(1)));
   this->out_->close();
   const auto before = this->every_word();
-  auto child = child_process::fork(
-      [this] { is_wrong_process("is_finished", [&] { (void)this->in_->is_finished(); }); });
+  auto child =
+      child_process::fork([this] { is_wrong_process("is_finished", [&] { (void)this->in_->is_finished(); }); });
   EXPECT_TRUE(child.wait().is_success());
   EXPECT_EQ(this->every_word(), before);
 }

@@ -71,7 +71,8 @@ TYPED_TEST(WaitConformance, ItAsksForDeathsWhileNothingComes) {  // scenario 41
 TYPED_TEST(WaitConformance, ItLeavesNobodyMarkedAsSleeping) {
   for (int i = 0; i < 3; ++i)
     (void)this->wait_.wait(
-        this->consumer_place_, [](bool) -> wait_answer { return std::nullopt; }, no_verdict, deadline_after_ns(1'000'000));
+        this->consumer_place_, [](bool) -> wait_answer { return std::nullopt; }, no_verdict,
+        deadline_after_ns(1'000'000));
   EXPECT_EQ(this->view_.control->parked[1].load(), 0U);
   EXPECT_EQ(this->view_.seats[1].parked.load(), 0U);
 }
@@ -102,7 +103,8 @@ std::uint64_t late_in_ping_pong(const ring_view& view, std::uint64_t rounds) {
       // The tick runs when a sleep or a tick's polling ended without an answer. An answer that is there by then, after a
       // sleep of a whole tick, is a wake-up that was missed; look() after the sleep finds it, so the time tells.
       const auto began = monotonic_now_ns();
-      (void)wait.wait(place, look, [] { return wait_answer(); }, never);
+      (void)wait.wait(
+          place, look, [] { return wait_answer(); }, never);
       if (monotonic_now_ns() - began >= tick_ns) ++late;
       if (!begins) say();
     }

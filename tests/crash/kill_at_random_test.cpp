@@ -32,7 +32,7 @@ struct ledger {
   std::atomic<std::uint64_t> strangers;  // numbers that nobody sent
   std::atomic<std::uint64_t> out_of_order;
   std::atomic<std::uint64_t> highest_seen;
-  std::atomic<std::uint64_t> lingers[2];  // by role: how often one said that it has something in its hands
+  std::atomic<std::uint64_t> lingers[2];    // by role: how often one said that it has something in its hands
   std::atomic<std::uint64_t> wanted_in[2];  // by role: the round in which whoever says so waits to be killed; 0: none
   std::atomic<std::uint8_t> published[most_messages];  // after publish() returned
   std::atomic<std::uint8_t> seen[most_messages];       // before the release
@@ -129,7 +129,8 @@ class KillAtRandom : public ::testing::Test {
   }
 
   watchdog dog_{std::chrono::seconds(250)};
-  Place place_{channel_options{.capacity_slots = 16, .producer_seats = ring::kind == ring_kind::mpmc ? 3U : 0U,
+  Place place_{channel_options{.capacity_slots = 16,
+                               .producer_seats = ring::kind == ring_kind::mpmc ? 3U : 0U,
                                .consumer_seats = ring::kind == ring_kind::mpmc ? 3U : 0U}};
   shared_ledger ledger_;
 };
@@ -185,12 +186,13 @@ TYPED_TEST(KillAtRandom, LosesNothingTearsNothingAndMarksWhatComesTwice) {  // s
     seen += book->seen[i].load();
     lost += book->published[i].load() != 0 && book->seen[i].load() == 0 ? 1U : 0U;
   }
-  std::printf("  %d producers and %d consumers killed; %llu messages published, %llu seen, %llu marked; "
-              "%llu lost, %llu torn, %llu twice unmarked\n",
-              killed_producers + static_cast<int>(each_side), killed_consumers + static_cast<int>(each_side),
-              static_cast<unsigned long long>(published), static_cast<unsigned long long>(seen),
-              static_cast<unsigned long long>(book->marked.load()), static_cast<unsigned long long>(lost),
-              static_cast<unsigned long long>(book->torn.load()), static_cast<unsigned long long>(book->unmarked.load()));
+  std::printf(
+      "  %d producers and %d consumers killed; %llu messages published, %llu seen, %llu marked; "
+      "%llu lost, %llu torn, %llu twice unmarked\n",
+      killed_producers + static_cast<int>(each_side), killed_consumers + static_cast<int>(each_side),
+      static_cast<unsigned long long>(published), static_cast<unsigned long long>(seen),
+      static_cast<unsigned long long>(book->marked.load()), static_cast<unsigned long long>(lost),
+      static_cast<unsigned long long>(book->torn.load()), static_cast<unsigned long long>(book->unmarked.load()));
   EXPECT_EQ(lost, 0U);
   EXPECT_EQ(book->torn.load(), 0U);
   EXPECT_EQ(book->unmarked.load(), 0U);

@@ -39,7 +39,9 @@ class Parking : public ::testing::Test {
   }
   [[nodiscard]] sleeper place(std::uint32_t consumer) const { return {view_, role::consumer, seat_of(consumer)}; }
   [[nodiscard]] std::uint64_t parked() const { return view_.control->parked[1].load(); }
-  [[nodiscard]] std::uint32_t futex(std::uint32_t consumer) const { return view_.seats[seat_of(consumer)].futex.load(); }
+  [[nodiscard]] std::uint32_t futex(std::uint32_t consumer) const {
+    return view_.seats[seat_of(consumer)].futex.load();
+  }
 
   watchdog dog_;
   unnamed_memory<anonymous_segment> memory_;

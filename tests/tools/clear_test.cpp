@@ -1,0 +1,123 @@
+// clear: what it takes, what it spares, and when it asks.
+
+#include <stdlib.h>
+
+#include "tools/run_cli.hpp"
+
+namespace sluice::test {
+namespace {
+
+using nlohmann::json;
+
+TEST_F(Cli, ClearWithoutATerminalWantsYes) {
+  make_idle("orders", "one\ntwo\n");
+  auto end = run({"clear", "orders"});
+  EXPECT_EQ(end.code, 2) << end;
+  EXPECT_NE(end.err.find("--yes"), std::string::npos) << end;
+  EXPECT_NE(end.err.find("2 unread message(s)"), std::string::npos) << end;
+  EXPECT_TRUE(std::filesystem::exists(file("orders")));
+  end = run({"clear", "orders", "--yes"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_FALSE(std::filesystem::exists(file("orders")));
+  EXPECT_EQ(run({"clear", "orders", "--yes"}).code, 3);
+}
+
+TEST_F(Cli, ClearRefusesWhatIsInUseAndSaysByWhom) {
+  auto producer = make_live("orders", "one\n", true);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"clear", "orders"}, {"clear", "orders", "--yes"}, {"clear", "orders", "--dry-run"}}) {
+    const auto end = run(words);
+    EXPECT_EQ(end.code, 4) << end;
+    EXPECT_NE(end.err.find(std::to_string(producer.pid())), std::string::npos) << end;
+  }
+  EXPECT_TRUE(std::filesystem::exists(file("orders")));
+  EXPECT_EQ(run({"clear", "orders", "--yes", "--force"}).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(file("orders")));
+}
+
+TEST_F(Cli, ClearDryRunChangesNothing) {
+  make_dead("dead", "one\n");
+  make_idle("idle", "one\n");
+  const auto bytes = read_all(file("dead"));
+  auto end = run({"clear", "--dead", "--dry-run"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_NE(end.out.find("would remove dead: "), std::string::npos) << end;
+  EXPECT_EQ(end.out.find("idle"), std::string::npos) << end;
+  EXPECT_TRUE(read_all(file("dead")) == bytes);
+  end = run({"clear", "idle", "--dry-run", "--json"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_EQ(json::parse(end.out)["names"][0]["was_removed"], false);
+  EXPECT_TRUE(std::filesystem::exists(file("idle")));
+}
+
+TEST_F(Cli, ClearDeadTakesOnlyWhatTheDeadLeft) {
+  make_dead("dead", "one\ntwo\nthree\n");
+  make_dead("dead-ephemeral", "one\n", false);
+  make_idle("idle", "one\n");
+  const auto producer = make_live("live", "one\n", false);
+  EXPECT_EQ(run({"clear", "--dead"}).code, 2);
+  const auto end = run({"clear", "--dead", "--yes", "--json"});
+  EXPECT_EQ(end.code, 0) << end;
+  const auto names = json::parse(end.out)["names"];
+  ASSERT_EQ(names.size(), 2U) << end;
+  EXPECT_EQ(names[0]["name"], "dead");
+  EXPECT_EQ(names[0]["unread_messages"], 3);
+  EXPECT_EQ(names[0]["was_removed"], true);
+  EXPECT_EQ(names[1]["name"], "dead-ephemeral");
+  EXPECT_FALSE(std::filesystem::exists(file("dead")));
+  EXPECT_TRUE(std::filesystem::exists(file("idle")));
+  EXPECT_TRUE(std::filesystem::exists(file("live")));
+  const auto again = run({"clear", "--dead", "--yes"});
+  EXPECT_EQ(again.code, 0) << again;
+  EXPECT_NE(again.out.find("nothing to clear"), std::string::npos) << again;
+}
+
+/// A terminal to answer at.
+class terminal {
+ public:
+  terminal() : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    EXPECT_EQ(::grantpt(master_), 0);
+    EXPECT_EQ(::unlockpt(master_), 0);
+    how.in = ::ptsname(master_);
+  }
+  terminal(const terminal&) = delete;
+  terminal& operator=(const terminal&) = delete;
+  ~terminal() { ::close(master_); }
+  void answer(const std::string& line) const {
+    EXPECT_EQ(::write(master_, line.data(), line.size()), static_cast<ssize_t>(line.size()));
+  }
+  streams how;
+
+ private:
+  int master_;
+};
+
+TEST_F(Cli, ClearAsksOnATerminalAndObeys) {
+  make_idle("orders", "one\n");
+  const terminal there;
+  auto asking = start({"clear", "orders"}, there.how);
+  until([&] { return asking.errors_so_far().find("[y/N]") != std::string::npos; });
+  there.answer("\n");
+  EXPECT_EQ(asking.wait().code, 1);
+  EXPECT_TRUE(std::filesystem::exists(file("orders")));
+  there.answer("y\n");
+  EXPECT_EQ(run({"clear", "orders"}, there.how).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(file("orders")));
+}
+
+TEST_F(Cli, ClearSparesWhoCameWhileItAsked) {
+  make_idle("orders", "one\n");
+  const terminal there;
+  auto asking = start({"clear", "orders"}, there.how);
+  until([&] { return asking.errors_so_far().find("[y/N]") != std::string::npos; });
+  const auto producer = make_live("orders", "two\n", true);
+  until_published("orders", 2);
+  there.answer("y\n");
+  const auto end = asking.wait();
+  EXPECT_EQ(end.code, 4) << end;
+  EXPECT_NE(end.err.find(std::to_string(producer.pid())), std::string::npos) << end;
+  EXPECT_TRUE(std::filesystem::exists(file("orders")));
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,184 @@
+// list and inspect: what they show of each state, and that they change nothing.
+
+#include <algorithm>
+
+#include "sluice/channel.hpp"
+#include "tools/run_cli.hpp"
+
+namespace sluice::test {
+namespace {
+
+using nlohmann::json;
+
+TEST_F(Cli, ListOfAnEmptyRegistrySaysWhichDirectory) {
+  auto end = run({"list"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_NE(end.out.find(registry_.string()), std::string::npos) << end;
+  EXPECT_EQ(json::parse(run({"list", "--json"}).out)["segments"].size(), 0U);
+
+  end = run({"--dir", (root_ / "other").string(), "list"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_NE(end.out.find((root_ / "other").string()), std::string::npos) << end;
+  EXPECT_NE(end.out.find("no such directory yet"), std::string::npos) << end;
+  EXPECT_FALSE(std::filesystem::exists(root_ / "other"));
+}
+
+TEST_F(Cli, ListShowsEveryStateOnItsLine) {
+  make_idle("idle", "one\ntwo\n");
+  make_dead("dead", "one\n");
+  const auto producer = make_live("live", "one\ntwo\nthree\n", false);
+  write_all(file("zero"), "");
+  const auto end = run({"list"});
+  EXPECT_EQ(end.code, 0) << end;
+  const auto line_of = [&](const std::string& name) {
+    const auto at = end.out.find("\n" + name + " ") + 1;
+    return end.out.substr(at, end.out.find('\n', at) - at);
+  };
+  EXPECT_NE(line_of("idle").find(" idle "), std::string::npos) << end;
+  EXPECT_NE(line_of("idle").find(" 2 (3%) closed "), std::string::npos) << end;
+  EXPECT_NE(line_of("dead").find(" dead "), std::string::npos) << end;
+  EXPECT_NE(line_of("live").find(" live "), std::string::npos) << end;
+  EXPECT_NE(line_of("live").find("producer " + std::to_string(producer.pid()) + " (sluice) alive"), std::string::npos)
+      << end;
+  EXPECT_NE(line_of("zero").find("half_made"), std::string::npos) << end;
+}
+
+TEST_F(Cli, ListAsJsonHasStateFillAndSeats) {
+  make_dead("dead", "one\ntwo\n");
+  const auto producer = make_live("live", "one\n", false);
+  write_all(file("random"), std::string(8192, 'r'));
+  const auto all = json::parse(run({"--json", "list"}).out);
+  ASSERT_EQ(all["segments"].size(), 3U);
+  const auto& dead = all["segments"][0];
+  EXPECT_EQ(dead["state"], "dead");
+  EXPECT_EQ(dead["rings"][0]["fill_slots"], 2);
+  EXPECT_EQ(dead["rings"][0]["seats"][0]["condition"], "dead");
+  const auto& live = all["segments"][1];
+  EXPECT_EQ(live["state"], "live");
+  EXPECT_EQ(live["rings"][0]["seats"][0]["pid"], producer.pid());
+  EXPECT_EQ(live["rings"][0]["seats"][0]["condition"], "alive");
+  EXPECT_EQ(all["segments"][2]["state"], "broken");
+  EXPECT_EQ(all["segments"][2]["problem_code"], "not_a_segment");
+}
+
+TEST_F(Cli, InspectTellsAStoppedProducerFromALiveOne) {
+  const auto producer = make_live("live", "one\n", false);
+  EXPECT_EQ(ring("live")["seats"][0]["condition"], "alive");
+  producer.signal(SIGSTOP);
+  until([&] { return ring("live")["seats"][0]["condition"] == "stopped"; });
+  producer.signal(SIGCONT);
+  until([&] { return ring("live")["seats"][0]["condition"] == "alive"; });
+}
+
+TEST_F(Cli, InspectShowsHeaderSeatsPositionsAndSlots) {
+  make_dead("dead", "first line\nsecond line\n");
+  const auto end = run({"inspect", "dead", "--slots"});
+  EXPECT_EQ(end.code, 0) << end;
+  for (const char* part : {"dead: dead", "persistent", "sluice.record", "tail 2, head 0, fill 2", "producer",
+                           "sequence 0: published", "sequence 1: published", "|........first li|"})
+    EXPECT_NE(end.out.find(part), std::string::npos) << part << "\n" << end;
+
+  const auto one = run({"inspect", "dead", "--slots", "1", "--bytes", "9", "--json"});
+  EXPECT_EQ(one.code, 0) << one;
+  const auto slots = json::parse(one.out)["rings"][0]["slots"];
+  ASSERT_EQ(slots.size(), 1U);
+  EXPECT_EQ(slots[0]["sequence"], 0);
+  EXPECT_EQ(slots[0]["message_bytes"], 72);
+  EXPECT_EQ(slots[0]["message_hex"],
+            "0a00000000000000"
+            "66");
+}
+
+TEST_F(Cli, InspectSaysWhichConsumerHoldsAMessage) {
+  auto channel = sluice::create<std::uint64_t>(file("held").string());
+  auto producer = channel.producer();
+  auto consumer = channel.consumer();
+  for (std::uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(producer.try_send(i));
+  const auto held = consumer.try_peek();
+  const auto end = run({"inspect", "held", "--slots", "--json"});
+  const auto slots = json::parse(end.out)["rings"][0]["slots"];
+  ASSERT_EQ(slots.size(), 3U) << end;
+  EXPECT_EQ(slots[0]["holder_pid"], ::getpid());
+  EXPECT_TRUE(slots[1]["holder_pid"].is_null());
+}
+
+TEST_F(Cli, InspectShowsWhoTookOverFromADeadProducer) {
+  make_dead("orders", "one\n");
+  const auto before = ring("orders")["seats"][0]["pid"];
+  EXPECT_TRUE(ring("orders")["repairs"].empty());
+  auto successor = make_live("orders", "two\n", true);
+  until_published("orders", 2);
+  const auto repairs = ring("orders")["repairs"];
+  ASSERT_EQ(repairs.size(), 1U);
+  EXPECT_EQ(repairs[0]["what"], "takeover");
+  EXPECT_EQ(repairs[0]["dead_pid"], before);
+  EXPECT_EQ(repairs[0]["mender_pid"], successor.pid());
+  const auto end = run({"inspect", "orders"});
+  EXPECT_NE(end.out.find("takeover"), std::string::npos) << end;
+}
+
+TEST_F(Cli, LookingChangesNoByte) {
+  make_idle("idle", "one\n");
+  make_dead("dead", "one\ntwo\n");
+  write_all(file("zero"), "");
+  write_all(file("random"), std::string(5000, '\x5a'));
+  const auto producer = make_live("live", "one\n", false);
+  producer.signal(SIGSTOP);
+  for (const std::string name : {"idle", "dead", "zero", "random", "live"}) {
+    const auto bytes = read_all(file(name));
+    const auto time = std::filesystem::last_write_time(file(name));
+    (void)run({"list"});
+    (void)run({"list", "--json"});
+    (void)run({"inspect", name});
+    (void)run({"inspect", name, "--slots", "--bytes", "0"});
+    (void)run({"clear", name, "--dry-run"});
+    (void)run({"clear", "--dead", "--dry-run"});
+    EXPECT_EQ(bytes == read_all(file(name)), true) << name;
+    EXPECT_EQ(time, std::filesystem::last_write_time(file(name))) << name;
+  }
+}
+
+TEST_F(Cli, AFullDeviceIsAnError) {
+  make_idle("idle", "one\n");
+  streams how;
+  how.out = "/dev/full";
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"list"}, {"list", "--json"}, {"inspect", "idle"}, {"recv", "idle"}})
+    EXPECT_EQ(run(words, how).code, 7) << words[0];
+  EXPECT_EQ(ring("idle")["fill_slots"], 1);
+}
+
+TEST_F(Cli, WrongUsageExitsWithTwo) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{},
+                                                {"nonsense"},
+                                                {"list", "--nonsense"},
+                                                {"inspect"},
+                                                {"inspect", "bad/../name/"},
+                                                {"inspect", ".hidden"},
+                                                {"clear"},
+                                                {"clear", "x", "--dead"},
+                                                {"send", "x", "-s", "64"},
+                                                {"send", "x", "-c", "-C", "3"},
+                                                {"recv", "x", "--timeout", "-1"},
+                                                {"--dir", "/tmp", "inspect", "/tmp/x"}}) {
+    const auto end = run(words);
+    EXPECT_EQ(end.code, 2) << (words.empty() ? "(nothing)" : words[0]) << "\n" << end;
+    EXPECT_NE(end.err, "");
+  }
+  const auto end = run({"--json", "nonsense"});
+  EXPECT_EQ(end.code, 2);
+  EXPECT_EQ(json::parse(end.err)["error"]["exit"], 2);
+}
+
+TEST_F(Cli, HelpAndVersionSayWhatTheyShould) {
+  auto end = run({"--version"});
+  EXPECT_EQ(end.code, 0);
+  EXPECT_EQ(end.out.rfind("sluice ", 0), 0U) << end;
+  end = run({"--help"});
+  EXPECT_EQ(end.code, 0);
+  EXPECT_NE(end.out.find("Exit codes:"), std::string::npos) << end;
+  for (const char* command : {"list", "inspect", "clear", "send", "recv"}) EXPECT_EQ(run({command, "--help"}).code, 0);
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,300 @@
+// send and recv: every byte arrives once, in order, whatever the sizes, and whoever dies.
+
+#include <random>
+#include <sstream>
+
+#include "tools/run_cli.hpp"
+
+namespace sluice::test {
+namespace {
+
+using nlohmann::json;
+
+std::string random_bytes(std::size_t count) {
+  std::string bytes(count, '\0');
+  std::mt19937_64 next(42);
+  for (char& c : bytes) c = static_cast<char>(next());
+  return bytes;
+}
+
+std::string numbered_lines(std::size_t from, std::size_t count) {
+  std::string lines;
+  for (auto i = from; i < from + count; ++i) lines += std::to_string(i) + "\n";
+  return lines;
+}
+
+std::vector<std::size_t> numbers_in(const std::string& text) {
+  std::istringstream in(text.substr(0, text.rfind('\n') + 1));  // whole lines
+  std::vector<std::size_t> numbers;
+  for (std::size_t number = 0; in >> number;) numbers.push_back(number);
+  return numbers;
+}
+
+bool is_run(const std::vector<std::size_t>& numbers) {
+  for (std::size_t i = 1; i < numbers.size(); ++i)
+    if (numbers[i] != numbers[i - 1] + 1) return false;
+  return true;
+}
+
+TEST_F(Cli, StreamsArriveExactlyWhateverTheMessageSize) {
+  const auto bytes = random_bytes(3 * (1 << 20) + 17);
+  for (const char* size : {"1000", "4096", "65536", "1000001", "8000000"}) {
+    auto consumer = start({"recv", "pipe", "--create", "-s", size, "-C", "4"});
+    const auto sent = run({"send", "pipe", "--create", "-s", size, "-C", "4"}, with_input(bytes));
+    const auto received = consumer.wait();
+    EXPECT_EQ(sent.code, 0) << size << sent.err;
+    EXPECT_EQ(received.code, 0) << size << received.err;
+    EXPECT_TRUE(received.out == bytes) << size << ": " << received.out.size() << " bytes";
+    EXPECT_FALSE(std::filesystem::exists(file("pipe"))) << "ephemeral: gone with the last one";
+  }
+}
+
+TEST_F(Cli, BytesThatTrickleInAreKeptTogether) {
+  auto consumer = start({"recv", "pipe", "--create", "-s", "1000"});
+  auto producer = start({"send", "pipe", "--create", "-s", "1000", "--json"}, with_pipe());
+  const auto bytes = random_bytes(12'345);
+  for (std::size_t at = 0, step = 1; at < bytes.size(); at += step, step = (step * 7 + 3) % 2'500 + 1)
+    producer.write_stdin(bytes.substr(at, step));
+  producer.close_stdin();
+  const auto sent = producer.wait();
+  EXPECT_EQ(sent.code, 0) << sent;
+  EXPECT_EQ(json::parse(sent.err)["messages"], 13);
+  EXPECT_EQ(json::parse(sent.err)["bytes"], 12'345);
+  EXPECT_TRUE(consumer.wait().out == bytes);
+}
+
+TEST_F(Cli, AnEmptyInputIsAnEmptyStream) {
+  auto consumer = start({"recv", "pipe", "--create"});
+  until([&] { return !ring("pipe").is_null(); });
+  EXPECT_EQ(run({"send", "pipe"}).code, 0);
+  const auto end = consumer.wait();
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_EQ(end.out, "");
+}
+
+TEST_F(Cli, LinesArriveAsLines) {
+  const std::string lines = "first\n\nthird " + std::string(50, 'x') + "\nlast without an end";
+  make_idle("lines", lines);
+  const auto end = run({"recv", "lines", "--lines", "--json"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_EQ(end.out, lines + "\n");
+  EXPECT_EQ(json::parse(end.err)["messages"], 4);
+  const auto many = numbered_lines(0, 100'000);
+  auto consumer = start({"recv", "many", "--create", "--lines"});
+  EXPECT_EQ(run({"send", "many", "--create", "--lines"}, with_input(many)).code, 0);
+  EXPECT_TRUE(consumer.wait().out == many);
+}
+
+TEST_F(Cli, ALineThatDoesNotFitIsAnErrorWithItsNumber) {
+  for (const std::string& tail : {std::string(65, 'x') + "\nfour\n", std::string(300'000, 'x')}) {
+    const auto end =
+        run({"send", "lines", "--lines", "--create", "--persistent", "-s", "64"}, with_input("one\ntwo\n" + tail));
+    EXPECT_EQ(end.code, 1) << end;
+    EXPECT_NE(end.err.find("line 3 is longer"), std::string::npos) << end;
+    EXPECT_NE(end.err.find("without closing"), std::string::npos) << end;
+    const auto received = run({"recv", "lines", "--lines", "--count", "2"});
+    EXPECT_EQ(received.out, "one\ntwo\n") << received;
+    EXPECT_EQ(ring("lines")["is_closed"], false);
+    EXPECT_EQ(ring("lines")["fill_slots"], 0);
+  }
+}
+
+TEST_F(Cli, CountEndsEitherSide) {
+  make_idle("lines", "1\n2\n3\n4\n5\n");
+  auto end = run({"recv", "lines", "--lines", "--count", "2"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_EQ(end.out, "1\n2\n");
+  end = run({"recv", "lines", "--lines", "--json"});
+  EXPECT_EQ(end.out, "3\n4\n5\n");
+  EXPECT_EQ(json::parse(end.err)["redelivered"], 0) << "who left in order held nothing";
+  EXPECT_EQ(run({"send", "lines", "--lines", "--count", "3", "--no-wait"}, with_input("a\nb\nc\nd\n")).code, 0);
+  EXPECT_EQ(run({"recv", "lines", "--lines"}).out, "a\nb\nc\n");
+}
+
+TEST_F(Cli, SilenceEndsWithSix) {
+  auto end = run({"recv", "nobody", "--create", "--timeout", "0.2"});
+  EXPECT_EQ(end.code, 6) << end;
+  end = run({"recv", "nobody", "--create", "--timeout", "0.2", "--json"});
+  EXPECT_EQ(end.code, 6) << end;
+  EXPECT_NE(end.err.find("\"timed_out\""), std::string::npos) << end;
+  // No room, and nobody who makes some.
+  end = run({"send", "full", "--create", "--persistent", "--lines", "-s", "8", "-C", "2", "--timeout", "0.2"},
+            with_input("1\n2\n3\n"));
+  EXPECT_EQ(end.code, 6) << end;
+  EXPECT_EQ(ring("full")["is_closed"], false);
+  // Room enough, but nobody takes it.
+  end = run({"send", "drain", "--create", "--lines", "--timeout", "0.2"}, with_input("1\n"));
+  EXPECT_EQ(end.code, 6) << end;
+}
+
+TEST_F(Cli, AMissingNameExitsWithThreeAndAHint) {
+  for (const char* command : {"send", "recv"}) {
+    const auto end = run({command, "nobody"});
+    EXPECT_EQ(end.code, 3) << end;
+    EXPECT_NE(end.err.find("--create"), std::string::npos) << end;
+  }
+  EXPECT_EQ(run({"inspect", "nobody"}).code, 3);
+  EXPECT_EQ(run({"clear", "nobody", "--yes"}).code, 3);
+}
+
+TEST_F(Cli, ASecondProducerIsRefusedWithThePidOfTheFirst) {
+  const auto first = make_live("orders", "one\n", false);
+  auto end = run({"send", "orders"});
+  EXPECT_EQ(end.code, 4) << end;
+  EXPECT_NE(end.err.find("pid " + std::to_string(first.pid())), std::string::npos) << end;
+  const auto consumer = start({"recv", "orders", "--lines"});
+  until([&] { return ring("orders")["head"] == 1; });
+  end = run({"recv", "orders"});
+  EXPECT_EQ(end.code, 4) << end;
+  EXPECT_NE(end.err.find("pid " + std::to_string(consumer.pid())), std::string::npos) << end;
+}
+
+TEST_F(Cli, NoSpaceExitsWithSeven) {
+  const auto end = run({"recv", "huge", "--create", "-s", "1000000000", "-C", "32768"});
+  EXPECT_EQ(end.code, 7) << end;
+  EXPECT_FALSE(std::filesystem::exists(file("huge")));
+}
+
+TEST_F(Cli, NoWaitIsRefusedWhereItWouldLoseMessages) {
+  const auto end = run({"send", "gone", "--create", "--no-wait"}, with_input("x"));
+  EXPECT_EQ(end.code, 2) << end;
+  EXPECT_FALSE(std::filesystem::exists(file("gone")));
+}
+
+TEST_F(Cli, AConsumerThatIsKilledLosesNothing) {
+  const std::size_t count = 400'000;  // more bytes than a pipe and the ring hold, so that it cannot be over
+  const auto lines = numbered_lines(1, count);
+  auto producer = start({"send", "orders", "--lines", "--create", "-s", "16", "-C", "1024"}, with_input(lines));
+  until([&] { return !ring("orders").is_null(); });
+  streams to_pipe;
+  to_pipe.out_is_pipe = true;
+  std::vector<std::size_t> before;
+  {
+    auto victim = start({"recv", "orders", "--lines"}, to_pipe);
+    auto text = victim.read_stdout(4096);
+    victim.signal(SIGKILL);
+    for (auto more = victim.read_stdout(65536); !more.empty(); more = victim.read_stdout(65536)) text += more;
+    EXPECT_EQ(victim.wait().signal, SIGKILL);
+    before = numbers_in(text);
+  }
+  const auto end = run({"recv", "orders", "--lines", "--json"});
+  EXPECT_EQ(end.code, 0) << end.err;
+  EXPECT_EQ(producer.wait().code, 0);
+  const auto after = numbers_in(end.out);
+  ASSERT_FALSE(before.empty());
+  ASSERT_FALSE(after.empty());
+  EXPECT_TRUE(is_run(before));
+  EXPECT_TRUE(is_run(after));
+  EXPECT_EQ(before.front(), 1U);
+  EXPECT_EQ(after.back(), count);
+  ASSERT_LT(before.back(), count) << "killed midway";
+  EXPECT_LE(after.front(), before.back() + 1) << "nothing is missing";
+  const auto summary = json::parse(end.err.substr(end.err.rfind("{\"bytes\"")));
+  const auto marked = summary["redelivered"].get<std::size_t>();
+  EXPECT_GE(marked, before.back() + 1 - after.front()) << "all that came twice is marked";
+  EXPECT_LE(marked, 64U) << "no more is marked than one batch";
+  EXPECT_EQ(end.err.find("second time") != std::string::npos, marked != 0) << end.err;
+}
+
+TEST_F(Cli, AProducerThatIsKilledIsSaidOnceAndReplaced) {
+  auto consumer = start({"recv", "orders", "--lines", "--create", "-s", "64"});
+  pid_t dead = 0;
+  {
+    auto producer = make_live("orders", "one\ntwo\n", false);
+    dead = producer.pid();
+    producer.kill();
+  }
+  const auto text = "the producer (pid " + std::to_string(dead) + ") died";
+  until([&] { return consumer.errors_so_far().find(text) != std::string::npos; });
+  EXPECT_EQ(run({"send", "orders", "--lines"}, with_input("three\n")).code, 0);
+  const auto end = consumer.wait();
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_EQ(end.out, "one\ntwo\nthree\n");
+  EXPECT_EQ(end.err.find("died"), end.err.rfind("died")) << end;
+}
+
+TEST_F(Cli, AConsumerThatIsKilledIsSaidByTheProducer) {
+  auto producer =
+      start({"send", "orders", "--lines", "--create", "-s", "16", "-C", "2"}, with_input(numbered_lines(0, 10'000)));
+  until([&] { return !ring("orders").is_null(); });
+  streams to_pipe;
+  to_pipe.out_is_pipe = true;
+  auto consumer = start({"recv", "orders", "--lines"}, to_pipe);
+  EXPECT_NE(consumer.read_stdout(10), "");
+  consumer.signal(SIGSTOP);
+  until([&] { return ring("orders")["fill_slots"] == 2; });
+  const auto pid = consumer.pid();
+  consumer.kill();
+  const auto text = "the consumer (pid " + std::to_string(pid) + ") died";
+  until([&] { return producer.errors_so_far().find(text) != std::string::npos; });
+  EXPECT_EQ(run({"recv", "orders", "--lines"}).code, 0);
+  EXPECT_EQ(producer.wait().code, 0);
+}
+
+TEST_F(Cli, AnInterruptedProducerLeavesTheStreamOpen) {
+  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, {SIGTERM, 143}}) {
+    auto producer = make_live("orders", "one\n", true);
+    producer.signal(signal);
+    const auto end = producer.wait();
+    EXPECT_EQ(end.code, code) << end;
+    EXPECT_NE(end.err.find("without closing"), std::string::npos) << end;
+    const auto found = ring("orders");
+    EXPECT_EQ(found["is_closed"], false);
+    EXPECT_EQ(found["seats"][0]["condition"], "left");
+    EXPECT_EQ(run({"recv", "orders", "--timeout", "0.2"}).code, 6) << "not the end of a complete stream";
+  }
+}
+
+TEST_F(Cli, AnInterruptedConsumerLeavesInOrder) {
+  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, {SIGTERM, 143}}) {
+    auto consumer = start({"recv", "orders", "--create", "--persistent"});
+    until([&] {
+      const auto found = ring("orders");
+      return !found.is_null() && !found["seats"].empty() && found["seats"][0]["condition"] == "alive";
+    });
+    consumer.signal(signal);
+    const auto end = consumer.wait();
+    EXPECT_EQ(end.code, code) << end;
+    EXPECT_EQ(ring("orders")["seats"][0]["condition"], "left");
+  }
+}
+
+TEST_F(Cli, AnInterruptedConsumerWithAStuckOutputReleasesWhatItWrote) {
+  const std::size_t count = 400'000;
+  auto producer =
+      start({"send", "orders", "--lines", "--create", "-s", "16", "-C", "1024"}, with_input(numbered_lines(1, count)));
+  until([&] { return !ring("orders").is_null(); });
+  streams to_pipe;
+  to_pipe.out_is_pipe = true;
+  auto consumer = start({"recv", "orders", "--lines"}, to_pipe);
+  std::string text = consumer.read_stdout(4096);
+  until([&] { return ring("orders")["fill_slots"] == 1024; });  // stuck: nobody reads its output
+  consumer.signal(SIGTERM);
+  // Its seat is free again although its output still is as full as it was.
+  until([&] { return ring("orders")["seats"][1]["condition"] == "left"; });
+  for (auto more = consumer.read_stdout(65536); !more.empty(); more = consumer.read_stdout(65536)) text += more;
+  EXPECT_EQ(consumer.wait().code, 143);
+  const auto before = numbers_in(text);
+  const auto after = numbers_in(run({"recv", "orders", "--lines"}).out);
+  EXPECT_TRUE(is_run(before));
+  EXPECT_TRUE(is_run(after));
+  EXPECT_EQ(after.front(), before.back() + 1) << "exactly once: it had the time to release what it wrote";
+  EXPECT_EQ(after.back(), count);
+  EXPECT_EQ(producer.wait().code, 0);
+}
+
+TEST_F(Cli, AClosedOutputLeavesTheMessagesInTheChannel) {
+  streams to_pipe;
+  to_pipe.out_is_pipe = true;
+  auto consumer = start({"recv", "orders", "--lines", "--create", "--persistent", "-s", "64"}, to_pipe);
+  consumer.close_stdout();
+  until([&] { return !ring("orders").is_null(); });
+  EXPECT_EQ(run({"send", "orders", "--lines", "--no-wait"}, with_input("one\ntwo\n")).code, 0);
+  const auto end = consumer.wait();
+  EXPECT_EQ(end.code, 1) << end;
+  EXPECT_NE(end.err.find("Broken pipe"), std::string::npos) << end;
+  EXPECT_EQ(run({"recv", "orders", "--lines"}).out, "one\ntwo\n");
+}
+
+}  // namespace
+}  // namespace sluice::test
