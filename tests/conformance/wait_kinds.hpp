@@ -18,7 +18,7 @@ using wait_kinds = ::testing::Types<  //
 /// Rounds enough to meet every instruction of announce and sleep. On a busy machine each round of those that poll costs
 /// the rest of a time slice, and they seldom sleep.
 template <class Wait>
-inline constexpr std::uint64_t ping_pongs = std::is_same_v<Wait, park> ? 200'000 : 20'000;
+inline constexpr std::uint64_t ping_pongs = std::is_same_v<Wait, park> ? 200'000 : 5'000;
 
 struct wait_kind_names {
   template <class Wait>

@@ -235,21 +235,25 @@ struct crowd {
   std::uint32_t producers;
   std::uint32_t consumers;
   std::uint64_t batch;
+  std::uint64_t slots;  // a thousand carry many messages for each time slice of a busy machine
+  std::uint64_t messages;
 };
 
 class MpmcCrowd : public MpmcRing, public ::testing::WithParamInterface<crowd> {};
 INSTANTIATE_TEST_SUITE_P(Threads, MpmcCrowd,
-                         ::testing::Values(crowd{1, 1, 1}, crowd{2, 2, 1}, crowd{4, 1, 3}, crowd{1, 4, 3},
-                                           crowd{4, 4, 5}),
+                         ::testing::Values(crowd{1, 1, 1, 1024, 200'000}, crowd{2, 2, 1, 1024, 200'000},
+                                           crowd{4, 1, 3, 1024, 200'000}, crowd{1, 4, 3, 1024, 200'000},
+                                           crowd{4, 4, 5, 1024, 200'000}, crowd{4, 4, 3, 16, 8'000},
+                                           crowd{2, 2, 2, 2, 2'000}),
                          [](const auto& at) {
                            return std::to_string(at.param.producers) + "To" + std::to_string(at.param.consumers) +
-                                  "By" + std::to_string(at.param.batch);
+                                  "By" + std::to_string(at.param.batch) + "In" + std::to_string(at.param.slots);
                          });
 
 TEST_P(MpmcCrowd, EveryMessageComesOnceAndEachProducersInOrder) {  // scenarios 29, 30, 34
-  const auto [producers, consumers, batch] = GetParam();
-  const std::uint64_t each = 200'000 / producers;
-  callers_memory memory(request_of(ring_kind::mpmc, 24, 32, 1, 8));
+  const auto [producers, consumers, batch, slots, messages] = GetParam();
+  const std::uint64_t each = messages / producers;
+  callers_memory memory(request_of(ring_kind::mpmc, 24, slots, 1, 8));
   const auto& view = memory.view();
   hand_keeper keeper(view);
   std::vector<std::atomic<std::uint8_t>> seen(producers * each);
