@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test that docs/scenarios.md names exists.
+# Every test that docs/scenarios.md names exists, and no number from 1 to 66 is left out.
 # usage: scenarios.sh SOURCE_DIR
 set -euo pipefail
 source_dir=$1
@@ -12,5 +12,10 @@ while read -r name; do
         *) grep -q "^$name\." <<< "$known" ;;
     esac || { echo "FAILED: docs/scenarios.md names $name, which is no test"; missing=1; }
 done < <(grep -E '^\| [0-9]' "$source_dir/docs/scenarios.md" | grep -oE '`[A-Z][A-Za-z0-9.]+`' | tr -d '`')
+seen=" $(sed -nE 's/^\| ([0-9][0-9 ,–]*) \|.*/\1/p' "$source_dir/docs/scenarios.md" | tr ',' '\n' |
+    while read -r from dash to; do seq "$from" "${to:-$from}"; done | tr '\n' ' ')"
+for number in $(seq 66); do
+    case $seen in *" $number "*) ;; *) echo "FAILED: docs/scenarios.md says nothing of $number"; missing=1 ;; esac
+done
 [ $missing = 0 ] && [ $count -gt 0 ] || exit 1
 echo "ok: $count tests of docs/scenarios.md exist"
