@@ -99,6 +99,8 @@ function(sluice_add_tests folder)
         add_test(NAME examples.all COMMAND bash ${PROJECT_SOURCE_DIR}/${folder}/readme/examples.sh ${program_dir})
         set_tests_properties(examples.all PROPERTIES LABELS examples TIMEOUT ${SLUICE_TEST_TIMEOUT_S})
     endif()
+    add_test(NAME readme.scripts COMMAND bash ${PROJECT_SOURCE_DIR}/${folder}/readme/scripts.sh ${PROJECT_SOURCE_DIR})
+    set_tests_properties(readme.scripts PROPERTIES LABELS readme TIMEOUT ${SLUICE_TEST_TIMEOUT_S})
     if(NOT SLUICE_SANITIZE)  # a program outside would have to be built with the same sanitizer
         add_test(NAME readme.blocks COMMAND bash ${PROJECT_SOURCE_DIR}/${folder}/readme/compile.sh
                 ${PROJECT_SOURCE_DIR} $<TARGET_FILE:sluice_static> ${CMAKE_CXX_COMPILER})
