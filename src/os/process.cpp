@@ -9,13 +9,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 #include <string_view>
-#include <vector>
 
 #include "os/clock.hpp"
 #include "os/fd.hpp"
@@ -78,34 +76,49 @@ std::uint64_t inode_of(const char* path) noexcept {
   return ::stat(path, &s) == 0 ? s.st_ino : 0;
 }
 
-struct map_line {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  std::string backing;
-};
-
-/// Lines of /proc/PID/maps: "begin-end permissions offset device inode path". What is mapped all the while is in it:
-/// the kernel's filesystems/proc.rst.
-std::vector<map_line> read_maps(const std::string& path) {
-  std::vector<map_line> lines;
-  std::ifstream maps(path);
-  for (std::string text; std::getline(maps, text);) {
-    std::istringstream words(text);
-    map_line line;
-    char dash = 0;
-    std::string permissions, offset, device, inode;
-    words >> std::hex >> line.begin >> dash >> line.end >> permissions >> offset >> device >> inode;
-    if (!words) return {};
-    line.backing = device + " " + inode;
-    lines.push_back(std::move(line));
+/// Calls `look(line)` for each line of /proc/PID/maps until it says true; whether it did. Empty when there was no line.
+/// "begin-end permissions offset device inode path"; what is mapped all the while is in it: the kernel's
+/// filesystems/proc.rst.
+template <class Look>
+std::optional<bool> find_in_maps(const char* path, Look look) {
+  const fd maps(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!maps) return std::nullopt;
+  char buffer[2 * 4096];  // a line is at most one page of path and some 70 characters
+  std::size_t filled = 0;
+  bool saw_a_line = false;
+  for (;;) {
+    const auto length = ::read(maps.get(), buffer + filled, sizeof buffer - filled);
+    if (length <= 0) return saw_a_line ? std::optional(false) : std::nullopt;
+    filled += static_cast<std::size_t>(length);
+    std::string_view rest(buffer, filled);
+    for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+      saw_a_line = true;
+      if (look(rest.substr(0, end))) return true;
+      rest.remove_prefix(end + 1);
+    }
+    filled = rest.size() < sizeof buffer ? rest.size() : 0;
+    std::memmove(buffer, rest.data(), filled);
   }
-  return lines;
 }
 
-/// Whether /proc shows the pid namespace this process is in.
+/// "device inode" of a line of maps: its fourth and fifth word.
+std::string_view backing_in(std::string_view line) noexcept {
+  std::size_t begin = 0;
+  for (int blanks = 0; blanks < 3; ++blanks) begin = std::min(line.find(' ', begin), line.size() - 1) + 1;
+  const auto end = line.find(' ', std::min(line.find(' ', begin), line.size() - 1) + 1);
+  return line.substr(begin, end - begin);
+}
+
+/// Whether /proc shows the pid namespace this process is in. A process never changes its own, so it is asked once.
 bool proc_is_ours() noexcept {
+  static std::atomic<std::uint32_t> asked_for{0};  // pid << 1 | answer: a forked child asks for itself
+  const auto pid = static_cast<std::uint32_t>(::getpid());
+  const auto known = asked_for.load(std::memory_order_relaxed);
+  if (known >> 1 == pid) return (known & 1) != 0;
   const auto own = read_stat("/proc/self/stat");
-  return own && own->pid == static_cast<std::uint64_t>(::getpid());
+  const bool is_ours = own && own->pid == pid;
+  asked_for.store(pid << 1 | (is_ours ? 1U : 0U), std::memory_order_relaxed);
+  return is_ours;
 }
 
 }  // namespace
@@ -153,15 +166,24 @@ process_state state_of(identity_word word) noexcept {
 
 std::string backing_of(const void* address) {
   const auto at = reinterpret_cast<std::uintptr_t>(address);
-  for (const auto& line : read_maps("/proc/self/maps"))
-    if (line.begin <= at && at < line.end) return line.backing;
-  return {};
+  std::string backing;
+  (void)find_in_maps("/proc/self/maps", [&](std::string_view line) {
+    std::uintptr_t begin = 0, end = 0;
+    const auto dash = std::from_chars(line.data(), line.data() + line.size(), begin, 16);
+    if (dash.ptr == line.data() + line.size()) return false;
+    std::from_chars(dash.ptr + 1, line.data() + line.size(), end, 16);
+    if (begin > at || at >= end) return false;
+    backing = backing_in(line);
+    return true;
+  });
+  return backing;
 }
 
 std::optional<bool> maps_backing(std::uint32_t pid, const std::string& backing) {
-  const auto lines = read_maps("/proc/" + std::to_string(pid) + "/maps");
-  if (lines.empty() || backing.empty()) return std::nullopt;  // not ours to read, or its main thread alone has ended
-  return std::any_of(lines.begin(), lines.end(), [&](const auto& line) { return line.backing == backing; });
+  if (backing.empty()) return std::nullopt;
+  // Empty as well when it is not ours to read, or when the main thread alone has ended.
+  return find_in_maps(("/proc/" + std::to_string(pid) + "/maps").c_str(),
+                      [&](std::string_view line) { return backing_in(line) == backing; });
 }
 
 std::string command_of(std::uint32_t pid) {

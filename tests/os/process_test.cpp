@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include "os/mapping.hpp"
 #include "os/membarrier.hpp"
@@ -219,6 +220,17 @@ TEST(Backing, OfTwoSharedMappingsDiffers) {
   const auto first = mapping::dev_zero(4096);
   const auto second = mapping::dev_zero(4096);
   EXPECT_NE(backing_of(first.bytes().data()), backing_of(second.bytes().data()));
+}
+
+TEST(Backing, IsFoundAmongMoreMappingsThanOneReadHolds) {
+  std::vector<mapping> memories;
+  for (int i = 0; i < 400; ++i) memories.push_back(mapping::dev_zero(4096));
+  for (const auto& memory : memories) {
+    const auto backing = backing_of(memory.bytes().data());
+    ASSERT_NE(backing, "");
+    EXPECT_EQ(maps_backing(static_cast<std::uint32_t>(::getpid()), backing), true);
+    EXPECT_EQ(maps_backing(static_cast<std::uint32_t>(::getpid()), backing + "0"), false);
+  }
 }
 
 TEST(Membarrier, WorksOnceRegisteredAndIsInheritedByFork) {
