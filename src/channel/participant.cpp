@@ -35,7 +35,8 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ro
       place_(ring_, own, seat_.index()) {
   if (own == role::producer)
     ring_.control->closed.store(0, std::memory_order_release);  // K: a new producer opens it again
-  deaths_told_ = table_.count(peer_of(own)).deaths;             // those who died before we came are not news
+  (void)table_.has_living(peer_of(own));
+  deaths_told_ = table_.known(peer_of(own)).deaths;  // those who died before we came are not news
 }
 
 void participant::close() noexcept {

@@ -36,6 +36,8 @@ const char* to_string(liveness value) noexcept {
   return "unknown";
 }
 
+constexpr std::uint32_t most_holders_named = 8;  // in an error's text
+
 /// The lock of one seat: a kernel lock where there is a file, else the seat's mender word.
 struct seat_lock {
   std::optional<os::byte_lock> byte;
@@ -213,11 +215,14 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
   if (!os::membarrier_register())
     ring.control->mode.store(static_cast<std::uint32_t>(wake_mode::fence), std::memory_order_relaxed);
 
-  const auto first = ring.first_seat(own);
-  for (std::uint32_t i = first; i < first + ring.seat_count(own); ++i) {
+  // Those that say they are taken come last: to prove one of them dead costs system calls.
+  const auto first = ring.first_seat(own), count = ring.seat_count(own);
+  for (std::uint32_t turn = 0; turn < 2 * count; ++turn) {
+    const auto i = first + turn % count;
+    const bool is_second_look = turn >= count;
     auto& record = ring.seats[i];
     const auto seen = record.state.load(std::memory_order_acquire);  // A, D
-    if (state_of(seen) == seat_state::taken && !table.is_dead(i, seen)) continue;
+    if (state_of(seen) == seat_state::taken && (!is_second_look || !table.is_dead(i, seen))) continue;
     auto lock = table.lock_seat(i);
     if (!lock) continue;
     auto word = record.state.load(std::memory_order_acquire);  // A, D: it may have changed before we had the lock
@@ -250,11 +255,17 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
   }
 
   std::string holders;
+  std::uint32_t named = 0, unnamed = 0;
   for (const auto& seat : report()) {
     if (seat.role != own || seat.state != seat_state::taken) continue;
+    if (++named > most_holders_named) {
+      ++unnamed;
+      continue;
+    }
     holders += (holders.empty() ? "pid " : ", pid ") + std::to_string(seat.pid) + " (" +
                (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
   }
+  if (unnamed != 0) holders += " and " + std::to_string(unnamed) + " more";
   throw error(errc::seat_taken,
               where + ": " +
                   (ring.seat_count(own) == 1
@@ -264,13 +275,19 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
 }
 
 peer_count seat_table::count(role whom) {
+  const auto& ring = impl_->ring;
+  const auto first = ring.first_seat(whom);
+  for (std::uint32_t i = first; i < first + ring.seat_count(whom); ++i)
+    (void)impl_->is_dead(i, ring.seats[i].state.load(std::memory_order_acquire));  // A, D
+  return known(whom);
+}
+
+peer_count seat_table::known(role whom) const noexcept {
   peer_count peers;
   const auto& ring = impl_->ring;
   const auto first = ring.first_seat(whom);
   for (std::uint32_t i = first; i < first + ring.seat_count(whom); ++i) {
-    auto word = ring.seats[i].state.load(std::memory_order_acquire);  // A, D
-    if (state_of(word) == seat_state::taken && impl_->is_dead(i, word))
-      word = ring.seats[i].state.load(std::memory_order_acquire);  // A, D
+    const auto word = ring.seats[i].state.load(std::memory_order_acquire);  // A, D
     if (state_of(word) == seat_state::taken) ++peers.alive;
     if (state_of(word) != seat_state::dead && state_of(word) != seat_state::settled) continue;
     ++peers.dead;

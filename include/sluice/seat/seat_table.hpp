@@ -87,12 +87,14 @@ class seat_table {
   /// Leaves what a dead owner left settled; false when that must wait.
   using settler = bool (*)(const ring_view&, std::uint32_t seat_index, seat_keeper&);
 
-  /// Takes a seat of `own` for this process, a dead owner's after settling it.
+  /// Takes a seat of `own` for this process: one that nobody sits on, or else a dead owner's after settling it.
   /// @throws error seat_taken, with the pids and states of those who sit there.
   [[nodiscard]] held_seat take(role own, settler settle, const std::string& where);
 
   /// Proves deaths and counts. System calls: a few for each seat that is taken.
   [[nodiscard]] peer_count count(role whom);
+  /// The same of what is known already, without asking anybody: the dead whom nobody noticed count as alive.
+  [[nodiscard]] peer_count known(role whom) const noexcept;
 
   /// Whether anybody living sits there: one probe in the usual case.
   [[nodiscard]] bool has_living(role whom);
