@@ -283,6 +283,7 @@ std::vector<action<Ring>> actions() {
          out.reset();
          here.end();
        }},
+      {"close", role::producer, 1, 0, 0, false, producing([](auto& out, here_type&) { out.close(); })},
       {"receive", role::consumer, 2, 0, 1, true, consuming([](auto& in, here_type& rest) { rest.receive(in, 1, 1); })},
       {"receive a batch of 3", role::consumer, 3, 0, 3, true,
        consuming([](auto& in, here_type& rest) { rest.receive(in, 3, 3); })},
