@@ -40,7 +40,8 @@ constexpr std::string_view type_name() noexcept {
       case 1: return is_signed ? "i8" : "u8";
       case 2: return is_signed ? "i16" : "u16";
       case 4: return is_signed ? "i32" : "u32";
-      default: return is_signed ? "i64" : "u64";
+      case 8: return is_signed ? "i64" : "u64";
+      default: return is_signed ? "i128" : "u128";  // __int128, where the compiler calls it integral
     }
   } else
     return compiler_name<T>();
