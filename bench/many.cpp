@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "harness/many.hpp"
@@ -14,11 +13,9 @@ using namespace sluice_bench;
 
 namespace {
 
-constexpr std::pair<std::size_t, std::size_t> crowds[] = {{2, 2}, {4, 4}};
-
 struct cell {
   many_entry entry;
-  std::pair<std::size_t, std::size_t> crowd;
+  crowd_size crowd;
   std::vector<many_run> runs;
 };
 
@@ -36,21 +33,24 @@ int main(int argc, char** argv) {
   std::vector<cell> cells;
   for (const many_entry& entry : all_many()) {
     if (options.list) std::printf("%s\n", entry.name.c_str());
-    for (const auto& crowd : crowds)
+    for (const crowd_size& crowd : options.crowds)
       if (options.wants(entry.name)) cells.push_back({entry, crowd, {}});
   }
   if (options.list) return 0;
   // Several turns of the scheduler for everybody.
   options.run.run_ns = std::max<std::uint64_t>(options.run.run_ns, 300'000'000);
   options.run.warm_up_ns = std::max<std::uint64_t>(options.run.warm_up_ns, 30'000'000);
+  silent_transports silent;
   run_in_random_rounds(cells.size(), options.rounds, [&](std::size_t i) {
-    cells[i].runs.push_back(cells[i].entry.run({options.run, cells[i].crowd.first, cells[i].crowd.second}));
+    cell& at = cells[i];
+    if (silent.contains(at.entry.name)) return;
+    at.runs.push_back(silent.note(at.entry.name, at.entry.run({options.run, at.crowd.producers, at.crowd.consumers})));
   });
 
   std::printf("%s, processes on cores %d and %d, %d rounds in random order, median of rounds\n", cpu_model().c_str(),
               options.run.cores.first, options.run.cores.second, options.rounds);
   bool all_went_well = true;
-  for (const auto& crowd : crowds) {
+  for (const crowd_size& crowd : options.crowds) {
     double best_peer = 0, reference = 0;
     for (const cell& at : cells) {
       if (at.crowd != crowd) continue;
@@ -58,8 +58,8 @@ int main(int argc, char** argv) {
       if (at.entry.from == origin::peer) best_peer = std::max(best_peer, rate);
       if (at.entry.from == origin::reference) reference = std::max(reference, rate);
     }
-    std::printf("\n%zu producers, %zu consumers, 64 B messages\n%-30s %12s %8s %8s   %s\n", crowd.first, crowd.second,
-                "", "messages/s", "x peer", "x ref",
+    std::printf("\n%zu producers, %zu consumers, 64 B messages\n%-30s %12s %8s %8s   %s\n", crowd.producers,
+                crowd.consumers, "", "messages/s", "x peer", "x ref",
                 "least served consumer, producer (1: equal); worst round; longest silence");
     for (const cell& at : cells) {
       if (at.crowd != crowd) continue;
@@ -88,14 +88,13 @@ int main(int argc, char** argv) {
     json_file json(options.json_path, "many", options, 0);
     for (const cell& at : cells)
       for (const many_run& run : at.runs) {
-        json.begin_run(at.entry.name, many_message_bytes, "any", {}, run.failure);
-        json.field("producers", static_cast<double>(at.crowd.first));
-        json.field("consumers", static_cast<double>(at.crowd.second));
+        json.begin_run(at.entry.name, at.entry.from, "crowd", many_message_bytes, {}, run.failure);
+        json.field("producers", static_cast<double>(at.crowd.producers));
+        json.field("consumers", static_cast<double>(at.crowd.consumers));
         json.field("messages_per_second", run.messages_per_second);
         json.field("least_consumer_share", run.least_consumer_share);
         json.field("least_producer_share", run.least_producer_share);
         json.field("longest_gap_ns", run.longest_gap_ns);
-        json.end_run();
       }
   }
   return all_went_well ? 0 : 1;

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -33,13 +32,13 @@ void write_json(const std::string& path, const bench_options& options, const pla
   json_file json(path, "ping_pong", options, places.near_ns());
   for (const cell& at : cells)
     for (const latency_run& run : at.runs) {
-      json.begin_run(at.transport->name, at.message_bytes, places.name(run.around), run.around, run.failure);
+      json.begin_run(at.transport->name, at.transport->from, "ping_pong", at.message_bytes, run.around, run.failure);
       json.field("p50_ns", run.p50_ns);
       json.field("p99_ns", run.p99_ns);
       json.field("p999_ns", run.p999_ns);
       json.field("max_ns", run.max_ns);
       json.field("samples", static_cast<double>(run.samples));
-      json.end_run();
+      json.field("curve_ns", run.curve_ns);
     }
 }
 
@@ -59,8 +58,11 @@ int main(int argc, char** argv) {
       if (entry.ping_pong != nullptr && options.wants(transport.name))
         cells.push_back({&transport, size, entry.ping_pong, {}});
     }
-  run_in_random_rounds(cells.size(), options.rounds,
-                       [&](std::size_t i) { cells[i].runs.push_back(cells[i].ping_pong(options.run)); });
+  silent_transports silent;
+  run_in_random_rounds(cells.size(), options.rounds, [&](std::size_t i) {
+    const std::string& name = cells[i].transport->name;
+    if (!silent.contains(name)) cells[i].runs.push_back(silent.note(name, cells[i].ping_pong(options.run)));
+  });
 
   std::vector<double> all_probes;
   for (const cell& at : cells)

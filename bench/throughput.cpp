@@ -36,7 +36,7 @@ void print_memcpy(core_pair cores) {
   constexpr std::size_t largest_bytes = std::size_t{64} << 20;
   const shared_pages target(largest_bytes);
   const shared_pages rates(4096);
-  process_pair pair(cores);
+  process_pair pair(cores, 20);
   const std::string failure = pair.run(
       [&](control_page&) {
         target.touch();
@@ -70,10 +70,10 @@ void write_json(const std::string& path, const bench_options& options, const pla
   json_file json(path, "throughput", options, places.near_ns());
   for (const cell& at : cells)
     for (const throughput_run& run : at.runs) {
-      json.begin_run(at.name(), at.message_bytes, places.name(run.around), run.around, run.failure);
+      json.begin_run(at.transport->name, at.transport->from, at.is_batch ? "batch" : "single", at.message_bytes,
+                     run.around, run.failure);
       json.field("messages_per_second", run.messages_per_second);
       json.field("messages", static_cast<double>(run.messages));
-      json.end_run();
     }
 }
 
@@ -90,12 +90,17 @@ int main(int argc, char** argv) {
     for (const transport_entry& transport : transports) {
       if (!options.wants(transport.name)) continue;
       const size_entry& entry = transport.by_size[size_index(size)];
-      if (entry.single != nullptr) cells.push_back({&transport, size, false, entry.single, {}});
-      if (entry.batch != nullptr) cells.push_back({&transport, size, true, entry.batch, {}});
+      if (entry.single != nullptr && options.wants_part("single"))
+        cells.push_back({&transport, size, false, entry.single, {}});
+      if (entry.batch != nullptr && options.wants_part("batch"))
+        cells.push_back({&transport, size, true, entry.batch, {}});
     }
   if (options.run.batch == 1) options.run.batch = 32;
-  run_in_random_rounds(cells.size(), options.rounds,
-                       [&](std::size_t i) { cells[i].runs.push_back(cells[i].run(options.run)); });
+  silent_transports silent;
+  run_in_random_rounds(cells.size(), options.rounds, [&](std::size_t i) {
+    const std::string& name = cells[i].transport->name;
+    if (!silent.contains(name)) cells[i].runs.push_back(silent.note(name, cells[i].run(options.run)));
+  });
 
   std::vector<double> all_probes;
   for (const cell& at : cells)
@@ -103,7 +108,7 @@ int main(int argc, char** argv) {
       if (run.failure.empty()) all_probes.insert(all_probes.end(), {run.around.before_ns, run.around.after_ns});
   const placement_names places(all_probes);
   print_heading(options, places.near_ns(), "floor:word, one line both ways");
-  print_memcpy(options.run.cores);
+  if (options.wants_part("memcpy")) print_memcpy(options.run.cores);
 
   summary ratios(options.sizes);
   std::map<std::string, int> places_seen;

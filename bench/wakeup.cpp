@@ -66,35 +66,35 @@ void count_failures(std::map<std::string, int>& failures, const cell& at, const 
 void write_json(const std::string& path, const bench_options& options, const std::vector<cell>& cells) {
   json_file json(path, "wakeup", options, 0);
   for (const cell& at : cells) {
+    const auto begin = [&](const char* part, const surroundings& around, const std::string& failure) {
+      json.begin_run(at.entry.name, at.entry.from, part, wake_message_bytes, around, failure);
+    };
     for (const latency_run& run : at.ping_pongs) {
-      json.begin_run(at.entry.name, wake_message_bytes, "any", run.around, run.failure);
+      begin("ping_pong", run.around, run.failure);
       json.field("p50_ns", run.p50_ns);
       json.field("p99_ns", run.p99_ns);
       json.field("max_ns", run.max_ns);
-      json.end_run();
+      json.field("curve_ns", run.curve_ns);
     }
     for (const wake_run& run : at.wakes) {
-      json.begin_run(at.entry.name, wake_message_bytes, "any", run.around, run.failure);
+      begin("wake", run.around, run.failure);
       json.field("wake_p50_ns", run.wake_p50_ns);
       json.field("wake_max_ns", run.wake_max_ns);
       json.field("send_p50_ns", run.send_p50_ns);
-      json.end_run();
     }
     for (const throughput_run& run : at.streams) {
-      json.begin_run(at.entry.name, wake_message_bytes, "any", run.around, run.failure);
+      begin("stream", run.around, run.failure);
       json.field("messages_per_second", run.messages_per_second);
-      json.end_run();
     }
     for (const idle_run& run : at.idles) {
-      json.begin_run(at.entry.name, wake_message_bytes, "any", {}, run.failure);
+      begin("idle", {}, run.failure);
       json.field("idle_cpu_share", run.cpu_share);
-      json.end_run();
     }
     for (const call_run& run : at.calls) {
-      json.begin_run(at.entry.name, wake_message_bytes, "any", {}, run.failure);
+      begin("calls", {}, run.failure);
       json.field("messages", static_cast<double>(run.messages));
       json.field("system_calls", static_cast<double>(run.calls));
-      json.end_run();
+      json.field("names", run.names);
     }
   }
 }
@@ -111,18 +111,27 @@ int main(int argc, char** argv) {
   if (options.list) return 0;
   (void)ns_per_tick();
 
+  silent_transports silent;
   run_in_random_rounds(cells.size() * 3, options.rounds, [&](std::size_t i) {
     cell& at = cells[i / 3];
-    if (i % 3 == 0) at.ping_pongs.push_back(at.entry.ping_pong(options.run));
-    if (i % 3 == 1) at.wakes.push_back(at.entry.wake(options.run, idle_ns, wakes_in_a_run));
-    if (i % 3 == 2 && at.entry.stream != nullptr) at.streams.push_back(at.entry.stream(options.run));
+    const std::string& name = at.entry.name;
+    if (silent.contains(name)) return;
+    if (i % 3 == 0 && options.wants_part("ping_pong"))
+      at.ping_pongs.push_back(silent.note(name, at.entry.ping_pong(options.run)));
+    if (i % 3 == 1 && options.wants_part("wake"))
+      at.wakes.push_back(silent.note(name, at.entry.wake(options.run, idle_ns, wakes_in_a_run)));
+    if (i % 3 == 2 && at.entry.stream != nullptr && options.wants_part("stream"))
+      at.streams.push_back(silent.note(name, at.entry.stream(options.run)));
   });
   // Neither depends on where the cores are: fewer runs will do. Calls are asked of those who poll first: of the others
   // they are known.
   run_in_random_rounds(cells.size(), std::min(options.rounds, idle_runs), [&](std::size_t i) {
     cell& at = cells[i];
-    at.idles.push_back(at.entry.idle(options.run, idle_cpu_ns));
-    if (!at.sleeps_first()) at.calls.push_back(at.entry.calls(options.run, counted_messages));
+    if (silent.contains(at.entry.name)) return;
+    if (options.wants_part("idle"))
+      at.idles.push_back(silent.note(at.entry.name, at.entry.idle(options.run, idle_cpu_ns)));
+    if (!at.sleeps_first() && options.wants_part("calls"))
+      at.calls.push_back(at.entry.calls(options.run, counted_messages));
   });
 
   // The clock of a sleeping run is the scheduler's, not the cache's: the placement is told, and drops nothing.

@@ -94,7 +94,7 @@ wake_run wake_idle(const run_options& options, std::uint64_t idle_ns, std::size_
   auto* const returned_at = sent_at + count;
   auto* const woke_at = sent_at + 2 * count;
   Link link({options.ring_bytes, 0, options.run_name});
-  process_pair pair(options.cores, 60);
+  process_pair pair(options.cores, options.limit_seconds() + 4);
   result.failure = pair.run(
       [&](control_page& control) {
         sample_pages.touch();
@@ -141,7 +141,7 @@ template <class Link>
 idle_run idle_consumer(const run_options& options, std::uint64_t idle_ns) {
   idle_run result;
   Link link({options.ring_bytes, 0, options.run_name});
-  process_pair pair(options.cores, 60);
+  process_pair pair(options.cores, options.limit_seconds() + 4);
   result.failure = pair.run(
       [&](control_page& control) {
         link.join(role::producer);
@@ -169,7 +169,7 @@ template <class Link>
 throughput_run stream_blocking(const run_options& options) {
   throughput_run result;
   Link link({options.ring_bytes, 0, options.run_name});
-  process_pair pair(options.cores);
+  process_pair pair(options.cores, options.limit_seconds());
   constexpr std::size_t burst = 256;
   result.failure = pair.run(
       [&](control_page& control) {
@@ -223,7 +223,7 @@ call_run calls_of_ping_pong(const run_options& options, std::uint64_t messages) 
   call_run result;
   Link there({options.ring_bytes, 0, options.run_name});
   Link back({options.ring_bytes, 1, options.run_name});
-  process_pair pair(options.cores, 60);
+  process_pair pair(options.cores, 30);
   system_call_counter counter;
   const auto rally = [&](Link& out, Link& in, bool begins, std::uint64_t count) {
     for (std::uint64_t sequence = 0; sequence < count; ++sequence) {

@@ -204,7 +204,7 @@ many_run run_many(const many_options& options) {
     }
     page.must_stop.store(1, std::memory_order_relaxed);
   };
-  result.failure = run_children(children, 30, duties);
+  result.failure = run_children(children, options.run.limit_seconds() + 10, duties);
   if (!result.failure.empty()) return result;
 
   std::uint64_t sent = 0, received = 0, sent_sum = 0, received_sum = 0;

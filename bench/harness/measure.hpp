@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,6 +27,11 @@ struct run_options {
   std::uint64_t run_ns = 40'000'000;  // a run ends here at the latest
   std::uint64_t warm_up_ns = 5'000'000;
   std::string run_name = "sluice_bench";
+
+  /// Who is not through by then is ended: setting up (a daemon of a peer's may take a second or two), and the run itself.
+  [[nodiscard]] unsigned limit_seconds() const noexcept {
+    return 6 + static_cast<unsigned>(3 * (run_ns + warm_up_ns) / 1'000'000'000);
+  }
 };
 
 /// What framed a run.
@@ -36,10 +42,15 @@ struct surroundings {
   bool gives_core_away = false;  // the transport sleeps or has threads here: a low share is its own doing
 };
 
+/// The points of a latency curve: the smallest time that this share of the samples does not exceed.
+inline constexpr std::array<double, 15> curve_shares = {0.01, 0.05, 0.1,   0.25,  0.5,   0.75,   0.9,   0.95,
+                                                        0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999};
+
 struct latency_run {
   std::string failure;  // empty: the rest is valid
   surroundings around;
   double p50_ns = 0, p99_ns = 0, p999_ns = 0, max_ns = 0;
+  std::array<double, curve_shares.size()> curve_ns{};
   std::size_t samples = 0;
 };
 
@@ -125,7 +136,7 @@ latency_run ping_pong(const run_options& options) {
   const std::span<std::uint64_t> samples(reinterpret_cast<std::uint64_t*>(sample_pages.data()), options.sample_limit);
   Link there({options.ring_bytes, 0, options.run_name});
   Link back({options.ring_bytes, 1, options.run_name});
-  process_pair pair(options.cores);
+  process_pair pair(options.cores, options.limit_seconds());
 
   result.failure = pair.run(
       [&](control_page& control) {
@@ -180,6 +191,8 @@ latency_run ping_pong(const run_options& options) {
     result.p50_ns = quantile_of_sorted(one_way_ns, 0.5);
     result.p99_ns = quantile_of_sorted(one_way_ns, 0.99);
     result.p999_ns = quantile_of_sorted(one_way_ns, 0.999);
+    for (std::size_t i = 0; i < curve_shares.size(); ++i)
+      result.curve_ns[i] = quantile_of_sorted(one_way_ns, curve_shares[i]);
     result.max_ns = one_way_ns.empty() ? 0 : one_way_ns.back();
   }
   return result;
@@ -191,7 +204,7 @@ template <class Link, std::size_t message_bytes, bool batched>
 throughput_run throughput(const run_options& options) {
   throughput_run result;
   Link link({options.ring_bytes, 0, options.run_name});
-  process_pair pair(options.cores);
+  process_pair pair(options.cores, options.limit_seconds());
   // Between two looks at the clock, which costs some 10 ns.
   constexpr std::size_t burst = message_bytes <= 1024 ? 256 : message_bytes <= 65'536 ? 8 : 1;
 

@@ -31,6 +31,15 @@ std::size_t number(std::string_view name, std::string_view text) {
   return value * unit;
 }
 
+crowd_size crowd(std::string_view name, const std::string& text) {
+  const std::size_t plus = text.find('+');
+  if (plus == std::string::npos) refuse(std::string(name) + " needs producers+consumers, not \"" + text + '"');
+  const crowd_size both{number(name, text.substr(0, plus)), number(name, text.substr(plus + 1))};
+  if (both.producers < 1 || both.producers > 8 || both.consumers < 1 || both.consumers > 8)
+    refuse(std::string(name) + " takes 1 to 8 of each, not \"" + text + '"');
+  return both;
+}
+
 std::vector<std::string> comma_list(const std::string& text) {
   std::vector<std::string> parts;
   std::istringstream in(text);
@@ -42,11 +51,14 @@ void help(const char* program, const char* what) {
   std::printf(
       "%s: %s\n\n"
       "  --sizes 8,64,1K,1M    message sizes: 8 64 256 1K 4K 64K 1M (all)\n"
-      "  --only NAME,NAME      transports whose name contains one of these (all)\n"
+      "  --only NAME,NAME      transports whose name contains one of these, or is one of these: =NAME (all)\n"
       "  --rounds N            interleaved rounds, each in a new random order (11)\n"
       "  --run-ms N            length of one run (40)\n"
       "  --warm-up-ms N        not counted, before each run (5)\n"
       "  --ring BYTES          payload bytes of a ring, where a transport lets one choose (512K)\n"
+      "  --crowds 1+1,4+4      bench_many: producers + consumers, 8 of each at most (1+1,2+2,4+4)\n"
+      "  --parts NAME,NAME     bench_wakeup: ping_pong wake stream idle calls; bench_throughput: memcpy single batch "
+      "(all)\n"
       "  --batch N             round trips in a sample, or messages in a batch call (1; throughput 32)\n"
       "  --cpus A,B            cores of the first and the second process (0,1)\n"
       "  --placement NAME      which placement the table shows: near far smt (near)\n"
@@ -58,8 +70,13 @@ void help(const char* program, const char* what) {
 }  // namespace
 
 bool bench_options::wants(const std::string& name) const {
-  return only.empty() || std::any_of(only.begin(), only.end(),
-                                     [&](const std::string& part) { return name.find(part) != std::string::npos; });
+  return only.empty() || std::any_of(only.begin(), only.end(), [&](const std::string& part) {
+           return part.starts_with('=') ? name == part.substr(1) : name.find(part) != std::string::npos;
+         });
+}
+
+bool bench_options::wants_part(std::string_view part) const {
+  return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
 }
 
 bench_options parse_options(int argc, char** argv, const char* what_it_measures) {
@@ -88,6 +105,13 @@ bench_options parse_options(int argc, char** argv, const char* what_it_measures)
       }
     } else if (name == "--only") {
       options.only = comma_list(value);
+    } else if (name == "--crowds") {
+      options.crowds.clear();
+      for (const std::string& part : comma_list(value)) options.crowds.push_back(crowd(name, part));
+    } else if (name == "--parts") {
+      options.parts = comma_list(value);
+      for (const std::string& part : options.parts)
+        if (std::find(all_parts.begin(), all_parts.end(), part) == all_parts.end()) refuse("no such part: " + part);
     } else if (name == "--rounds") {
       options.rounds = static_cast<int>(number(name, value));
     } else if (name == "--run-ms") {
@@ -110,8 +134,9 @@ bench_options parse_options(int argc, char** argv, const char* what_it_measures)
       refuse("unknown: " + name);
     }
   }
-  if (options.rounds < 1 || options.run.batch < 1 || options.run.run_ns == 0 || options.sizes.empty())
-    refuse("rounds, batch, run-ms and sizes must not be 0");
+  if (options.rounds < 1 || options.run.batch < 1 || options.run.run_ns == 0 || options.sizes.empty() ||
+      options.crowds.empty())
+    refuse("rounds, batch, run-ms, sizes and crowds must not be 0");
   if (options.placement != "near" && options.placement != "far" && options.placement != "smt")
     refuse("no such placement: " + options.placement);
   return options;

@@ -1,8 +1,10 @@
 // The command line that the benches share.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/measure.hpp"
@@ -10,9 +12,21 @@
 
 namespace sluice_bench {
 
+struct crowd_size {
+  std::size_t producers;
+  std::size_t consumers;
+  bool operator==(const crowd_size&) const = default;
+};
+
+/// What a bench that asks several questions can be limited to.
+inline constexpr std::array<std::string_view, 8> all_parts = {"ping_pong", "wake",   "stream", "idle",
+                                                              "calls",     "memcpy", "single", "batch"};
+
 struct bench_options {
   std::vector<std::size_t> sizes;  // of message_sizes
-  std::vector<std::string> only;   // parts of names; empty: all
+  std::vector<std::string> only;   // parts of names, or =names; empty: all
+  std::vector<std::string> parts;  // of all_parts; empty: all
+  std::vector<crowd_size> crowds = {{1, 1}, {2, 2}, {4, 4}};
   int rounds = 11;
   bool list = false;
   std::string json_path;
@@ -20,6 +34,7 @@ struct bench_options {
   run_options run;
 
   [[nodiscard]] bool wants(const std::string& name) const;
+  [[nodiscard]] bool wants_part(std::string_view part) const;
 };
 
 /// Parses and answers --help itself. Exits with 2 and a sentence on a wrong argument.

@@ -50,7 +50,7 @@ void pin_to(int core) {
 
 std::string describe(int status, const char* failure) {
   if (WIFSIGNALED(status)) {
-    if (WTERMSIG(status) == SIGALRM) return "ran into the time limit";
+    if (WTERMSIG(status) == SIGALRM) return std::string(no_answer);
     return std::string("killed by ") + ::strsignal(WTERMSIG(status));
   }
   if (WEXITSTATUS(status) != 0) return *failure != '\0' ? failure : "exit " + std::to_string(WEXITSTATUS(status));

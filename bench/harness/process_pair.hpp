@@ -12,6 +12,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "harness/clock.hpp"
 #include "harness/shared_pages.hpp"
@@ -30,6 +31,9 @@ inline void relax() noexcept {
 }
 
 void give_way() noexcept;  // sched_yield
+
+/// How the failure of a run begins whose processes did not end in time.
+inline constexpr std::string_view no_answer = "did not answer in time";
 
 /// One process to be forked: what it runs, where, and where it says what went wrong (shared memory).
 struct child_process {
@@ -95,7 +99,7 @@ class process_pair {
  public:
   using body = std::function<void(control_page&)>;  // called once per process, never per message
 
-  explicit process_pair(core_pair cores, unsigned limit_seconds = 20);
+  process_pair(core_pair cores, unsigned limit_seconds);
 
   /// Forks both, waits for both. @return an empty text, or what went wrong.
   [[nodiscard]] std::string run(const body& first, const body& second, const runner_duties& duties = {});

@@ -2,24 +2,13 @@
 
 #include <sys/utsname.h>
 
+#include <array>
 #include <ctime>
-#include <iomanip>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 namespace sluice_bench {
-
-namespace {
-
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out + '"';
-}
-
-}  // namespace
 
 std::string size_name(std::size_t bytes) {
   if (bytes >= 1024 * 1024) return std::to_string(bytes / (1024 * 1024)) + "Mi";
@@ -100,9 +89,14 @@ void summary::print() const {
   }
 }
 
+struct json_file::document {
+  std::ofstream out;
+  nlohmann::ordered_json root;
+};
+
 json_file::json_file(const std::string& path, const char* bench, const bench_options& options, double near_ns)
-    : out_(path) {
-  if (!out_) throw std::runtime_error("cannot write " + path);
+    : document_(new document{std::ofstream(path), {}}) {
+  if (!document_->out) throw std::runtime_error("cannot write " + path);
   utsname system{};
   ::uname(&system);
   char date[32] = "";
@@ -110,33 +104,41 @@ json_file::json_file(const std::string& path, const char* bench, const bench_opt
   std::tm utc{};
   ::gmtime_r(&now, &utc);
   std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  out_ << std::setprecision(10) << "{\"bench\": " << quoted(bench) << ", \"date\": " << quoted(date)
-       << ", \"cpu\": " << quoted(cpu_model()) << ", \"kernel\": " << quoted(system.release)
-       << ", \"compiler\": " << quoted(__VERSION__) << ", \"rounds\": " << options.rounds
-       << ", \"run_ns\": " << options.run.run_ns << ", \"ring_bytes\": " << options.run.ring_bytes
-       << ", \"batch\": " << options.run.batch << ", \"near_ns\": " << near_ns << ",\n\"absent\": [";
-  const char* comma = "";
-  for (const std::string& name : absent_peers()) {
-    out_ << comma << quoted(name);
-    comma = ", ";
-  }
-  out_ << "],\n\"runs\": [";
+  document_->root = {{"bench", bench},
+                     {"date", date},
+                     {"cpu", cpu_model()},
+                     {"kernel", system.release},
+                     {"compiler", __VERSION__},
+                     {"rounds", options.rounds},
+                     {"run_ns", options.run.run_ns},
+                     {"ring_bytes", options.run.ring_bytes},
+                     {"batch", options.run.batch},
+                     {"near_ns", near_ns},
+                     {"absent", absent_peers()},
+                     {"curve_shares", curve_shares},
+                     {"runs", nlohmann::ordered_json::array()}};
 }
 
-json_file::~json_file() { out_ << "\n]}\n"; }
+json_file::~json_file() { document_->out << document_->root.dump(1) << '\n'; }
 
-void json_file::begin_run(const std::string& transport, std::size_t message_bytes, const std::string& placement,
+void json_file::begin_run(const std::string& transport, origin from, const char* part, std::size_t message_bytes,
                           const surroundings& around, const std::string& failure) {
-  out_ << (is_first_run_ ? "\n" : ",\n") << "{\"transport\": " << quoted(transport)
-       << ", \"message_bytes\": " << message_bytes << ", \"placement\": " << quoted(placement)
-       << ", \"raw_word_before_ns\": " << around.before_ns << ", \"raw_word_after_ns\": " << around.after_ns
-       << ", \"cpu_share\": " << around.cpu_share;
-  if (!failure.empty()) out_ << ", \"failure\": " << quoted(failure);
-  is_first_run_ = false;
+  constexpr std::array<const char*, 4> origins = {"floor", "sluice", "reference", "peer"};
+  document_->root["runs"].push_back({{"transport", transport},
+                                     {"origin", origins.at(static_cast<std::size_t>(from))},
+                                     {"part", part},
+                                     {"message_bytes", message_bytes},
+                                     {"raw_word_before_ns", around.before_ns},
+                                     {"raw_word_after_ns", around.after_ns},
+                                     {"cpu_share", around.cpu_share},
+                                     {"gives_core_away", around.gives_core_away}});
+  if (!failure.empty()) field("failure", failure);
 }
 
-void json_file::field(const char* name, double value) { out_ << ", " << quoted(name) << ": " << value; }
-
-void json_file::end_run() { out_ << "}"; }
+void json_file::field(const char* name, double value) { document_->root["runs"].back()[name] = value; }
+void json_file::field(const char* name, std::span<const double> values) {
+  document_->root["runs"].back()[name] = values;
+}
+void json_file::field(const char* name, const std::string& value) { document_->root["runs"].back()[name] = value; }
 
 }  // namespace sluice_bench

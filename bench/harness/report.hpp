@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <map>
+#include <memory>
 #include <random>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,22 @@ class summary {
   std::map<std::string, std::map<std::string, std::map<std::size_t, double>>> cells_;  // what, transport, size
 };
 
+/// Whose runs did not end in time: asked again they would only cost that time again.
+class silent_transports {
+ public:
+  [[nodiscard]] bool contains(const std::string& name) const { return names_.contains(name); }
+  /// The result of a run, kept where it belongs, is looked at on its way.
+  template <class Run>
+  Run note(const std::string& name, Run run) {
+    if (run.failure.starts_with(no_answer) && names_.insert(name).second)
+      std::fprintf(stderr, "%s %s: left out from here on\n", name.c_str(), run.failure.c_str());
+    return run;
+  }
+
+ private:
+  std::set<std::string> names_;
+};
+
 /// Calls run(i) for every i in each round, in a new random order, and says on a terminal how far it is.
 template <class Run>
 void run_in_random_rounds(std::size_t count, int rounds, Run&& run) {
@@ -49,7 +67,7 @@ void run_in_random_rounds(std::size_t count, int rounds, Run&& run) {
   }
 }
 
-/// One object per run, so that other questions can be asked later.
+/// One object per run, so that other questions can be asked later. Written when it is destroyed.
 class json_file {
  public:
   json_file(const std::string& path, const char* bench, const bench_options& options, double near_ns);
@@ -57,14 +75,16 @@ class json_file {
   json_file(const json_file&) = delete;
   json_file& operator=(const json_file&) = delete;
 
-  void begin_run(const std::string& transport, std::size_t message_bytes, const std::string& placement,
+  /// @param part  what was asked of the transport: "ping_pong", "wake", "single" ...
+  void begin_run(const std::string& transport, origin from, const char* part, std::size_t message_bytes,
                  const surroundings& around, const std::string& failure);
-  void field(const char* name, double value);
-  void end_run();
+  void field(const char* name, double value);  // of the run that was begun last
+  void field(const char* name, std::span<const double> values);
+  void field(const char* name, const std::string& value);
 
  private:
-  std::ofstream out_;
-  bool is_first_run_ = true;
+  struct document;
+  std::unique_ptr<document> document_;
 };
 
 }  // namespace sluice_bench
