@@ -44,9 +44,21 @@ json to_json(const stall_report& stall) {
           {"holder_seat", stall.holder ? json(*stall.holder) : json()}};
 }
 
+json to_json(const ring_info& ring, const hold_report& hold) {
+  const auto& seat = seat_of(ring, hold);
+  return {{"seat", hold.seat_index},
+          {"role", to_string(seat.role)},
+          {"pid", seat.pid},
+          {"condition", condition_of(seat)},
+          {"sequence", hold.sequence},
+          {"count", hold.count},
+          {"waited_for_since_realtime_ns", hold.waited_for_since_realtime_ns}};
+}
+
 json to_json(const ring_info& ring) {
   const auto& form = ring.descriptor;
-  json stalls = json::array(), seats = json::array(), repairs = json::array();
+  json holds = json::array(), stalls = json::array(), seats = json::array(), repairs = json::array();
+  for (const auto& hold : ring.holds) holds.push_back(to_json(ring, hold));
   for (const auto& stall : ring.stalls) stalls.push_back(to_json(stall));
   for (const auto& seat : ring.seats) seats.push_back(to_json(seat));
   for (const auto& repair : ring.repairs) repairs.push_back(to_json(repair));
@@ -75,6 +87,7 @@ json to_json(const ring_info& ring) {
           {"holes", ring.holes},
           {"redelivered", ring.redelivered},
           {"settled", ring.settled},
+          {"holds", std::move(holds)},
           {"stalls", std::move(stalls)},
           {"seats", std::move(seats)},
           {"repairs", std::move(repairs)}};
@@ -96,6 +109,11 @@ const char* condition_of(const seat_report& seat) noexcept {
     case seat_state::settled: return "died";
   }
   return "unknown";
+}
+
+const seat_report& seat_of(const ring_info& ring, const hold_report& hold) {
+  const auto is_it = [&](const seat_report& seat) { return seat.index == hold.seat_index; };
+  return *std::find_if(ring.seats.begin(), ring.seats.end(), is_it);
 }
 
 std::string participants_text(const segment_info& info) {

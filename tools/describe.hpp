@@ -13,6 +13,9 @@ namespace sluice::tools {
 /// "alive", "stopped", "dead", "left" or "died" (and what it left was settled).
 [[nodiscard]] const char* condition_of(const seat_report& seat) noexcept;
 
+/// Whose hold it is.
+[[nodiscard]] const seat_report& seat_of(const ring_info& ring, const hold_report& hold);
+
 /// "producer 4711 (feed) alive, consumer 4712 dead".
 [[nodiscard]] std::string participants_text(const segment_info& info);
 

@@ -11,7 +11,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint64_t most_slots_counted = 1U << 14;  // a look must not take seconds, however large the ring
+constexpr std::uint64_t most_slots_looked_at = 1U << 14;  // a look must not take seconds, however large the ring
 
 /// A copy of the first `bytes` of a file that passes for a segment: nobody can change it under us.
 segment snapshot(const detail::opened_file& opened, std::uint64_t bytes) {
@@ -66,7 +66,7 @@ std::vector<repair_report> repairs_of(const ring_control& control) {
 
 /// The slot at `sequence` as its word says; for spsc a published word of an older lap is a free slot.
 slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, const ring_descriptor& descriptor,
-                      std::uint64_t sequence, bool with_message) {
+                      std::uint64_t sequence, std::uint64_t most_message_bytes) {
   const auto offset = descriptor.slots_offset + (sequence & ring.mask) * ring.stride_bytes;
   std::uint64_t word = 0;
   slot_report slot;
@@ -76,25 +76,70 @@ slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, 
   if (lap_of(word) != lap_of(slot_word(ring.lap(sequence), slot_kind::free))) return slot;
   slot.kind = kind_of(word);
   slot.taken_seat = static_cast<std::uint32_t>((word & ((1U << lap_shift) - 1)) >> 2);
-  if (with_message && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken)) {
-    slot.message.resize(ring.message_bytes);
+  if (most_message_bytes != 0 && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken)) {
+    slot.message.resize(std::min(ring.message_bytes, most_message_bytes));
     slot.message.resize(os::read_at(opened.file.get(), offset + ring.payload_offset, slot.message, opened.path));
   }
   return slot;
 }
 
-/// mpmc: consumers may still hold positions below head, so what is not free reaches back one lap at most.
-std::uint64_t first_of_interest(const ring_view& ring, ring_kind kind, std::uint64_t head, std::uint64_t tail) {
-  if (kind == ring_kind::spsc) return head;
-  return tail > ring.capacity() ? tail - ring.capacity() : 0;
+/// The sequences whose slots may hold something, oldest first: those from head to tail and, of what mpmc consumers claimed
+/// before head, what their seats still cover. No more than most_slots_looked_at, whatever the shared words say.
+std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring, ring_kind kind) {
+  const auto head = head_of(ring, kind), tail = tail_of(ring, kind);
+  std::vector<std::uint64_t> sequences;
+  for (std::uint32_t i = ring.producer_seats; kind == ring_kind::mpmc && i < ring.producer_seats + ring.consumer_seats;
+       ++i) {
+    const auto state = state_of(ring.seats[i].state.load(std::memory_order_relaxed));  // of a copy: nobody writes
+    const auto intent = ring.seats[i].intent.load(std::memory_order_relaxed);
+    if (state != seat_state::taken && state != seat_state::dead) continue;
+    constexpr unsigned unused_bits = 16;  // an intent's 48 bits of position are read relative to head
+    const auto distance = ((head << unused_bits) - (intent & ~std::uint64_t{0xffff})) >> unused_bits;
+    if (distance > ring.capacity() || distance > head) continue;  // not of the last lap: nobody's who follows the rules
+    for (std::uint64_t q = head - distance; q < head && q - (head - distance) < intent_count(intent); ++q) {
+      if (sequences.size() == most_slots_looked_at) break;
+      sequences.push_back(q);
+    }
+  }
+  std::sort(sequences.begin(), sequences.end());
+  sequences.erase(std::unique(sequences.begin(), sequences.end()), sequences.end());
+  const auto fill = std::min(tail - std::min(head, tail), ring.capacity());
+  for (std::uint64_t i = 0; i < fill && sequences.size() < most_slots_looked_at; ++i) sequences.push_back(head + i);
+  return sequences;
 }
 
-/// Who of the other side holds `sequence`, as the seats say.
-std::optional<std::uint32_t> holder_of(const ring_info& info, ring_kind kind, role holding, std::uint64_t sequence) {
-  for (const auto& seat : info.seats)
-    if (seat.role == holding && seat.state != seat_state::free && seat.state != seat_state::settled &&
-        (kind == ring_kind::spsc || intent_covers(seat.intent, sequence)))
-      return seat.index;
+/// The participant that has its hand on a slot. Who is marked as the winner comes before who merely wanted it too.
+const seat_report* holder_of(const ring_info& info, ring_kind kind, const slot_report& slot) {
+  const seat_report* found = nullptr;
+  for (const auto& seat : info.seats) {
+    if (seat.state != seat_state::taken && seat.state != seat_state::dead) continue;
+    if (slot.kind == slot_kind::taken && seat.index == slot.taken_seat) return &seat;
+    if (slot.kind != (seat.role == role::producer ? slot_kind::free : slot_kind::published)) continue;
+    if (kind == ring_kind::spsc && seat.role == role::consumer && slot.sequence < seat.peeked) return &seat;
+    if (kind != ring_kind::mpmc || !intent_covers(seat.intent, slot.sequence)) continue;
+    if (intent_won(seat.intent)) return &seat;
+    found = &seat;
+  }
+  return found;
+}
+
+/// Adds a slot to the last run, or begins one.
+void add_hold(std::vector<hold_report>& holds, const seat_report& holder, std::uint64_t sequence) {
+  if (!holds.empty() && holds.back().seat_index == holder.index &&
+      holds.back().sequence + holds.back().count == sequence)
+    ++holds.back().count;
+  else
+    holds.push_back({holder.index, sequence, 1, 0});
+}
+
+/// Who of the other side keeps `waiting` from going on.
+std::optional<std::uint32_t> holder_of(const ring_info& info, ring_kind kind, role waiting, std::uint64_t sequence) {
+  for (const auto& hold : info.holds)
+    if (sequence - hold.sequence < hold.count) return hold.seat_index;
+  if (kind == ring_kind::spsc)  // whoever has not even looked at it
+    for (const auto& seat : info.seats)
+      if (seat.role == peer_of(waiting) && (seat.state == seat_state::taken || seat.state == seat_state::dead))
+        return seat.index;
   return std::nullopt;
 }
 
@@ -108,14 +153,14 @@ std::vector<stall_report> stalls_of(const detail::opened_file& opened, const rin
     const auto sequence = noted - 1;
     const bool is_full = info.tail - sequence == ring.capacity() && (kind == ring_kind::mpmc || info.head == sequence);
     const bool is_unpublished = kind == ring_kind::mpmc && info.head == sequence && info.tail > sequence &&
-                                read_slot(opened, ring, info.descriptor, sequence, false).kind == slot_kind::free;
+                                read_slot(opened, ring, info.descriptor, sequence, 0).kind == slot_kind::free;
     if (waiting == role::producer ? !is_full : !is_unpublished) continue;
     stall_report stall;
     stall.waiting = waiting;
     stall.sequence = sequence;
     stall.since_realtime_ns =
         ring.control->stalled_since_realtime_ns[static_cast<std::uint32_t>(waiting)].load(std::memory_order_relaxed);
-    stall.holder = holder_of(info, kind, peer_of(waiting), sequence);
+    stall.holder = holder_of(info, kind, waiting, sequence);
     stalls.push_back(stall);
   }
   return stalls;
@@ -134,22 +179,26 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   info.holes = ring.control->holes.load(std::memory_order_relaxed);
   info.redelivered = ring.control->redelivered.load(std::memory_order_relaxed);
   info.settled = ring.control->settled.load(std::memory_order_relaxed);
-  const auto from =
-      std::max(first_of_interest(ring, kind, info.head, info.tail), info.tail - std::min(info.tail, ring.capacity()));
-  for (auto at = from; at < std::min(info.tail, from + most_slots_counted); ++at) {
-    switch (read_slot(opened, ring, info.descriptor, at, false).kind) {
+  info.seats = seat_table(copy, ring, index).report();
+  for (const auto at : sequences_of_interest(ring, kind)) {
+    const auto slot = read_slot(opened, ring, info.descriptor, at, 0);
+    if (slot.kind == slot_kind::free && at < info.head) continue;  // released, or never filled
+    if (const auto* holder = holder_of(info, kind, slot)) add_hold(info.holds, *holder, at);
+    switch (slot.kind) {
       case slot_kind::published: ++info.published_slots; break;
       case slot_kind::hole: ++info.hole_slots; break;
       case slot_kind::taken: ++info.taken_slots; break;
-      case slot_kind::free: info.claimed_slots += at >= info.head; break;
+      case slot_kind::free: ++info.claimed_slots; break;
     }
   }
   info.fill_slots = std::min(info.tail - std::min(info.head, info.tail), ring.capacity());
-  info.seats = seat_table(copy, ring, index).report();
   if (kind == ring_kind::spsc)
     for (auto& seat : info.seats)
       seat.messages = seat.sequence;  // one producer, one consumer: the sequence is the count
   info.stalls = stalls_of(opened, ring, info, kind);
+  for (auto& hold : info.holds)
+    for (const auto& stall : info.stalls)
+      if (stall.sequence - hold.sequence < hold.count) hold.waited_for_since_realtime_ns = stall.since_realtime_ns;
   info.repairs = repairs_of(*ring.control);
   return info;
 }
@@ -235,7 +284,8 @@ segment_info registry::inspect(const segment_name& name) const {
   return detail::read_info(*opened, name.str());
 }
 
-std::vector<slot_report> registry::slots(const segment_name& name, std::size_t ring_index, std::size_t limit) const {
+std::vector<slot_report> registry::slots(const segment_name& name, std::size_t ring_index, std::size_t limit,
+                                         std::uint64_t most_message_bytes) const {
   const auto directory = detail::open_registry(directory_, is_default_, false);
   const auto opened = directory ? detail::open_name(directory->get(), directory_, name.str(), false) : std::nullopt;
   if (!opened) throw error(errc::not_found, "inspect \"" + name.str() + "\": no " + directory_ + "/" + name.str());
@@ -248,12 +298,10 @@ std::vector<slot_report> registry::slots(const segment_name& name, std::size_t r
   const auto copy = snapshot(*opened, records_end(info.header));
   const auto ring = view_ring(copy.bytes(), descriptor);
   const auto kind = static_cast<ring_kind>(descriptor.kind);
-  const auto tail = tail_of(ring, kind);
-  const auto from =
-      std::max(first_of_interest(ring, kind, head_of(ring, kind), tail), tail - std::min(tail, ring.capacity()));
   std::vector<slot_report> slots;
-  for (auto at = from; at < tail && slots.size() < limit; ++at) {
-    auto slot = read_slot(*opened, ring, descriptor, at, true);
+  for (const auto at : sequences_of_interest(ring, kind)) {
+    if (slots.size() >= limit) break;
+    auto slot = read_slot(*opened, ring, descriptor, at, most_message_bytes);
     if (slot.kind != slot_kind::free || at >= head_of(ring, kind)) slots.push_back(std::move(slot));
   }
   return slots;

@@ -77,6 +77,23 @@ void print_stalls(const ring_info& ring) {
   }
 }
 
+/// The first few: a ring can be held in thousands of pieces.
+void print_holds(const ring_info& ring) {
+  constexpr std::size_t most_shown = 20;
+  for (std::size_t i = 0; i < std::min(ring.holds.size(), most_shown); ++i) {
+    const auto& hold = ring.holds[i];
+    const auto& seat = seat_of(ring, hold);
+    line("held by", "{} {}{} {}: {}{}", to_string(seat.role), seat.pid,
+         seat.command.empty() ? "" : " (" + printable(seat.command) + ")", condition_of(seat),
+         hold.count == 1 ? fmt::format("sequence {}", hold.sequence)
+                         : fmt::format("sequences {} to {}", hold.sequence, hold.sequence + hold.count - 1),
+         hold.waited_for_since_realtime_ns == 0
+             ? ""
+             : "; somebody has waited for that for " + age_text(hold.waited_for_since_realtime_ns));
+  }
+  if (ring.holds.size() > most_shown) line("held by", "... and {} more", ring.holds.size() - most_shown);
+}
+
 std::string intent_text(const seat_report& seat) {
   const auto count = intent_count(seat.intent);
   if (count == 0) return "-";
@@ -128,38 +145,35 @@ void print_repairs(const ring_info& ring) {
 
 /// Whoever has its hand on a slot now.
 const seat_report* holder_of(const ring_info& ring, const slot_report& slot) {
-  const auto is_spsc = ring.descriptor.kind == static_cast<std::uint32_t>(ring_kind::spsc);
-  const auto holds = [&](const seat_report& seat) {
-    if (slot.kind == slot_kind::taken) return seat.index == slot.taken_seat;
-    if (seat.state != seat_state::taken && seat.state != seat_state::dead) return false;
-    if ((slot.kind == slot_kind::published) != (seat.role == role::consumer)) return false;
-    return is_spsc ? seat.role == role::consumer && slot.sequence < seat.peeked
-                   : intent_covers(seat.intent, slot.sequence);
-  };
-  const auto found = std::find_if(ring.seats.begin(), ring.seats.end(), holds);
-  return found == ring.seats.end() ? nullptr : &*found;
+  for (const auto& hold : ring.holds)
+    if (slot.sequence - hold.sequence < hold.count) return &seat_of(ring, hold);
+  return nullptr;
 }
 
-void print_slot(const ring_info& ring, const slot_report& slot, std::size_t bytes) {
+/// 0 for a slot without a message.
+std::uint64_t message_bytes_of(const ring_info& ring, const slot_report& slot) {
+  return slot.message.empty() ? 0 : ring.descriptor.message_bytes;
+}
+
+void print_slot(const ring_info& ring, const slot_report& slot) {
   const auto* holder = holder_of(ring, slot);
   fmt::print("  sequence {}: {}{}\n", slot.sequence, to_string(slot.kind),
              holder == nullptr
                  ? ""
                  : fmt::format(", held by {} {} ({})", to_string(holder->role), holder->pid, condition_of(*holder)));
-  const auto shown = bytes == 0 ? slot.message.size() : std::min(bytes, slot.message.size());
-  fmt::print("{}", hex_dump(std::span(slot.message).first(shown), "    "));
-  if (shown < slot.message.size()) fmt::print("    ... {} bytes more\n", slot.message.size() - shown);
+  fmt::print("{}", hex_dump(slot.message, "    "));
+  if (const auto all = message_bytes_of(ring, slot); slot.message.size() < all)
+    fmt::print("    ... {} bytes more\n", all - slot.message.size());
 }
 
-nlohmann::json to_json(const ring_info& ring, const slot_report& slot, std::size_t bytes) {
+nlohmann::json to_json(const ring_info& ring, const slot_report& slot) {
   const auto* holder = holder_of(ring, slot);
-  const auto shown = bytes == 0 ? slot.message.size() : std::min(bytes, slot.message.size());
   std::string hex;
-  for (std::size_t i = 0; i < shown; ++i) hex += fmt::format("{:02x}", std::to_integer<unsigned>(slot.message[i]));
+  for (const auto byte : slot.message) hex += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
   return {{"sequence", slot.sequence},
           {"state", to_string(slot.kind)},
           {"holder_pid", holder == nullptr ? nlohmann::json() : nlohmann::json(holder->pid)},
-          {"message_bytes", slot.message.size()},
+          {"message_bytes", message_bytes_of(ring, slot)},
           {"message_hex", hex}};
 }
 
@@ -177,18 +191,20 @@ exit_code run(const session& common, const inspect_options& options) {
     if (!common.json) {
       print_ring(ring, i);
       print_stalls(ring);
+      print_holds(ring);
       print_seats(ring);
       print_repairs(ring);
     }
     if (!options.with_slots) continue;
-    const auto slots = located.where.slots(located.name, i, options.slots);
+    const auto most_bytes = options.bytes == 0 ? ring.descriptor.message_bytes : options.bytes;
+    const auto slots = located.where.slots(located.name, i, options.slots, most_bytes);
     if (!common.json) fmt::print("\n  the oldest {} slot(s) that hold something:\n", slots.size());
     value["rings"][i]["slots"] = nlohmann::json::array();
     for (const auto& slot : slots) {
       if (common.json)
-        value["rings"][i]["slots"].push_back(to_json(ring, slot, options.bytes));
+        value["rings"][i]["slots"].push_back(to_json(ring, slot));
       else
-        print_slot(ring, slot, options.bytes);
+        print_slot(ring, slot);
     }
   }
   if (common.json) fmt::print("{}\n", dump(value));

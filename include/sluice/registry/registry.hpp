@@ -74,9 +74,10 @@ class registry {
   /// One name. @throws error not_found.
   [[nodiscard]] segment_info inspect(const segment_name& name) const;
 
-  /// The slots of a ring that hold something, oldest first, at most `limit`. Reads only.
-  [[nodiscard]] std::vector<slot_report> slots(const segment_name& name, std::size_t ring_index,
-                                               std::size_t limit) const;
+  /// The slots of a ring that hold something, oldest first, at most `limit` and at most 16,384, with at most
+  /// `most_message_bytes` of each message. Reads only.
+  [[nodiscard]] std::vector<slot_report> slots(const segment_name& name, std::size_t ring_index, std::size_t limit,
+                                               std::uint64_t most_message_bytes = ~std::uint64_t{0}) const;
 
   /// Removes what only the dead left: names nobody living is attached to, and which are ephemeral, or in which somebody
   /// died, or which a creator left half made. Whoever races it: never what a living process uses.

@@ -41,6 +41,14 @@ struct stall_report {
   std::optional<std::uint32_t> holder;  // seat index of who holds it, when a seat says so
 };
 
+/// A participant has its hand on slots: claimed and not published, or peeked at and not released. One run of them.
+struct hold_report {
+  std::uint32_t seat_index = 0;
+  std::uint64_t sequence = 0;  // of the first
+  std::uint64_t count = 0;
+  std::uint64_t waited_for_since_realtime_ns = 0;  // somebody waits for one of them; 0: nobody said so
+};
+
 struct ring_info {
   ring_descriptor descriptor{};
   std::string type_name;
@@ -50,10 +58,11 @@ struct ring_info {
   std::uint64_t head = 0;        // next sequence to release (mpmc: to claim for reading)
   std::uint64_t fill_slots = 0;  // tail - head, never above the capacity
   std::uint64_t published_slots = 0, hole_slots = 0, taken_slots = 0, claimed_slots = 0;  // of the oldest 16,384
-  std::uint64_t holes = 0, redelivered = 0, settled = 0;                                  // repairs in all
-  std::vector<stall_report> stalls;    // what is being waited for now
-  std::vector<seat_report> seats;      // those that were ever taken
-  std::vector<repair_report> repairs;  // the last few, oldest first
+  std::vector<hold_report> holds;                         // of the same slots; an spsc producer's claims leave no trace
+  std::uint64_t holes = 0, redelivered = 0, settled = 0;  // repairs in all
+  std::vector<stall_report> stalls;                       // what is being waited for now
+  std::vector<seat_report> seats;                         // those that were ever taken
+  std::vector<repair_report> repairs;                     // the last few, oldest first
 };
 
 /// In which condition a name was found.
