@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 
 #include "describe.hpp"
 #include "format.hpp"
@@ -43,6 +44,12 @@ void add_stream_options(CLI::App& app, stream_options& options) {
       ->check(CLI::PositiveNumber)
       ->needs(create)
       ->type_name("SLOTS");
+  app.add_option("-r,--ring", options.ring,
+                 "spsc (one sender, one receiver; the default) or mpmc (up to 64 of each); with --create")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, ring_kind>{{"spsc", ring_kind::spsc}, {"mpmc", ring_kind::mpmc}}))
+      ->needs(create)
+      ->type_name("KIND");
   app.add_flag("-p,--persistent", options.persistent,
                "The name stays when all have left; with --create. Else it goes with the last one")
       ->needs(create);
@@ -60,7 +67,7 @@ stream open_stream(const session& common, const stream_options& options) {
         throw error(errc::not_found, std::string(problem.what()) + " Or make it here with --create");
       }
     }
-    const ring_request request{record_identity(wanted_bytes), {ring_kind::spsc, options.capacity_slots}};
+    const ring_request request{record_identity(wanted_bytes), {options.ring, options.capacity_slots}};
     const auto life = options.persistent ? lifetime::persistent : lifetime::ephemeral;
     return located.where.create_or_attach(located.name, plan_segment(request), {life});
   }();
@@ -70,9 +77,10 @@ stream open_stream(const session& common, const stream_options& options) {
   require_ring(header, 0, kind, record_identity(ring.message_bytes), "attach " + attached.what());
   if (ring.message_bytes < record_bytes(1))
     throw error(errc::corrupted, "attach " + attached.what() + ": its messages have no room for a record");
-  if (options.create && (ring.message_bytes != wanted_bytes || ring.capacity_slots != options.capacity_slots))
-    spdlog::warn("{} was there already: messages of {} bytes, {} slots", attached.what(),
-                 ring.message_bytes - sizeof(record_header), ring.capacity_slots);
+  if (options.create &&
+      (ring.message_bytes != wanted_bytes || ring.capacity_slots != options.capacity_slots || kind != options.ring))
+    spdlog::warn("{} was there already: {} ring, messages of {} bytes, {} slots", attached.what(),
+                 sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.capacity_slots);
   return {attached, located.name.str(), kind, ring.message_bytes - sizeof(record_header),
           header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral)};
 }
@@ -84,13 +92,13 @@ companion::companion(participant& self, role own, std::string name, double timeo
       name_(std::move(name)),
       timeout_ns_(static_cast<std::uint64_t>(timeout_s * ns_per_s)) {}
 
-void companion::leave_if_interrupted() const {
+void leave_if_interrupted(const std::string& what) {
   if (const int signal = interrupting_signal(); signal != 0)
-    throw interrupted(signal, what_ + ": interrupted by " + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
+    throw interrupted(signal, what + ": interrupted by " + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
 }
 
 wait_result companion::until(const std::function<wait_result(std::uint64_t deadline_ns)>& step) {
-  leave_if_interrupted();
+  leave_if_interrupted(what_);
   const auto began = monotonic_now_ns();
   auto silent_since = began;
   auto progress = timeout_ns_ != 0 ? peer_progress() : 0;
@@ -99,7 +107,7 @@ wait_result companion::until(const std::function<wait_result(std::uint64_t deadl
     if (timeout_ns_ != 0) slice_end = std::min(slice_end, silent_since + timeout_ns_);
     const auto result = step(slice_end);
     if (result == wait_result::ready || result == wait_result::closed) return result;
-    leave_if_interrupted();
+    leave_if_interrupted(what_);
     look_at_peer(result == wait_result::peer_gone);
     const auto now = monotonic_now_ns();
     if (now - began >= hint_after_ns && last_seen_ == peer_state::none && !std::exchange(has_hinted_, true))
@@ -151,11 +159,41 @@ void tally::print(const session& common, const char* command, const std::string&
                      {"messages", messages},
                      {"bytes", bytes},
                      {"redelivered", redelivered},
+                     {"holes", holes},
                      {"seconds", seconds}},
                     -1));
   else
     spdlog::info("{} \"{}\": {} messages, {} bytes in {:.3f} s ({}/s)", command, name, messages, bytes, seconds,
                  size_text(static_cast<std::uint64_t>(static_cast<double>(bytes) / std::max(seconds, 1e-6))));
+}
+
+namespace {
+
+bool has_died(const seat_report& seat) {
+  return seat.role == role::producer && (seat.state == seat_state::dead || seat.state == seat_state::settled ||
+                                         (seat.state == seat_state::taken && seat.alive == liveness::dead));
+}
+
+}  // namespace
+
+casualties::casualties(const participant& self) : self_(self), holes_before_(0) {
+  holes_before_ = holes();
+  for (const auto& seat : self_.seats())
+    if (has_died(seat)) dead_before_.emplace_back(seat.index, seat.generation);
+}
+
+std::uint64_t casualties::holes() const noexcept {
+  return self_.ring().control->holes.load(std::memory_order_relaxed) - holes_before_;  // a counter for people
+}
+
+std::string casualties::dead_producers() const {
+  std::string pids;
+  for (const auto& seat : self_.seats()) {
+    const bool is_old = std::find(dead_before_.begin(), dead_before_.end(), std::pair(seat.index, seat.generation)) !=
+                        dead_before_.end();
+    if (has_died(seat) && !is_old) pids += (pids.empty() ? "pid " : ", pid ") + std::to_string(seat.pid);
+  }
+  return pids;
 }
 
 void wait_for_descriptor(int descriptor, short events) {

@@ -8,9 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "session.hpp"
 #include "sluice/channel/participant.hpp"
+#include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/ring/spsc_ring.hpp"
 
 namespace sluice::tools {
@@ -20,6 +22,7 @@ struct stream_options {
   bool lines = false;
   bool create = false;
   bool persistent = false;
+  ring_kind ring = ring_kind::spsc;
   std::uint64_t message_bytes = 64 << 10;
   std::uint64_t capacity_slots = 64;
   std::uint64_t count = 0;  // 0: all
@@ -44,10 +47,15 @@ struct stream {
 /// Calls `run.template operator()<Ring>()` with the ring kind that the channel has: the one place that knows them.
 template <class Run>
 decltype(auto) with_ring(ring_kind kind, Run&& run) {
-  if (kind == ring_kind::spsc) return std::forward<Run>(run).template operator()<spsc_ring>();
-  throw error(errc::wrong_kind,
-              std::string("a channel with an ") + sluice::to_string(kind) + " ring: send and recv know spsc only");
+  switch (kind) {
+    case ring_kind::spsc: return std::forward<Run>(run).template operator()<spsc_ring>();
+    case ring_kind::mpmc: return std::forward<Run>(run).template operator()<mpmc_ring>();
+  }
+  throw error(errc::wrong_kind, "a channel with a ring of a kind that send and recv do not know");
 }
+
+/// @throws interrupted, when SIGINT or SIGTERM came.
+void leave_if_interrupted(const std::string& what);
 
 /// Waits in slices, so that signals, deaths and the time-out are noticed.
 class companion {
@@ -58,9 +66,6 @@ class companion {
   /// Repeats `step(deadline_ns)` until it says ready or closed. Says on stderr what became of the other side.
   /// @throws interrupted; command_failure timed_out after `timeout_s` in which the other side did nothing.
   wait_result until(const std::function<wait_result(std::uint64_t deadline_ns)>& step);
-
-  /// @throws interrupted, when SIGINT or SIGTERM came.
-  void leave_if_interrupted() const;
 
  private:
   void look_at_peer(bool one_died);
@@ -80,10 +85,26 @@ struct tally {
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
   std::uint64_t redelivered = 0;
+  std::uint64_t holes = 0;  // claims of dead producers that were stepped over, by whomever, while this ran
   std::uint64_t began_ns = 0;
 
   tally();
   void print(const session& common, const char* command, const std::string& name, bool is_complete) const;
+};
+
+/// What the dead did to a stream, from when this is made until now.
+class casualties {
+ public:
+  explicit casualties(const participant& self);
+  /// Claims of producers that died before they published.
+  [[nodiscard]] std::uint64_t holes() const noexcept;
+  /// "pid 4711, pid 4712": producers that died meanwhile, and whose seats nobody has taken since. Empty: none.
+  [[nodiscard]] std::string dead_producers() const;
+
+ private:
+  const participant& self_;
+  std::uint64_t holes_before_;
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> dead_before_;  // seat index and generation
 };
 
 /// Waits until `descriptor`, which is non-blocking, can be used; returns as well when a signal comes.

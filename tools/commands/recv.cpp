@@ -31,12 +31,24 @@ class receiver {
   receiver(const stream& from, const stream_options& options, tally& done)
       : consumer_(from.attached, 0),
         companion_(consumer_.details(), role::consumer, from.name, options.timeout_s),
+        casualties_(consumer_.details()),
         options_(options),
         what_("recv \"" + from.name + "\""),
         room_(from.room_bytes),
         done_(done) {}
 
   void run() {
+    try {
+      deliver_all();
+    } catch (...) {
+      report_casualties();
+      throw;
+    }
+    report_casualties();
+  }
+
+ private:
+  void deliver_all() {
     while (left() != 0) {
       std::uint64_t ready = 0;
       const auto result = companion_.until([&](std::uint64_t deadline_ns) {
@@ -47,7 +59,17 @@ class receiver {
     }
   }
 
- private:
+  /// Of one producer among several nobody is told while the others go on.
+  void report_casualties() {
+    if constexpr (Ring::kind != ring_kind::mpmc) return;
+    done_.holes = casualties_.holes();
+    if (const auto pids = casualties_.dead_producers(); !pids.empty())
+      spdlog::warn("{}: producers died meanwhile ({}): what they sent is not complete", what_, pids);
+    if (done_.holes != 0)
+      spdlog::warn("{}: {} slot(s) were stepped over: producers had claimed them and died before they published", what_,
+                   done_.holes);
+  }
+
   [[nodiscard]] std::uint64_t left() const noexcept {
     return options_.count == 0 ? std::numeric_limits<std::uint64_t>::max() : options_.count - done_.messages;
   }
@@ -114,7 +136,7 @@ class receiver {
     release(whole);
     if (part != 0)
       spdlog::warn("{}: the output ends with the first {} bytes of a message that stays in the channel", what_, part);
-    companion_.leave_if_interrupted();
+    tools::leave_if_interrupted(what_);
   }
 
   void release(std::uint64_t count) {
@@ -127,6 +149,7 @@ class receiver {
 
   raw_consumer<Ring, spin_then_park> consumer_;
   companion companion_;
+  casualties casualties_;
   const stream_options& options_;
   std::string what_;
   std::uint64_t room_;
@@ -163,6 +186,7 @@ runner add_recv(CLI::App& app, const session& common) {
   add_stream_options(app, *options);
   app.footer(
       "Ends (exit 0) when the producer closed the channel and all was delivered, or after --count.\n"
+      "mpmc: each message goes to one receiver; a sender's messages reach each of them in his order.\n"
       "With --lines every message is followed by a '\\n'.\n"
       "A message is released only when it was written completely: a recv that is killed loses none,\n"
       "and the next one gets again what was not released, which it says at its end.\n"

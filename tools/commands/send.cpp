@@ -10,11 +10,13 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "commands/commands.hpp"
 #include "interrupt.hpp"
 #include "record.hpp"
+#include "sender_gate.hpp"
 #include "sluice/channel/raw_producer.hpp"
 #include "sluice/wait/spin_then_park.hpp"
 #include "stream.hpp"
@@ -28,18 +30,20 @@ constexpr std::size_t line_buffer_bytes = 256 << 10;
 
 struct send_options : stream_options {
   bool no_wait = false;
+  bool keep_open = false;
 };
 
 template <ring Ring>
 class sender {
  public:
   sender(const stream& into, const send_options& options, tally& done)
-      : producer_(into.attached, 0),
-        companion_(producer_.details(), role::producer, into.name, options.timeout_s),
+      : file_(into.attached.memory().file()),
         options_(options),
         what_("send \"" + into.name + "\""),
         room_(into.room_bytes),
-        done_(done) {}
+        done_(done),
+        producer_(enter(into.attached)),
+        companion_(producer_->details(), role::producer, into.name, options.timeout_s) {}
 
   void run() {
     try {
@@ -52,17 +56,53 @@ class sender {
                    done_.messages);
       throw;
     }
-    producer_.close();
-    if (options_.no_wait) return;
-    companion_.until([this](std::uint64_t deadline_ns) { return producer_.drain_until(deadline_ns); });
+    if constexpr (has_others) {
+      try {
+        if (!options_.no_wait) drain_own();
+      } catch (...) {
+        leave_to_the_others();  // the input was sent whole all the same
+        throw;
+      }
+      leave_to_the_others();
+    } else {
+      if (!options_.keep_open) producer_->close();
+      if (options_.no_wait) return;
+      companion_.until([this](std::uint64_t deadline_ns) { return producer_->drain_until(deadline_ns); });
+    }
   }
 
  private:
+  /// Whether other senders may be there, who must not wait for this one, nor this one for all that they send.
+  static constexpr bool has_others = Ring::kind == ring_kind::mpmc;
+
+  std::optional<raw_producer<Ring, spin_then_park>> enter(const attached_segment& attached) {
+    std::optional<sender_gate> gate;
+    if constexpr (has_others) gate.emplace(file_, [this] { leave_if_interrupted(what_); });
+    return std::optional<raw_producer<Ring, spin_then_park>>(std::in_place, attached, 0);
+  }
+
+  /// Closes the channel unless somebody else still sends.
+  void leave_to_the_others() {
+    const sender_gate gate(file_, [] {});
+    if (!options_.keep_open && !has_other_producers(producer_->details())) producer_->close();
+    producer_.reset();  // the seat, before the gate
+  }
+
+  /// Until what is in the channel now was released; others may add to it all the time.
+  void drain_own() {
+    constexpr std::uint64_t look_every_ns = 20'000'000;
+    const auto end = producer_->details().ring().control->tail.load(std::memory_order_relaxed);  // ours is below it
+    companion_.until([&](std::uint64_t deadline_ns) {
+      if (is_released_before(producer_->details().ring(), end)) return wait_result::ready;
+      return producer_->drain_until(std::min(deadline_ns, deadline_after_ns(look_every_ns)));
+    });
+  }
+
   /// At least one slot and at most `count`.
   std::uint64_t claim(std::uint64_t count) {
     std::uint64_t claimed = 0;
-    const auto result =
-        companion_.until([&](std::uint64_t deadline_ns) { return producer_.claim_until(deadline_ns, count, claimed); });
+    const auto result = companion_.until(
+        [&](std::uint64_t deadline_ns) { return producer_->claim_until(deadline_ns, count, claimed); });
     if (result == wait_result::closed)
       throw command_failure(exit_code::failed, what_ + ": the channel was closed by somebody else");
     return claimed;
@@ -81,23 +121,60 @@ class sender {
         wait_for_descriptor(STDIN_FILENO, POLLIN);
       else if (errno != EINTR)
         throw error::from_errno(errno, what_ + ": read standard input");
-      companion_.leave_if_interrupted();
+      leave_if_interrupted(what_);
+    }
+  }
+
+  void send_records() {
+    if constexpr (has_others)
+      send_records_by_copy();
+    else
+      send_records_in_place();
+  }
+
+  /// Whoever holds a claim holds up all who claim after it: so first the input, however long it takes, then the claim.
+  void send_records_by_copy() {
+    const auto at_once = std::clamp<std::uint64_t>(most_bytes_at_once / room_, 1, most_messages_at_once);
+    std::vector<std::byte> buffer(at_once * room_);
+    std::size_t filled = 0;
+    for (bool is_end = false; !is_end && left() != 0;) {
+      const iovec part{buffer.data() + filled, std::min(at_once, left()) * room_ - filled};
+      const auto got = read_some(&part, 1);
+      filled += got;
+      is_end = got == 0;
+      const auto ready = (filled + (is_end ? room_ - 1 : 0)) / room_;
+      std::size_t begin = 0;
+      for (std::uint64_t sent = 0; sent < ready;) {
+        const auto claimed = claim(ready - sent);
+        for (std::uint64_t i = 0; i < claimed; ++i) {
+          const auto length = std::min<std::size_t>(room_, filled - begin);
+          set_length(producer_->claimed(i), length);
+          std::memcpy(payload_of(producer_->claimed(i)), buffer.data() + begin, length);
+          begin += length;
+          done_.bytes += length;
+        }
+        producer_->publish(claimed);
+        done_.messages += claimed;
+        sent += claimed;
+      }
+      filled -= begin;
+      std::memmove(buffer.data(), buffer.data() + begin, filled);
     }
   }
 
   /// Straight from read(2) into the slots. The bytes of a record that is not full yet move on to the next claim.
-  void send_records() {
+  void send_records_in_place() {
     const auto at_once = std::clamp<std::uint64_t>(most_bytes_at_once / room_, 1, most_messages_at_once);
     std::vector<std::byte> rest;
     std::vector<iovec> parts(at_once);
     while (left() != 0) {
       const auto slots = claim(std::min(at_once, left()));
-      if (!rest.empty()) std::memcpy(payload_of(producer_.claimed(0)), rest.data(), rest.size());
+      if (!rest.empty()) std::memcpy(payload_of(producer_->claimed(0)), rest.data(), rest.size());
       auto filled = rest.size();
       bool is_end = false;
       while (filled < room_ && !is_end) {
-        for (std::uint64_t i = 0; i < slots; ++i) parts[i] = {payload_of(producer_.claimed(i)), room_};
-        parts[0].iov_base = payload_of(producer_.claimed(0)) + filled;
+        for (std::uint64_t i = 0; i < slots; ++i) parts[i] = {payload_of(producer_->claimed(i)), room_};
+        parts[0].iov_base = payload_of(producer_->claimed(0)) + filled;
         parts[0].iov_len = room_ - filled;
         const auto got = read_some(parts.data(), slots);
         filled += got;
@@ -112,18 +189,18 @@ class sender {
   void publish(std::size_t filled, bool is_end, std::vector<std::byte>& rest) {
     const auto full = filled / room_;
     const auto short_bytes = filled % room_;
-    for (std::uint64_t i = 0; i < full; ++i) set_length(producer_.claimed(i), room_);
+    for (std::uint64_t i = 0; i < full; ++i) set_length(producer_->claimed(i), room_);
     rest.clear();
     if (short_bytes != 0 && is_end)
-      set_length(producer_.claimed(full), short_bytes);
+      set_length(producer_->claimed(full), short_bytes);
     else if (short_bytes != 0)
-      rest.assign(payload_of(producer_.claimed(full)), payload_of(producer_.claimed(full)) + short_bytes);
+      rest.assign(payload_of(producer_->claimed(full)), payload_of(producer_->claimed(full)) + short_bytes);
     const auto count = full + (short_bytes != 0 && is_end ? 1 : 0);
     if (count == 0) {
-      producer_.abandon();
+      producer_->abandon();
       return;
     }
-    producer_.publish(count);
+    producer_->publish(count);
     done_.messages += count;
     done_.bytes += filled - rest.size();
   }
@@ -170,23 +247,24 @@ class sender {
       std::uint64_t ready = 0;
       for (; ready < claimed && lines[sent + ready].size() <= room_; ++ready) {
         const auto& line = lines[sent + ready];
-        set_length(producer_.claimed(ready), line.size());
-        if (!line.empty()) std::memcpy(payload_of(producer_.claimed(ready)), line.data(), line.size());
+        set_length(producer_->claimed(ready), line.size());
+        if (!line.empty()) std::memcpy(payload_of(producer_->claimed(ready)), line.data(), line.size());
         done_.bytes += line.size();
       }
-      producer_.publish(ready);
+      producer_->publish(ready);
       done_.messages += ready;
       sent += ready;
     }
     if (left() != 0) require_room(begun_bytes, done_.messages + 1);
   }
 
-  raw_producer<Ring, spin_then_park> producer_;
-  companion companion_;
+  segment_file file_;
   const send_options& options_;
   std::string what_;
   std::uint64_t room_;
   tally& done_;
+  std::optional<raw_producer<Ring, spin_then_park>> producer_;
+  companion companion_;
 };
 
 exit_code run(const session& common, const send_options& options) {
@@ -214,12 +292,16 @@ runner add_send(CLI::App& app, const session& common) {
   add_stream_options(app, *options);
   app.add_flag("--no-wait", options->no_wait,
                "Leave when all is in the channel, delivered or not; persistent ones only");
+  app.add_flag("--keep-open", options->keep_open,
+               "Do not close the channel at the end of the input: another send will go on");
   app.footer(
       "Raw bytes travel in records of the channel's message size; the last one may be shorter, and\n"
       "arrives as short. With --lines a line travels without its '\\n', and a last line without one\n"
       "is a line too. A line longer than a message ends it all (exit 1); nothing is cut.\n"
       "At the end of the input the channel is closed, and send stays until all was delivered. Stopped\n"
       "by a signal or an error it leaves without closing: the consumer then waits for a successor.\n"
+      "mpmc: each sender's records arrive whole and in its order, those of several senders mixed.\n"
+      "A sender stays until what it sent was delivered; the last one that is alive closes.\n"
       "--timeout counts while send waits for the consumer, not while it waits for its input.");
   return [&common, options] { return run(common, *options); };
 }

@@ -1,0 +1,34 @@
+#pragma once
+
+// Several `sluice send` on one mpmc channel: the last of them closes it. Two that end at once must not each leave it to
+// the other, and none may close it over one that is just coming. So they come and leave one at a time.
+
+#include <cstdint>
+#include <functional>
+
+#include "sluice/base/error.hpp"
+#include "sluice/channel/participant.hpp"
+
+namespace sluice::tools {
+
+/// flock(2) on the segment's file, which nothing else uses; it falls with the process. Programs that use the library do
+/// not know it: one that makes its producer at the very moment in which the last sender closes finds itself closed.
+class sender_gate {
+ public:
+  /// Waits for it; `look` is called ten times a second and may throw. @throws error when the file cannot be locked.
+  sender_gate(const segment_file& file, const std::function<void()>& look);
+  sender_gate(const sender_gate&) = delete;
+  sender_gate& operator=(const sender_gate&) = delete;
+  ~sender_gate();
+
+ private:
+  int descriptor_ = -1;
+};
+
+/// Whether a living producer other than `self` sits in the ring.
+[[nodiscard]] bool has_other_producers(const participant& self);
+
+/// Whether all that was claimed before `end` has been released: what is left to wait for while others go on sending.
+[[nodiscard]] bool is_released_before(const ring_view& ring, std::uint64_t end) noexcept;
+
+}  // namespace sluice::tools
