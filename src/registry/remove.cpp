@@ -40,6 +40,41 @@ std::string reason_to_sweep(const segment_info& info) {
              : "somebody died there, and nobody is left";
 }
 
+/// @param found  its name; and the file it must lead to, unless the inode is 0.
+sweep_result sweep_one(int directory, const std::string& directory_path, const sweep_result& found, bool dry_run) {
+  const auto& name = found.name;
+  const auto as = [&](sweep_outcome outcome, std::string why, const os::file_facts& facts = {}) {
+    return sweep_result{name, std::move(why), outcome, facts.device, facts.inode};
+  };
+  try {
+    const auto named = os::facts_of_name(directory, name);
+    if (!named || !named->is_regular) return as(sweep_outcome::spared, "the name is gone");  // or never was a file
+    if (found.inode != 0 && (named->inode != found.inode || named->device != found.device))
+      return as(sweep_outcome::spared, "the name leads to another segment by now", *named);
+    const auto opened = detail::open_name(directory, directory_path, name, true);
+    if (!opened || !opened->facts.same_file(*named))
+      return as(sweep_outcome::spared, "the name leads to another segment by now", *named);
+    auto why = reason_to_sweep(detail::read_info(*opened, name));
+    if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile", *named);
+    if (dry_run) return as(sweep_outcome::would_remove, why, *named);
+    // Nobody waits here: whoever is at the gate now is alive and attaches or removes.
+    const auto gate = os::byte_lock::try_lock(opened->file.get(), gate_lock_offset, os::lock_mode::exclusive);
+    if (!gate || !detail::still_leads_to(directory, name, opened->facts))
+      return as(sweep_outcome::spared, "somebody is just coming to it, or removes it", *named);
+    if (detail::is_attached_by_anybody(*opened))  // asked here: a look that failed must not pass for no
+      return as(sweep_outcome::spared, "somebody came to it meanwhile", *named);
+    const auto info = detail::read_info(*opened, name);  // once more, now that nobody can come
+    why = reason_to_sweep(info);
+    if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile, and left in order", *named);
+    note_gate_holder(*opened, info);
+    os::unlink_in(directory, name, opened->path);
+    return as(sweep_outcome::removed, why, *named);
+  } catch (const error& problem) {
+    const bool is_ours = problem.reason() != errc::not_found && problem.reason() != errc::not_a_segment;
+    return as(is_ours ? sweep_outcome::failed : sweep_outcome::spared, problem.what());
+  }
+}
+
 }  // namespace
 
 void registry::remove(const segment_name& name, bool force) const {
@@ -73,30 +108,21 @@ std::vector<sweep_result> registry::sweep(bool dry_run) const {
   std::sort(names.begin(), names.end());
   for (const auto& name : names) {
     if (!segment_name::is_legal(name) && !detail::is_temporary(name)) continue;
-    try {
-      const auto opened = detail::open_name(directory->get(), directory_, name, true);
-      if (!opened) continue;
-      auto info = detail::read_info(*opened, name);
-      auto why = reason_to_sweep(info);
-      if (why.empty()) continue;
-      if (dry_run) {
-        results.push_back({name, why, false});
-        continue;
-      }
-      // Nobody waits here: whoever is at the gate now is alive and attaches or removes.
-      const auto gate = os::byte_lock::try_lock(opened->file.get(), gate_lock_offset, os::lock_mode::exclusive);
-      if (!gate || !detail::still_leads_to(directory->get(), name, opened->facts)) continue;
-      if (detail::is_attached_by_anybody(*opened)) continue;  // asked here: a look that failed must not pass for no
-      info = detail::read_info(*opened, name);                // once more, now that nobody can come
-      why = reason_to_sweep(info);
-      if (why.empty()) continue;
-      note_gate_holder(*opened, info);
-      os::unlink_in(directory->get(), name, opened->path);
-      results.push_back({name, why, true});
-    } catch (const error& problem) {
-      if (problem.reason() != errc::not_found && problem.reason() != errc::not_a_segment)
-        results.push_back({name, problem.what(), false});
-    }
+    auto result = sweep_one(directory->get(), directory_, {name, {}, sweep_outcome::spared, 0, 0}, dry_run);
+    if (result.outcome != sweep_outcome::spared) results.push_back(std::move(result));
+  }
+  return results;
+}
+
+std::vector<sweep_result> registry::sweep(const std::vector<sweep_result>& found) const {
+  std::vector<sweep_result> results;
+  const auto directory = detail::open_registry(directory_, is_default_, false);
+  for (const auto& one : found) {
+    if (one.outcome != sweep_outcome::would_remove) continue;
+    if (!directory)
+      results.push_back({one.name, "its directory is gone", sweep_outcome::spared, one.device, one.inode});
+    else
+      results.push_back(sweep_one(directory->get(), directory_, one, false));
   }
   return results;
 }

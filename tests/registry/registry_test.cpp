@@ -79,6 +79,13 @@ struct Registry : ::testing::Test {
       stay();
     });
   }
+  /// Somebody makes `name`, which nobody else has, and is killed.
+  void somebody_dies_there_as(const segment_name& name) const {
+    staying([&](const auto& stay) {
+      const auto attached = names->create(name, plan, ephemeral);
+      stay();
+    }).kill();
+  }
   /// Somebody sits in a seat of `orders` and is killed.
   void somebody_dies_there() const {
     staying([&](const auto& stay) {
@@ -356,7 +363,7 @@ TEST_F(Registry, KilledLastOneOfAnEphemeralSegmentLeavesTheNameToSweep) {
   const auto swept = names->sweep();
   ASSERT_EQ(swept.size(), 1U);
   EXPECT_EQ(swept[0].name, "orders");
-  EXPECT_TRUE(swept[0].was_removed);
+  EXPECT_EQ(swept[0].outcome, sweep_outcome::removed);
   EXPECT_FALSE(fs::exists(path));
 }
 
@@ -401,7 +408,7 @@ TEST_F(Registry, SweepRemovesWhereSomebodyDiedAndNobodyIsLeft) {
   EXPECT_EQ(names->inspect(orders).state, segment_state::dead);
   const auto swept = names->sweep();
   ASSERT_EQ(swept.size(), 1U);
-  EXPECT_TRUE(swept[0].was_removed);
+  EXPECT_EQ(swept[0].outcome, sweep_outcome::removed);
   EXPECT_NE(swept[0].why.find("died"), std::string::npos);
   EXPECT_FALSE(fs::exists(path));
 }
@@ -412,8 +419,72 @@ TEST_F(Registry, SweepWithoutTheDeedOnlySays) {
   const auto before = bytes_of(path);
   const auto would = names->sweep(true);
   ASSERT_EQ(would.size(), 1U);
-  EXPECT_FALSE(would[0].was_removed);
+  EXPECT_EQ(would[0].outcome, sweep_outcome::would_remove);
   EXPECT_EQ(bytes_of(path), before);
+}
+
+TEST_F(Registry, SweepOfWhatWasFoundTakesNothingElse) {
+  const segment_name later("later");
+  somebody_dies_there_as(orders);
+  const auto found = names->sweep(true);
+  ASSERT_EQ(found.size(), 1U);
+  somebody_dies_there_as(later);
+  const auto swept = names->sweep(found);
+  ASSERT_EQ(swept.size(), 1U);
+  EXPECT_EQ(swept[0].outcome, sweep_outcome::removed);
+  EXPECT_FALSE(fs::exists(path));
+  EXPECT_TRUE(fs::exists(names.path("later"))) << "it died after the look";
+  const auto again = names->sweep(found);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].outcome, sweep_outcome::spared);
+}
+
+TEST_F(Registry, SweepOfWhatWasFoundSparesASuccessorOfThatName) {
+  somebody_dies_there_as(orders);
+  const auto found = names->sweep(true);
+  names->remove(orders);
+  somebody_dies_there_as(orders);  // as dead as the first, and another
+  const auto swept = names->sweep(found);
+  ASSERT_EQ(swept.size(), 1U);
+  EXPECT_EQ(swept[0].outcome, sweep_outcome::spared);
+  EXPECT_TRUE(fs::exists(path));
+  EXPECT_EQ(names->sweep().size(), 1U);
+}
+
+TEST_F(Registry, SweepOfWhatWasFoundSparesWhomSomebodyCameTo) {
+  somebody_dies_there_as(orders);
+  const auto found = names->sweep(true);
+  const auto child = attached_child();
+  const auto swept = names->sweep(found);
+  ASSERT_EQ(swept.size(), 1U);
+  EXPECT_EQ(swept[0].outcome, sweep_outcome::spared);
+  EXPECT_NE(swept[0].why.find("came"), std::string::npos) << swept[0].why;
+  EXPECT_TRUE(fs::exists(path));
+}
+
+TEST_F(Registry, SweepTellsAFailureFromWhatItWouldRemove) {
+  somebody_dies_there_as(orders);
+  const auto as_nobody = [&](auto body) {
+    return child_process::fork([&] {
+             constexpr unsigned nobody = 65534;
+             if (::geteuid() == 0 && (::setgid(nobody) != 0 || ::setuid(nobody) != 0)) return 50;
+             return body();
+           })
+        .wait();
+  };
+  fs::permissions(names.directory(), fs::perms(0755));
+  if (::geteuid() != 0) fs::permissions(path, fs::perms(0400));
+  const auto end = as_nobody([&] {
+    for (const bool dry_run : {true, false}) {
+      const auto swept = names->sweep(dry_run);
+      if (swept.size() != 1 || swept[0].outcome != sweep_outcome::failed) return 1;
+      if (swept[0].why.find("Permission denied") == std::string::npos) return 2;
+      if (!names->sweep(swept).empty()) return 3;  // a failure is nothing that was to be removed
+    }
+    return 0;
+  });
+  EXPECT_TRUE(end.is_success()) << end;
+  EXPECT_TRUE(fs::exists(path));
 }
 
 TEST_F(Registry, SweepSparesASegmentWhoseUserIsAlive) {
@@ -706,7 +777,7 @@ TEST_F(Registry, SweepOfWhatTheDeadLeftNeverPartsTwoThatShareAName) {  // protoc
   for (int i = 0; i < 2; ++i)
     sweepers.push_back(child_process::fork([&] {
       for (;;)
-        for (const auto& result : names->sweep()) swept += result.was_removed ? 1 : 0;
+        for (const auto& result : names->sweep()) swept += result.outcome == sweep_outcome::removed ? 1 : 0;
     }));
   const auto end = user.wait();
   EXPECT_TRUE(end.is_success()) << end;

@@ -119,5 +119,58 @@ TEST_F(Cli, ClearSparesWhoCameWhileItAsked) {
   EXPECT_TRUE(std::filesystem::exists(file("orders")));
 }
 
+TEST_F(Cli, ClearDeadTakesOnlyWhatItListed) {
+  make_dead("listed", "one\n");
+  make_dead("visited", "one\n");
+  make_dead("replaced", "one\n");
+  const terminal there;
+  auto asking = start({"clear", "--dead", "--json"}, there.how);
+  until([&] { return asking.errors_so_far().find("[y/N]") != std::string::npos; });
+  make_dead("later", "one\n");
+  const auto visitor = make_live("visited", "two\n", true);
+  EXPECT_EQ(run({"clear", "replaced", "--yes"}).code, 0);
+  make_dead("replaced", "another\n");
+  there.answer("y\n");
+  const auto end = asking.wait();
+  EXPECT_EQ(end.code, 0) << end;
+  const auto names = json::parse(end.out)["names"];
+  ASSERT_EQ(names.size(), 3U) << end;
+  EXPECT_EQ(names[0]["name"], "listed");
+  EXPECT_EQ(names[0]["was_removed"], true);
+  EXPECT_EQ(names[1]["was_removed"], false);
+  EXPECT_EQ(names[2]["was_removed"], false);
+  EXPECT_FALSE(std::filesystem::exists(file("listed")));
+  for (const char* name : {"later", "visited", "replaced"}) EXPECT_TRUE(std::filesystem::exists(file(name))) << name;
+}
+
+TEST_F(Cli, ClearDeadSaysWhatItKeptAndLosesNothingOfIt) {
+  make_dead("visited", "one\n");
+  const terminal there;
+  auto asking = start({"clear", "--dead"}, there.how);
+  until([&] { return asking.errors_so_far().find("[y/N]") != std::string::npos; });
+  const auto visitor = make_live("visited", "two\n", true);
+  there.answer("y\n");
+  const auto end = asking.wait();
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_EQ(end.out, "kept visited: somebody came to it meanwhile\n");
+}
+
+TEST_F(Cli, ClearDeadThatMayNotIsAFailureDryOrNot) {
+  make_dead("dead", "one\n");
+  std::filesystem::permissions(root_, std::filesystem::perms(0755));
+  std::filesystem::permissions(registry_, std::filesystem::perms(0755));
+  std::filesystem::permissions(file("dead"), std::filesystem::perms(::geteuid() == 0 ? 0644 : 0444));
+  streams how;
+  how.as_nobody = true;
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"clear", "--dead", "--yes"}, {"clear", "--dead", "--dry-run"}}) {
+    const auto end = run(words, how);
+    EXPECT_EQ(end.code, 1) << end;
+    EXPECT_EQ(end.out, "") << end;
+    EXPECT_NE(end.err.find("Permission denied"), std::string::npos) << end;
+  }
+  EXPECT_TRUE(std::filesystem::exists(file("dead")));
+}
+
 }  // namespace
 }  // namespace sluice::test

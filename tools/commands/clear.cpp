@@ -31,11 +31,12 @@ struct candidate {
   std::uint64_t unread_bytes = 0;
   bool was_removed = false;
   bool is_problem = false;  // it cannot go, and `why` says so
+  bool is_kept = false;     // somebody came to it, and `why` says so
 };
 
 std::string sentence(const candidate& one) {
   auto text = fmt::format("{}: {}", one.name, printable(one.why));
-  if (one.unread_messages != 0)
+  if (one.unread_messages != 0 && !one.is_kept && !one.is_problem)
     text += fmt::format("; {} unread message(s), {}, {} lost", one.unread_messages, size_text(one.unread_bytes),
                         one.was_removed ? "were" : "would be");
   return text;
@@ -105,51 +106,37 @@ exit_code clear_name(const session& common, const clear_options& options) {
   return exit_code::done;
 }
 
-/// What a sweep says, without what is no segment at all (a folder, say): that is not ours to clear, nor to complain of.
-std::vector<sweep_result> swept(const registry& where, bool dry_run, const std::vector<segment_info>& known) {
-  auto results = where.sweep(dry_run);
-  std::erase_if(results, [&](const auto& result) {
-    return !result.was_removed && std::any_of(known.begin(), known.end(), [&](const auto& info) {
-      return info.name == result.name && info.state == segment_state::broken &&
-             info.problem_code == errc::not_a_segment;
-    });
-  });
-  return results;
-}
-
-std::vector<candidate> candidates(const registry& where, const std::vector<segment_info>& known) {
-  std::vector<candidate> all;
-  for (const auto& found : swept(where, true, known)) {
-    candidate one{found.name, found.why};
-    const auto info = std::find_if(known.begin(), known.end(), [&](const auto& i) { return i.name == found.name; });
-    if (info != known.end()) {
-      one.unread_messages = unread_messages(*info);
-      one.unread_bytes = unread_bytes(*info);
-      one.is_problem = info->state != segment_state::dead;
-    }
-    all.push_back(std::move(one));
+candidate candidate_of(const sweep_result& found, const std::vector<segment_info>& known) {
+  candidate one{found.name, found.why};
+  one.is_problem = found.outcome == sweep_outcome::failed;
+  const auto info = std::find_if(known.begin(), known.end(), [&](const auto& i) { return i.name == found.name; });
+  if (info != known.end()) {
+    one.unread_messages = unread_messages(*info);
+    one.unread_bytes = unread_bytes(*info);
   }
-  return all;
+  return one;
 }
 
+/// What was listed, and only that: who dies while the question is being read was not in it.
 exit_code clear_dead(const session& common, const clear_options& options) {
   const auto where = common.where();
+  const auto found = where.sweep(true);
   const auto known = where.list();
-  auto all = candidates(where, known);
+  std::vector<candidate> all;
+  for (const auto& one : found) all.push_back(candidate_of(one, known));
   for (const auto& one : all)
     if (one.is_problem) spdlog::error("clear --dead: {}", sentence(one));
   const bool has_work = std::any_of(all.begin(), all.end(), [](const auto& one) { return !one.is_problem; });
   if (has_work && !options.dry_run) {
     confirm(options, all);
-    for (const auto& done : swept(where, false, known)) {
-      const auto same = [&](const auto& one) { return one.name == done.name; };
-      auto one = std::find_if(all.begin(), all.end(), same);
-      if (one == all.end()) one = all.insert(all.end(), candidate{done.name, done.why});  // died while we asked
-      one->was_removed = done.was_removed;
-      if (!done.was_removed && !one->is_problem) {
-        one->is_problem = true;
-        spdlog::error("clear --dead: {}: {}", done.name, printable(done.why));
-      }
+    for (const auto& done : where.sweep(found)) {
+      const auto one = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.name == done.name; });
+      one->was_removed = done.outcome == sweep_outcome::removed;
+      if (one->was_removed) continue;
+      one->why = done.why;
+      one->is_problem = done.outcome == sweep_outcome::failed;
+      one->is_kept = !one->is_problem;
+      if (one->is_problem) spdlog::error("clear --dead: {}", sentence(*one));
     }
   }
   report(common, options, all);

@@ -32,11 +32,19 @@ struct naming {
   std::uint32_t mode = 0600;  ///< permissions of the file, whatever the umask
 };
 
-/// What was done with one name.
+/// What became of one name that sweep found.
+enum class sweep_outcome {
+  would_remove,  ///< a dry run: only the dead left it
+  removed,
+  spared,  ///< found before, and not any more what only the dead left
+  failed,  ///< it could not be looked at, or not be removed
+};
+
 struct sweep_result {
   std::string name;
-  std::string why;  ///< why it was, or would be, removed
-  bool was_removed = false;
+  std::string why;  ///< why it was, would be, or could not be removed
+  sweep_outcome outcome = sweep_outcome::failed;
+  std::uint64_t device = 0, inode = 0;  ///< of the file that was found
 };
 
 /// A directory of segments. Holds no state of its own: any number of these, in any processes, agree.
@@ -80,8 +88,13 @@ class registry {
                                                std::uint64_t most_message_bytes = ~std::uint64_t{0}) const;
 
   /// Removes what only the dead left: names nobody living is attached to, and which are ephemeral, or in which somebody
-  /// died, or which a creator left half made. Whoever races it: never what a living process uses.
+  /// died; and the temporary files of killed creators, where the filesystem makes no file without a name. Never a legal
+  /// name that is no whole segment, and whoever races it: never what a living process uses.
   std::vector<sweep_result> sweep(bool dry_run = false) const;
+
+  /// The same, but only of `found`, which a dry run said before: a name that leads to another file by now, or that
+  /// somebody came to meanwhile, is spared. One answer for each of `found` that was to be removed.
+  std::vector<sweep_result> sweep(const std::vector<sweep_result>& found) const;
 
  private:
   std::string directory_;
