@@ -19,6 +19,8 @@ enum class exit_code : int {
   timed_out = 6,
   no_space = 7,
   no_permission = 8,
+  advised = 9,  // doctor only
+  unfit = 10,   // doctor only
 };
 
 /// Ends up in --help.
@@ -29,7 +31,8 @@ inline constexpr const char* exit_codes_text =
     "  2 wrong usage     6 timed out\n"
     "  3 not found       7 no space\n"
     "  4 in use, or      8 no permission, or an unsafe directory\n"
-    "    its seat taken  128 + n: left in order after signal n (130: SIGINT, 143: SIGTERM)";
+    "    its seat taken  9, 10 doctor: a warning, an error\n"
+    "                  128 + n: left in order after signal n (130: SIGINT, 143: SIGTERM)";
 
 [[nodiscard]] constexpr exit_code exit_code_of(errc reason) noexcept {
   switch (reason) {
@@ -69,6 +72,8 @@ inline constexpr const char* exit_codes_text =
     case exit_code::timed_out: return "timed_out";
     case exit_code::no_space: return "no_space";
     case exit_code::no_permission: return "no_permission";
+    case exit_code::advised: return "advised";
+    case exit_code::unfit: return "unfit";
   }
   return "unknown";
 }

@@ -177,7 +177,8 @@ TEST_F(Cli, HelpAndVersionSayWhatTheyShould) {
   end = run({"--help"});
   EXPECT_EQ(end.code, 0);
   EXPECT_NE(end.out.find("Exit codes:"), std::string::npos) << end;
-  for (const char* command : {"list", "inspect", "clear", "send", "recv"}) EXPECT_EQ(run({command, "--help"}).code, 0);
+  for (const char* command : {"list", "inspect", "clear", "doctor", "send", "recv"})
+    EXPECT_EQ(run({command, "--help"}).code, 0);
 }
 
 }  // namespace

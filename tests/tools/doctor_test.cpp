@@ -1,0 +1,213 @@
+// doctor: every finding is provoked, by facts of a machine that is worse than this one, and by files below another root.
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+
+#include "tools/run_cli.hpp"
+
+namespace sluice::test {
+namespace {
+
+using nlohmann::json;
+
+class Doctor : public Cli {
+ protected:
+  /// A machine that nothing is wrong with.
+  [[nodiscard]] json sound() const {
+    auto facts = json::parse(run({"doctor", "--json"}).out)["facts"];
+    facts.update({{"kernel_release", "6.1.0"},
+                  {"has_proc", true},
+                  {"has_membarrier", true},
+                  {"has_futex_waitv", true},
+                  {"clock_source", "tsc"},
+                  {"shmem_huge_pages", "advise"},
+                  {"huge_pages_total", 8},
+                  {"huge_pages_free", 8},
+                  {"memlock_bytes", ~0ULL},
+                  {"open_files", 1024},
+                  {"file_size_bytes", ~0ULL},
+                  {"has_systemd", true},
+                  {"removes_ipc", true},
+                  {"lingers", true},
+                  {"uid", 1000},
+                  {"directory", "/dev/shm/s"},
+                  {"is_tmpfs", true},
+                  {"is_default_directory", true},
+                  {"directory_exists", true},
+                  {"directory_is_link", false},
+                  {"directory_mode", 0700},
+                  {"directory_uid", 1000},
+                  {"directory_is_writable", true},
+                  {"filesystem_bytes", 1ULL << 30},
+                  {"available_bytes", 1ULL << 29},
+                  {"dead_names", 0},
+                  {"broken_names", 0}});
+    return facts;
+  }
+  [[nodiscard]] outcome judge(const json& facts) const {
+    const auto path = files_ / "facts.json";
+    write_all(path, facts.dump());
+    return run({"doctor", "--json", "--facts", path});
+  }
+  static json finding(const outcome& end, const std::string& about) {
+    const auto said = json::parse(end.out);
+    for (const auto& one : said["findings"])
+      if (one["about"] == about) return one;
+    ADD_FAILURE() << about << "\n" << end;
+    return {};
+  }
+};
+
+TEST_F(Doctor, NothingIsWrongWithASoundMachine) {
+  const auto end = judge(sound());
+  EXPECT_EQ(end.code, 0) << end;
+  const auto said = json::parse(end.out);
+  EXPECT_EQ(said["worst"], "ok") << end;
+  EXPECT_EQ(said["findings"].size(), 16U);
+}
+
+TEST_F(Doctor, EachFindingIsSaidWithItsSeverityAndExitCode) {
+  struct row {
+    json change;
+    const char* about;
+    const char* severity;
+  };
+  const std::vector<row> rows{
+      {{{"has_proc", false}}, "proc", "error"},
+      {{{"kernel_release", "4.13.9"}}, "kernel", "error"},
+      {{{"kernel_release", "?"}}, "kernel", "note"},
+      {{{"has_membarrier", false}}, "membarrier", "warning"},
+      {{{"has_futex_waitv", false}}, "futex_waitv", "note"},
+      {{{"clock_source", "hpet"}}, "clock", "warning"},
+      {{{"clock_source", ""}}, "clock", "note"},
+      {{{"filesystem_bytes", 0}}, "space", "error"},
+      {{{"available_bytes", 4096}}, "space", "error"},
+      {{{"available_bytes", 90 << 20}}, "space", "warning"},
+      {{{"filesystem_bytes", 64 << 20}, {"available_bytes", 63 << 20}}, "space", "warning"},
+      {{{"is_tmpfs", false}}, "filesystem", "warning"},
+      {{{"memlock_bytes", 8 << 20}}, "memlock", "note"},
+      {{{"open_files", 64}}, "open_files", "warning"},
+      {{{"file_size_bytes", 1 << 20}}, "file_size", "warning"},
+      {{{"file_size_bytes", 1 << 30}}, "file_size", "note"},
+      {{{"huge_pages_free", 0}}, "huge_pages", "note"},
+      {{{"huge_pages_free", 0}, {"huge_pages_total", 0}}, "huge_pages", "note"},
+      {{{"shmem_huge_pages", "never"}}, "shmem_thp", "note"},
+      {{{"lingers", false}}, "remove_ipc", "warning"},
+      {{{"lingers", false}, {"uid", 999}, {"directory_uid", 999}}, "remove_ipc", "ok"},
+      {{{"lingers", false}, {"directory", "/run/s"}}, "remove_ipc", "ok"},
+      {{{"lingers", false}, {"removes_ipc", false}}, "remove_ipc", "ok"},
+      {{{"lingers", false}, {"has_systemd", false}}, "remove_ipc", "ok"},
+      {{{"directory_exists", false}}, "directory", "ok"},
+      {{{"directory_is_link", true}}, "directory", "error"},
+      {{{"directory_uid", 7}}, "directory", "error"},
+      {{{"directory_mode", 0750}}, "directory", "error"},
+      {{{"directory_mode", 0777}, {"is_default_directory", false}}, "directory", "error"},
+      {{{"directory_mode", 01777}, {"is_default_directory", false}}, "directory", "note"},
+      {{{"directory_mode", 0770}, {"is_default_directory", false}}, "directory", "note"},
+      {{{"directory_mode", 02770}, {"is_default_directory", false}}, "directory", "ok"},
+      {{{"directory_is_writable", false}}, "directory", "warning"},
+      {{{"dead_names", 3}, {"dead_bytes", 12288}}, "leftovers", "warning"},
+      {{{"broken_names", 1}}, "broken", "warning"},
+  };
+  for (const auto& [change, about, severity] : rows) {
+    auto facts = sound();
+    facts.update(change);
+    const auto end = judge(facts);
+    const auto said = finding(end, about);
+    const std::string level = severity;
+    EXPECT_EQ(said["severity"], level) << change << "\n" << said;
+    EXPECT_EQ(json::parse(end.out)["worst"], level) << change << ": and nothing else is wrong\n" << end;
+    EXPECT_EQ(end.code, level == "error" ? 10 : level == "warning" ? 9 : 0) << change;
+    EXPECT_NE(said["what"], "") << change;
+    EXPECT_EQ(said["cure"] == "", level == "ok") << change << "\n" << said;
+    EXPECT_EQ(said["consequence"] == "", level == "ok") << change << "\n" << said;
+  }
+}
+
+TEST_F(Doctor, ReadsTheSystemsFilesBelowTheRoot) {
+  const auto root = files_ / "root";
+  const auto put = [&](const std::string& path, const std::string& text) {
+    std::filesystem::create_directories((root / path).parent_path());
+    write_all(root / path, text);
+  };
+  const auto facts = [&] { return json::parse(run({"doctor", "--json", "--root", root}).out)["facts"]; };
+  EXPECT_EQ(facts()["has_proc"], false) << "an empty root";
+  put("proc/sys/kernel/osrelease", "5.10.0-test\n");
+  put("proc/meminfo", "MemTotal: 1 kB\nHugePages_Total:      12\nHugePages_Free:        5\n");
+  put("proc/self/limits",
+      "Limit                     Soft Limit           Hard Limit           Units\n"
+      "Max file size             1048576              unlimited            bytes\n"
+      "Max open files            77                   4096                 files\n"
+      "Max locked memory         unlimited            unlimited            bytes\n");
+  put("sys/devices/system/clocksource/clocksource0/current_clocksource", "acpi_pm\n");
+  put("sys/kernel/mm/transparent_hugepage/shmem_enabled", "always within_size [advise] never deny force\n");
+  put("etc/login.defs", "# UID_MIN 5\nUID_MIN\t\t\t500\n");
+  const auto read = facts();
+  EXPECT_EQ(read["has_proc"], true);
+  EXPECT_EQ(read["kernel_release"], "5.10.0-test");
+  EXPECT_EQ(read["huge_pages_total"], 12);
+  EXPECT_EQ(read["huge_pages_free"], 5);
+  EXPECT_EQ(read["open_files"], 77);
+  EXPECT_EQ(read["file_size_bytes"], 1048576);
+  EXPECT_EQ(read["memlock_bytes"], ~0ULL);
+  EXPECT_EQ(read["clock_source"], "acpi_pm");
+  EXPECT_EQ(read["shmem_huge_pages"], "advise");
+  EXPECT_EQ(read["first_user_uid"], 500);
+  EXPECT_EQ(read["has_systemd"], false);
+  EXPECT_EQ(read["removes_ipc"], true) << "logind's default";
+  EXPECT_EQ(read["lingers"], false);
+  put("run/systemd/system/x", "");
+  put("etc/systemd/logind.conf", "[Login]\n#RemoveIPC=yes\nRemoveIPC=no\n");
+  put("var/lib/systemd/linger/" + std::string(::geteuid() == 0 ? "root" : ::getenv("USER")), "");
+  EXPECT_EQ(facts()["has_systemd"], true);
+  EXPECT_EQ(facts()["removes_ipc"], false);
+  EXPECT_EQ(facts()["lingers"], true);
+  put("usr/lib/systemd/logind.conf.d/50-x.conf", "RemoveIPC = yes\n");
+  EXPECT_EQ(facts()["removes_ipc"], true) << "a drop-in outdoes the main file";
+  put("etc/systemd/logind.conf.d/50-x.conf", "RemoveIPC = off\n");
+  EXPECT_EQ(facts()["removes_ipc"], false) << "/etc outdoes /usr/lib";
+}
+
+TEST_F(Doctor, LooksAtTheRegistryAndItsFilesystem) {
+  make_dead("dead", "one\n");
+  make_idle("idle", "one\n");
+  write_all(file("zero"), "");
+  std::filesystem::permissions(registry_, std::filesystem::perms(0750));
+  const auto before = read_all(file("dead"));
+  const auto facts = json::parse(run({"doctor", "--json"}).out)["facts"];
+  struct statvfs space {};
+  ASSERT_EQ(::statvfs(registry_.c_str(), &space), 0);
+  EXPECT_EQ(facts["directory"], registry_.string());
+  EXPECT_EQ(facts["is_default_directory"], false);
+  EXPECT_EQ(facts["directory_exists"], true);
+  EXPECT_EQ(facts["directory_mode"], 0750);
+  EXPECT_EQ(facts["directory_uid"], ::geteuid());
+  EXPECT_EQ(facts["is_tmpfs"], true);
+  EXPECT_EQ(facts["filesystem_bytes"], space.f_blocks * space.f_frsize);
+  EXPECT_EQ(facts["dead_names"], 1);
+  EXPECT_GT(facts["dead_bytes"], 0);
+  EXPECT_EQ(facts["broken_names"], 1);
+  EXPECT_TRUE(read_all(file("dead")) == before);
+  const auto elsewhere = root_ / "elsewhere";
+  EXPECT_EQ(json::parse(run({"doctor", "--json", "--dir", elsewhere}).out)["facts"]["directory_exists"], false);
+  EXPECT_FALSE(std::filesystem::exists(elsewhere)) << "looking makes nothing";
+  std::filesystem::create_directory_symlink(registry_, elsewhere);
+  auto end = run({"doctor", "--dir", elsewhere});
+  EXPECT_EQ(end.code, 10) << end;
+  EXPECT_NE(end.out.find("error    directory"), std::string::npos) << end;
+  end = run({"doctor", "--dir", (root_ / "no" / "where").string()});
+  EXPECT_EQ(end.code, 10) << end;
+  EXPECT_NE(end.out.find("error    space"), std::string::npos) << end;
+}
+
+TEST_F(Doctor, FactsThatAreNoneAreWrongUsage) {
+  write_all(files_ / "bad", "{\"kernel_release\": 7}");
+  EXPECT_EQ(run({"doctor", "--facts", files_ / "bad"}).code, 2);
+  write_all(files_ / "bad", "no json");
+  EXPECT_EQ(run({"doctor", "--facts", files_ / "bad"}).code, 2);
+  EXPECT_EQ(run({"doctor", "--facts", files_ / "missing"}).code, 2);
+}
+
+}  // namespace
+}  // namespace sluice::test
