@@ -50,6 +50,17 @@ void add_stream_options(CLI::App& app, stream_options& options) {
           std::map<std::string, ring_kind>{{"spsc", ring_kind::spsc}, {"mpmc", ring_kind::mpmc}}))
       ->needs(create)
       ->type_name("KIND");
+  app.add_option("--mode", options.mode,
+                 "Who may attach, whatever the umask: 600 (default), or 660 for a group; with --create")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const bool is_mode = (text.size() == 3 || (text.size() == 4 && text[0] == '0')) &&
+                                 text.find_first_not_of("0246") == std::string::npos && text[text.size() - 3] == '6';
+            return is_mode ? std::string() : "three octal digits, none of them odd, 6 for the owner: " + text;
+          },
+          "OCTAL"))
+      ->needs(create)
+      ->type_name("OCTAL");
   app.add_flag("-p,--persistent", options.persistent,
                "The name stays when all have left; with --create. Else it goes with the last one")
       ->needs(create);
@@ -69,7 +80,8 @@ stream open_stream(const session& common, const stream_options& options) {
     }
     const ring_request request{record_identity(wanted_bytes), {options.ring, options.capacity_slots}};
     const auto life = options.persistent ? lifetime::persistent : lifetime::ephemeral;
-    return located.where.create_or_attach(located.name, plan_segment(request), {life});
+    return located.where.create_or_attach(located.name, plan_segment(request),
+                                          {life, static_cast<std::uint32_t>(std::stoul(options.mode, nullptr, 8))});
   }();
   const auto& header = attached.memory().header();
   const auto& ring = header.rings[0];

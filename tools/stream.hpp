@@ -23,6 +23,7 @@ struct stream_options {
   bool create = false;
   bool persistent = false;
   ring_kind ring = ring_kind::spsc;
+  std::string mode = "600";
   std::uint64_t message_bytes = 64 << 10;
   std::uint64_t capacity_slots = 64;
   std::uint64_t count = 0;  // 0: all

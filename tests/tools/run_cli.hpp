@@ -58,7 +58,9 @@ struct streams {
   std::string out;
   bool in_is_pipe = false;
   bool out_is_pipe = false;
-  bool as_nobody = false;  // when the test itself is root
+  bool as_nobody = false;           // when the test itself is root
+  unsigned group = 65534;           // of that nobody
+  std::vector<std::string> before;  // a program that runs it, such as unshare(1) with its options
 };
 
 /// A running `sluice`; killed and reaped when it goes.
@@ -83,7 +85,8 @@ class cli_process {
     EXPECT_GE(in[0], 0);
     EXPECT_GE(out[1], 0);
     EXPECT_GE(program, 0) << SLUICE_PROGRAM_DIR "/sluice";
-    std::vector<std::string> words{"sluice"};
+    auto words = how.before;
+    words.push_back(how.before.empty() ? "sluice" : "/proc/self/fd/" + std::to_string(program));
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
@@ -96,8 +99,9 @@ class cli_process {
       ::dup2(err, 2);
       constexpr unsigned nobody = 65534;
       if (how.as_nobody && ::geteuid() == 0 &&
-          (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0))
+          (::setgroups(0, nullptr) != 0 || ::setgid(how.group) != 0 || ::setuid(nobody) != 0))
         ::_exit(126);
+      if (!how.before.empty()) ::execvp(argv[0], argv.data());
       ::fexecve(program, argv.data(), environ);
       ::_exit(127);
     }
