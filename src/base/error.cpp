@@ -25,6 +25,16 @@ errc reason_of(int errno_value) noexcept {
   }
 }
 
+/// What to do, where the kernel's words alone do not say it.
+const char* advice_for(int errno_value) noexcept {
+  switch (errno_value) {
+    case EMFILE: return "; close some, or raise ulimit -n";
+    case ENFILE: return "; the whole machine has none left: sysctl fs.file-max";
+    case ETXTBSY: return "; it is a program that runs, and no segment";
+    default: return "";
+  }
+}
+
 }  // namespace
 
 const char* to_string(errc code) noexcept {
@@ -64,7 +74,8 @@ error::error(errc code, const std::string& text)
     : std::system_error(make_error_code(code)), reason_(code), text_(text) {}
 
 error error::from_errno(int errno_value, const std::string& tried) {
-  return {reason_of(errno_value), tried + ": " + std::generic_category().message(errno_value)};
+  return {reason_of(errno_value),
+          tried + ": " + std::generic_category().message(errno_value) + advice_for(errno_value)};
 }
 
 }  // namespace sluice
