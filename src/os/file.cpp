@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 
 #include "sluice/base/error.hpp"
@@ -44,6 +47,27 @@ const int working_directory = AT_FDCWD;
 std::uint32_t effective_uid() noexcept { return ::geteuid(); }
 
 std::uint64_t kernel_page_bytes() noexcept { return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)); }
+
+std::uint64_t page_bytes_of(int file) noexcept {
+  constexpr auto hugetlbfs = 0x958458f6;  // linux/magic.h
+  struct statfs s {};
+  return ::fstatfs(file, &s) == 0 && s.f_type == hugetlbfs ? static_cast<std::uint64_t>(s.f_bsize)
+                                                           : kernel_page_bytes();
+}
+
+std::uint64_t huge_page_bytes() {
+  std::ifstream facts("/proc/meminfo");
+  for (std::string line; std::getline(facts, line);)
+    if (line.starts_with("Hugepagesize:")) return std::strtoull(line.c_str() + 13, nullptr, 10) * 1024;
+  return 0;
+}
+
+fd duplicate(int file, bool survives_exec, const std::string& what) {
+  const int copy = ::fcntl(file, survives_exec ? F_DUPFD : F_DUPFD_CLOEXEC, 3);
+  if (copy >= 0) return fd(copy);
+  if (errno == EBADF) throw error(errc::bad_argument, what + ": descriptor " + std::to_string(file) + " is not open");
+  throw error::from_errno(errno, what + ": duplicate descriptor " + std::to_string(file));
+}
 
 file_facts facts_of(int file, const std::string& path) {
   struct stat s {};
@@ -126,6 +150,14 @@ void allocate(int file, std::uint64_t bytes, const std::string& path) {
                 what + ": no space left; make room there, or choose a smaller capacity or another directory");
   if (errno == EFBIG || errno == EDQUOT)
     throw error(errc::no_space, what + ": above the limit for files or the quota there");
+  throw error::from_errno(errno, what);
+}
+
+void set_length(int file, std::uint64_t bytes, const std::string& path) {
+  const auto what = "set " + path + " to " + std::to_string(bytes) + " bytes";
+  if (bytes > static_cast<std::uint64_t>(INT64_MAX)) throw error(errc::bad_argument, what + ": too large");
+  if (retried([&] { return ::ftruncate(file, static_cast<off_t>(bytes)); }) == 0) return;
+  if (errno == EFBIG) throw error(errc::no_space, what + ": above the limit for files; see ulimit -f");
   throw error::from_errno(errno, what);
 }
 

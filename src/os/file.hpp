@@ -46,6 +46,12 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 [[nodiscard]] std::optional<fd> open_directory(const std::string& path);
 /// O_NOFOLLOW | O_CLOEXEC; empty when there is no such name.
 [[nodiscard]] std::optional<fd> open_in(int directory, const std::string& name, bool writable, const std::string& path);
+/// What mappings of this file are counted in: the kernel's page, or the huge page of hugetlbfs.
+[[nodiscard]] std::uint64_t page_bytes_of(int file) noexcept;
+/// The kernel's own size of huge pages, as /proc/meminfo says; 0 where it has none.
+[[nodiscard]] std::uint64_t huge_page_bytes();
+/// Another descriptor for the same description. @throws error bad_argument: not open.
+[[nodiscard]] fd duplicate(int file, bool survives_exec, const std::string& what);
 /// A fresh open file description of the same file, through /proc/self/fd.
 [[nodiscard]] fd reopen(int file, bool writable);
 
@@ -55,6 +61,8 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 [[nodiscard]] fd create_in(int directory, const std::string& name, std::uint32_t mode, const std::string& path);
 /// Takes the space now: no space is an error here and never a signal later.
 void allocate(int file, std::uint64_t bytes, const std::string& path);
+/// Sets the length alone: space is found when a page is touched first, or not (SIGBUS).
+void set_length(int file, std::uint64_t bytes, const std::string& path);
 
 /// Gives an unnamed file its name; false when the name is taken.
 [[nodiscard]] bool link_unnamed(int file, int directory, const std::string& name, const std::string& path);

@@ -1,0 +1,31 @@
+#include "os/memfd.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include "sluice/base/error.hpp"
+
+namespace sluice::os {
+
+fd create_memfd(const std::string& name, bool huge) {
+  constexpr unsigned no_exec_seal = 8;  // MFD_NOEXEC_SEAL, from Linux 6.3 on
+  const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (huge ? MFD_HUGETLB : 0U);
+  int file = ::memfd_create(name.c_str(), flags | no_exec_seal);
+  if (file < 0 && errno == EINVAL) file = ::memfd_create(name.c_str(), flags);
+  if (file < 0) throw error::from_errno(errno, "create a memfd" + std::string(huge ? " of huge pages" : ""));
+  return fd(file);
+}
+
+void seal_length(int memfd, const std::string& what) {
+  if (::fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    throw error::from_errno(errno, "seal the length of " + what);
+}
+
+bool cannot_shrink(int file) noexcept {
+  const int seals = ::fcntl(file, F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
+}  // namespace sluice::os

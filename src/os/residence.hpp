@@ -1,0 +1,23 @@
+#pragma once
+
+// Whether mapped pages are in memory, and stay there: madvise(2), mlock(2).
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace sluice::os {
+
+/// MADV_POPULATE_WRITE or _READ: every page is there afterwards, and what cannot be is an errno here (EFAULT: the file is
+/// shorter, or its filesystem full) instead of a SIGBUS later. The bytes are not changed. 0: done.
+[[nodiscard]] int populate(std::span<std::byte> bytes, bool for_writing) noexcept;
+
+/// mlock(2): pages stay in memory until they are unmapped. 0, or an errno.
+[[nodiscard]] int lock_in_memory(std::span<std::byte> bytes) noexcept;
+/// RLIMIT_MEMLOCK of this process; all ones: no limit.
+[[nodiscard]] std::uint64_t lock_limit_bytes() noexcept;
+
+/// MADV_HUGEPAGE, which the kernel may follow or not.
+void advise_huge(std::span<std::byte> bytes) noexcept;
+
+}  // namespace sluice::os

@@ -1,0 +1,96 @@
+// The guard by itself: ranges, marks, forks.
+
+#include "os/fault_guard.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "support/child_process.hpp"
+#include "support/proc_maps.hpp"
+#include "support/watchdog.hpp"
+
+namespace sluice::os {
+namespace {
+
+using test::child_process;
+
+/// Three pages of a file that is gone.
+struct FaultGuard : ::testing::Test {
+  test::watchdog dog;
+  std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::span<std::byte> broken = map();
+
+  ~FaultGuard() override { ::munmap(broken.data(), broken.size()); }
+  [[nodiscard]] std::span<std::byte> map() const {
+    const int file = ::memfd_create("broken", MFD_CLOEXEC);
+    auto* const at = static_cast<std::byte*>(::mmap(nullptr, 3 * page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+    ::close(file);
+    return {at, 3 * page};
+  }
+  [[nodiscard]] int touch(std::size_t at) const {
+    return std::to_integer<int>(*static_cast<volatile std::byte*>(&broken[at]));
+  }
+};
+
+TEST_F(FaultGuard, AFaultLosesTheRangeAndTheAccessGoesOn) {
+  const guarded_range guard(broken, true);
+  guard.mark().store(7);
+  EXPECT_FALSE(guard.is_lost());
+  EXPECT_EQ(touch(page + 1), 0);
+  EXPECT_TRUE(guard.is_lost());
+  EXPECT_EQ(guard.mark().load(), 0U);
+  broken[0] = std::byte{3};
+  EXPECT_EQ(touch(0), 3);
+}
+
+TEST_F(FaultGuard, CatchesItsOwnAddressesAlone) {
+  const auto beside = map();
+  const guarded_range guard(broken, true);
+  EXPECT_FALSE(catch_fault(nullptr));
+  EXPECT_FALSE(catch_fault(&page));
+  EXPECT_FALSE(catch_fault(beside.data()));
+  EXPECT_FALSE(catch_fault(broken.data() + broken.size()));
+  EXPECT_FALSE(guard.is_lost());
+  EXPECT_TRUE(catch_fault(broken.data() + broken.size() - 1));
+  EXPECT_TRUE(guard.is_lost());
+  ::munmap(beside.data(), beside.size());
+}
+
+TEST_F(FaultGuard, LetsGoOfTheRangeWhenItGoes) {
+  { const guarded_range guard(broken, true); }
+  EXPECT_FALSE(catch_fault(broken.data()));
+  auto child = child_process::fork([&] { return touch(0); });
+  EXPECT_EQ(child.wait().signal, SIGBUS);
+}
+
+TEST_F(FaultGuard, ARangeThatComesToAPlaceThatWasLostBeforeIsNotLost) {
+  {
+    const guarded_range guard(broken, true);
+    (void)touch(0);
+  }
+  const guarded_range next(broken, true);
+  EXPECT_FALSE(next.is_lost());
+}
+
+TEST_F(FaultGuard, TheMarkIsZeroInAForkedChildAndStaysInTheParent) {
+  const guarded_range guard(broken, true);
+  guard.mark().store(7);
+  auto child = child_process::fork([&] { return guard.mark().load() == 0 && !guard.is_lost() ? 0 : 1; });
+  EXPECT_TRUE(child.wait().is_success());
+  EXPECT_EQ(guard.mark().load(), 7U);
+}
+
+TEST_F(FaultGuard, IsLostWithoutAFaultWhenItIsToldSo) {
+  guarded_range guard(broken, true);
+  guard.lose();
+  EXPECT_TRUE(guard.is_lost());
+  EXPECT_NE(test::mapping_at(broken.data()).find("rw-p"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sluice::os
