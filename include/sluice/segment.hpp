@@ -2,7 +2,12 @@
 
 // Umbrella of the segment room: memory that processes share.
 
+#include "sluice/segment/adopted_segment.hpp"
 #include "sluice/segment/anonymous_segment.hpp"
+#include "sluice/segment/fault_guard.hpp"
 #include "sluice/segment/file_segment.hpp"
+#include "sluice/segment/hand_over.hpp"
+#include "sluice/segment/memfd_segment.hpp"
+#include "sluice/segment/memory_options.hpp"
 #include "sluice/segment/segment.hpp"
 #include "sluice/segment/zero_segment.hpp"

@@ -11,6 +11,7 @@ const char* to_string(segment_kind kind) noexcept {
     case segment_kind::anonymous: return "anonymous";
     case segment_kind::zero: return "zero";
     case segment_kind::memfd: return "memfd";
+    case segment_kind::adopted: return "adopted";
   }
   return "unknown";
 }

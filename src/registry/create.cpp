@@ -1,13 +1,14 @@
 // Building a segment whole before anybody can see it, and finding one that is there.
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "os/clock.hpp"
 #include "os/process.hpp"
 #include "registry/attachment.hpp"
 #include "registry/directory.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/registry/registry.hpp"
 
@@ -62,15 +63,42 @@ fresh_file begin_file(int directory, const std::string& directory_path, const st
   throw error(errc::in_use, what + ": what is begun in " + directory_path + " is swept away at once");
 }
 
+/// Who takes part writes, and holds locks through descriptions of its own.
+void require_participant(const segment& memory, const std::string& what) {
+  if (!memory.placement().is_writable || !memory.placement().is_shared)
+    throw error(errc::bad_argument,
+                what + ": it is mapped as a read-only or private view; to look on, use an observer");
+  if (memory.has_file()) (void)os::reopen(memory.file().descriptor, true);
+}
+
 }  // namespace
 
 attached_segment format_unnamed(segment memory, const segment_plan& plan) {
   if (memory.bytes().size() < plan.mapped_bytes)
     throw error(errc::bad_argument, "format a segment of " + std::to_string(memory.bytes().size()) +
                                         " bytes: the plan needs " + std::to_string(plan.mapped_bytes));
+  require_participant(memory, "format a segment");
+  const auto room = memory.bytes().first(plan.mapped_bytes);
+  if (memory.kind() == segment_kind::adopted &&
+      std::any_of(room.begin(), room.end(), [](std::byte b) { return b != std::byte{0}; }))
+    throw error(errc::bad_argument, "format a segment in " + memory.file().path +
+                                        ": its bytes are not zero, so they may be somebody's; clear them first");
   format_segment(memory.bytes(), plan, origin_here(memory.kind(), lifetime::ephemeral));
   memory.trust(memory.header());
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
+  return attached_segment::unnamed(std::move(memory), std::move(what));
+}
+
+attached_segment attach_unnamed(segment memory) {
+  auto what = std::string("the ") + to_string(memory.kind()) + " segment";
+  require_participant(memory, "attach " + what);
+  // Checked in a copy: nobody can change it between the check and its use.
+  alignas(segment_header) std::byte copy[sizeof(segment_header)];
+  const auto length = std::min(sizeof copy, memory.bytes().size());
+  std::memcpy(copy, memory.bytes().data(), length);
+  validate_segment(std::span(copy).first(length), memory.bytes().size(), "attach " + what);
+  memory.trust(*reinterpret_cast<const segment_header*>(copy));
+  memory.require_whole(what);
   return attached_segment::unnamed(std::move(memory), std::move(what));
 }
 
@@ -98,14 +126,13 @@ attached_segment registry::create(const segment_name& name, const segment_plan& 
   auto& opened = fresh.opened;
   const auto& temporary = fresh.temporary;
   try {
-    const auto bytes = round_up(plan.mapped_bytes, os::kernel_page_bytes());
-    os::allocate(opened.file.get(), bytes, path);
+    const auto bytes = make_room(opened.file.get(), plan.mapped_bytes, path, how.memory);
     auto attached = std::make_shared<attached_segment::impl>();
     attached->what = quoted(name);
     attached->directory = directory_;
     attached->name = name.str();
     attached->facts = opened.facts;
-    attached->memory = map_file(std::move(opened.file), bytes, path);
+    attached->memory = map_file(std::move(opened.file), {segment_kind::file, bytes, 0, path}, how.memory);
     format_segment(attached->memory.bytes(), plan, origin_here(segment_kind::file, how.lifetime));
     attached->memory.trust(attached->memory.header());
     const bool is_ours = temporary.empty()
@@ -121,7 +148,10 @@ attached_segment registry::create(const segment_name& name, const segment_plan& 
   }
 }
 
-attached_segment registry::attach(const segment_name& name) const {
+attached_segment registry::attach(const segment_name& name, const memory_options& how) const {
+  if (how.access != view::shared)
+    throw error(errc::bad_argument,
+                "attach " + quoted(name) + ": who takes part reads and writes; to look on, use an observer");
   const auto what = "attach " + quoted(name);
   const auto path = directory_ + "/" + name.str();
   const auto not_found = [&] {
@@ -146,7 +176,7 @@ attached_segment registry::attach(const segment_name& name) const {
     header.resize(os::read_at(opened->file.get(), 0, header, path));
     validate_segment(header, length, what);
     const auto& checked = *reinterpret_cast<const segment_header*>(header.data());
-    attached->memory = map_file(std::move(opened->file), checked.mapped_bytes, path);
+    attached->memory = map_file(std::move(opened->file), {segment_kind::file, checked.mapped_bytes, 0, path}, how);
     attached->memory.trust(checked);
     attached->presence = std::move(presence);
     return attached_segment(std::move(attached));
@@ -158,7 +188,7 @@ attached_segment registry::create_or_attach(const segment_name& name, const segm
                                             const naming& how) const {
   for (int i = 0; i < most_tries; ++i) {
     try {
-      return attach(name);
+      return attach(name, how.memory);
     } catch (const error& problem) {
       if (problem.reason() != errc::not_found) throw;
     }

@@ -14,8 +14,12 @@ namespace {
 void note_gate_holder(const detail::opened_file& opened, const segment_info& info) {
   if (info.state == segment_state::broken) return;
   const auto self = os::self();
-  os::write_at(opened.file.get(), offsetof(segment_header, gate_holder), std::as_bytes(std::span(&self, 1)),
-               opened.path);
+  try {
+    os::write_at(opened.file.get(), offsetof(segment_header, gate_holder), std::as_bytes(std::span(&self, 1)),
+                 opened.path);
+  } catch (const error&) {
+    // A hint; hugetlbfs has no write(2).
+  }
 }
 
 std::string who_uses(const segment_info& info) {

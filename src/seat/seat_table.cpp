@@ -83,6 +83,10 @@ struct seat_table::impl final : seat_keeper {
     return i < ring.producer_seats ? role::producer : role::consumer;
   }
 
+  [[nodiscard]] std::uint64_t lock_of(std::uint32_t i) const noexcept {
+    return lock_shift(memory.file().offset_bytes) + seat_lock_offset(ring_index, i);
+  }
+
   [[nodiscard]] liveness process_of(std::uint32_t i) const noexcept {
     const auto& record = ring.seats[i];
     if (record.pid_namespace.load(std::memory_order_relaxed) != pid_namespace)
@@ -101,7 +105,7 @@ struct seat_table::impl final : seat_keeper {
   [[nodiscard]] bool owner_is_gone(std::uint32_t i) const noexcept {
     if (!memory.has_file()) return process_of(i) == liveness::dead;
     try {
-      return !os::byte_lock::is_held(memory.file().descriptor, seat_lock_offset(ring_index, i), 1);
+      return !os::byte_lock::is_held(memory.file().descriptor, lock_of(i), 1);
     } catch (const error&) {
       return false;
     }
@@ -124,8 +128,7 @@ struct seat_table::impl final : seat_keeper {
   [[nodiscard]] std::optional<seat_lock> lock_seat(std::uint32_t i) noexcept {
     try {
       if (memory.has_file()) {
-        auto byte = os::byte_lock::try_lock(memory.file().descriptor, seat_lock_offset(ring_index, i),
-                                            os::lock_mode::exclusive);
+        auto byte = os::byte_lock::try_lock(memory.file().descriptor, lock_of(i), os::lock_mode::exclusive);
         if (!byte) return std::nullopt;
         return seat_lock{std::move(byte), nullptr};
       }

@@ -4,11 +4,34 @@
 #include <string>
 
 #include "os/fd.hpp"
+#include "os/mapping.hpp"
+#include "sluice/segment/memory_options.hpp"
 #include "sluice/segment/segment.hpp"
 
 namespace sluice {
 
-/// Maps `bytes` of an open file, read and write, and keeps the descriptor for locks. `path` is for errors.
-[[nodiscard]] segment map_file(os::fd file, std::uint64_t bytes, const std::string& path);
+/// What of a file is mapped.
+struct file_part {
+  segment_kind kind = segment_kind::file;
+  std::uint64_t bytes = 0;
+  std::uint64_t offset_bytes = 0;
+  std::string path;  // for errors
+};
+
+/// Maps a part of an open file and keeps the descriptor for locks, where it is of a kind that can be locked.
+[[nodiscard]] segment map_file(os::fd file, const file_part& part, const memory_options& how = {});
+
+/// Takes `bytes` for a new file as `how` says; how many there are then, in whole pages of the file.
+[[nodiscard]] std::uint64_t make_room(int file, std::uint64_t bytes, const std::string& path,
+                                      const memory_options& how);
+
+/// For memory without a file: what is left to do once it is mapped.
+[[nodiscard]] segment place_memory(segment_kind kind, os::mapping mapped, const memory_options& how, std::uint64_t page,
+                                   const std::string& what);
+
+[[nodiscard]] os::map_wishes wishes_for(const memory_options& how) noexcept;
+
+/// A new segment is for writing. @throws error bad_argument.
+void require_shared(const memory_options& how, const std::string& what);
 
 }  // namespace sluice

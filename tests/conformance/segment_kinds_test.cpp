@@ -1,8 +1,10 @@
 // One line for each kind of segment.
 
 #include <string>
+#include <utility>
 
 #include "conformance/segment_suite.hpp"
+#include "sluice/base/bytes.hpp"
 #include "sluice/segment.hpp"
 #include "support/temp_registry.hpp"
 
@@ -26,7 +28,24 @@ struct zero_maker {
   static segment make(std::uint64_t bytes) { return zero_segment::create(bytes); }
 };
 
-using segment_kinds = ::testing::Types<file_maker, anonymous_maker, zero_maker>;
+struct memfd_maker {
+  static constexpr auto kind = segment_kind::memfd;
+  static segment make(std::uint64_t bytes) { return memfd_segment::create(bytes); }
+};
+
+/// Regions of one large file, one behind the other.
+struct adopted_maker {
+  static constexpr auto kind = segment_kind::adopted;
+  segment make(std::uint64_t bytes) {
+    const auto at = std::exchange(end, round_up(end + bytes, page));
+    return adopted_segment::map(large.file().descriptor, bytes, at);
+  }
+  std::uint64_t page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  segment large = memfd_segment::create(64 * page);
+  std::uint64_t end = page;
+};
+
+using segment_kinds = ::testing::Types<file_maker, anonymous_maker, zero_maker, memfd_maker, adopted_maker>;
 
 struct kind_name {
   template <class Maker>

@@ -33,6 +33,12 @@ class attached_segment {
 };
 
 /// Writes the header of `plan` into fresh zeroed memory and attaches to it: a segment without a name.
+/// @throws error bad_argument: too short, or not zero where the segment is to be: somebody else's bytes.
 [[nodiscard]] attached_segment format_unnamed(segment memory, const segment_plan& plan);
+
+/// Attaches to memory that somebody else has formatted: what was inherited, handed over or adopted.
+/// @throws error  all of validate_segment(); no_permission: its file may not be opened anew here, and so nobody could be
+///                told to be alive; bad_argument: a read-only or private view.
+[[nodiscard]] attached_segment attach_unnamed(segment memory);
 
 }  // namespace sluice

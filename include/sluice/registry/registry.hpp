@@ -23,13 +23,15 @@
 #include "sluice/registry/attached_segment.hpp"
 #include "sluice/registry/segment_info.hpp"
 #include "sluice/registry/segment_name.hpp"
+#include "sluice/segment/memory_options.hpp"
 
 namespace sluice {
 
 /// How a new segment's name and file are to be.
 struct naming {
   sluice::lifetime lifetime = sluice::lifetime::persistent;
-  std::uint32_t mode = 0600;  ///< permissions of the file, whatever the umask
+  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask
+  memory_options memory = {};  ///< how this process maps it
 };
 
 /// What became of one name that sweep found.
@@ -65,7 +67,7 @@ class registry {
 
   /// Attaches to an existing one, after every immutable byte was checked.
   /// @throws error not_found; in_use (a stopped process holds the gate); and all of validate_segment().
-  attached_segment attach(const segment_name& name) const;
+  attached_segment attach(const segment_name& name, const memory_options& how = {}) const;
 
   /// Whichever of the two is possible; of racing creators one wins and the others attach. An existing segment keeps its
   /// own sizes and lifetime.

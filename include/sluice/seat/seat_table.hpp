@@ -114,6 +114,10 @@ class seat_table {
 /// Offsets, beyond any file, of the bytes that are locked. docs/format.md, table 6.
 inline constexpr std::uint64_t gate_lock_offset = std::uint64_t{1} << 62;
 inline constexpr std::uint64_t presence_lock_offset = gate_lock_offset + 1;
+/// Where a segment begins within a larger file, all of them lie this much further: each page has bytes of its own.
+[[nodiscard]] constexpr std::uint64_t lock_shift(std::uint64_t segment_offset_bytes) noexcept {
+  return segment_offset_bytes / page_bytes * 0x40000;
+}
 [[nodiscard]] constexpr std::uint64_t seat_lock_offset(std::uint32_t ring_index, std::uint32_t seat_index) noexcept {
   return gate_lock_offset + 0x10000 + std::uint64_t{ring_index} * 0x10000 + seat_index;
 }

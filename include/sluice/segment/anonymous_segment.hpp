@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "sluice/segment/memory_options.hpp"
 #include "sluice/segment/segment.hpp"
 
 namespace sluice {
@@ -12,7 +13,7 @@ struct anonymous_segment {
   static constexpr segment_kind kind = segment_kind::anonymous;
 
   /// @throws error no_space: not that much memory. Source: mmap(2).
-  static segment create(std::uint64_t bytes);
+  static segment create(std::uint64_t bytes, const memory_options& how = {});
 };
 
 }  // namespace sluice

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "sluice/segment/memory_options.hpp"
 #include "sluice/segment/segment.hpp"
 
 namespace sluice {
@@ -11,14 +12,15 @@ namespace sluice {
 struct file_segment {
   static constexpr segment_kind kind = segment_kind::file;
 
-  /// Makes `path` (which must not exist) with `mode` and takes all of its space now.
+  /// Makes `path` (which must not exist) with `mode` and takes all of its space now, unless no_reserve.
   /// @throws error already_exists; no_space; no_permission; not_found (no such directory).
   /// Blocks: no longer than the filesystem. Source: open(2), fallocate(2), mmap(2).
-  static segment create(const std::string& path, std::uint64_t bytes, std::uint32_t mode = 0600);
+  static segment create(const std::string& path, std::uint64_t bytes, std::uint32_t mode = 0600,
+                        const memory_options& how = {});
 
-  /// Maps the whole of an existing file, read and write.
+  /// Maps the whole of an existing file, read and write unless `how` says otherwise.
   /// @throws error not_found; no_permission; not_a_segment (a directory, a device, a symbolic link); half_made (empty).
-  static segment attach(const std::string& path);
+  static segment attach(const std::string& path, const memory_options& how = {});
 };
 
 }  // namespace sluice

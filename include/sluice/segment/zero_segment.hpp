@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "sluice/segment/memory_options.hpp"
 #include "sluice/segment/segment.hpp"
 
 namespace sluice {
@@ -11,7 +12,7 @@ struct zero_segment {
   static constexpr segment_kind kind = segment_kind::zero;
 
   /// @throws error no_space; not_found or no_permission when there is no /dev/zero (a bare chroot). Source: zero(4).
-  static segment create(std::uint64_t bytes);
+  static segment create(std::uint64_t bytes, const memory_options& how = {});
 };
 
 }  // namespace sluice

@@ -1,0 +1,149 @@
+#include "segment/map_file.hpp"
+
+#include <boost/interprocess/exceptions.hpp>
+#include <boost/interprocess/mapped_region.hpp>
+#include <cerrno>
+#include <functional>
+#include <optional>
+
+#include "os/fault_guard.hpp"
+#include "os/file.hpp"
+#include "os/memfd.hpp"
+#include "os/residence.hpp"
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+namespace {
+
+namespace bip = boost::interprocess;
+
+/// What mapped_region maps from: a descriptor that it does not own.
+struct borrowed_descriptor {
+  int descriptor;
+  [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const { return {descriptor, false}; }
+};
+
+struct file_holder {
+  os::fd file;
+  bip::mapped_region region;
+  std::optional<os::guarded_range> guard;  // goes before the region does
+};
+
+bip::mode_t mode_of(view access) noexcept {
+  switch (access) {
+    case view::read_only: return bip::read_only;
+    case view::private_copy: return bip::copy_on_write;
+    case view::shared: break;
+  }
+  return bip::read_write;
+}
+
+void require_huge_if_asked(const memory_options& how, std::uint64_t page, const std::string& what) {
+  if (how.huge == huge_pages::require && page == os::kernel_page_bytes())
+    throw error(errc::bad_argument, "map " + what +
+                                        " in huge pages: it is not on hugetlbfs; use a directory on a mounted "
+                                        "hugetlbfs, or a memfd or anonymous segment");
+}
+
+/// Prefaults and locks as asked, and notes it. `missing_page`: what EFAULT means here.
+void settle(std::span<std::byte> bytes, const memory_options& how, segment_placement& placement,
+            const std::string& what, const std::function<error()>& missing_page) {
+  if (how.huge == huge_pages::prefer && placement.page_bytes == os::kernel_page_bytes()) os::advise_huge(bytes);
+  if (how.prefault) {
+    const auto tried = "prefault " + std::to_string(bytes.size()) + " bytes of " + what;
+    const int problem = os::populate(bytes, how.access == view::shared);
+    if (problem == EFAULT) throw missing_page();
+    if (problem == EINVAL)
+      throw error(errc::bad_argument, tried + ": this kernel cannot (Linux 5.14 can); do without prefault");
+    if (problem != 0) throw error::from_errno(problem, tried);
+    placement.is_prefaulted = true;
+  }
+  if (how.lock_in_memory) {
+    const auto tried = "lock " + std::to_string(bytes.size()) + " bytes of " + what + " in memory";
+    const int problem = os::lock_in_memory(bytes);
+    const auto limit = os::lock_limit_bytes();
+    if (problem == EPERM || problem == EAGAIN || (problem == ENOMEM && limit != ~std::uint64_t{0}))
+      throw error(errc::no_space, tried + ": above RLIMIT_MEMLOCK, which is " + std::to_string(limit) +
+                                      " bytes for all that this process locks; raise it (ulimit -l, LimitMEMLOCK= of "
+                                      "the unit), or choose a smaller capacity");
+    if (problem != 0) throw error::from_errno(problem, tried);
+    placement.is_locked = true;
+  }
+}
+
+}  // namespace
+
+os::map_wishes wishes_for(const memory_options& how) noexcept { return {how.no_reserve, false, how.address}; }
+
+void require_shared(const memory_options& how, const std::string& what) {
+  if (how.access != view::shared)
+    throw error(errc::bad_argument,
+                what + ": a new segment is for reading and writing; ask for a view when you attach");
+}
+
+std::uint64_t make_room(int file, std::uint64_t bytes, const std::string& path, const memory_options& how) {
+  require_shared(how, "create " + path);
+  const auto page = os::page_bytes_of(file);
+  require_huge_if_asked(how, page, path);
+  const auto whole = round_up(bytes, page);
+  if (how.no_reserve)
+    os::set_length(file, whole, path);
+  else
+    os::allocate(file, whole, path);
+  return whole;
+}
+
+segment map_file(os::fd file, const file_part& part, const memory_options& how) {
+  const auto facts = os::facts_of(file.get(), part.path);
+  segment_placement placement;
+  placement.page_bytes = os::page_bytes_of(file.get());
+  placement.is_writable = how.access != view::read_only;
+  placement.is_shared = how.access != view::private_copy;
+  require_huge_if_asked(how, placement.page_bytes, part.path);
+  const auto bytes = round_up(part.bytes, placement.page_bytes);
+  const auto wishes = wishes_for(how);
+  const int flags = os::flags_for(wishes);
+  auto holder = std::make_shared<file_holder>();
+  try {
+    holder->region = bip::mapped_region(borrowed_descriptor{file.get()}, mode_of(how.access),
+                                        static_cast<bip::offset_t>(part.offset_bytes), bytes, how.address,
+                                        flags != 0 ? flags : bip::default_map_options);
+  } catch (const bip::interprocess_exception& problem) {
+    const int number = problem.get_error_code() == bip::busy_error ? EEXIST : problem.get_native_error();
+    throw os::map_error(number, bytes, part.path, wishes);
+  }
+  const std::span all(static_cast<std::byte*>(holder->region.get_address()), bytes);
+  if (how.guard && facts.is_regular && !os::cannot_shrink(file.get())) {
+    holder->guard.emplace(all, placement.is_writable);
+    placement.is_guarded = true;
+  }
+  settle(all, how, placement, part.path, [&] {
+    const auto now = os::facts_of(file.get(), part.path).length_bytes;
+    const auto needed = part.offset_bytes + part.bytes;
+    if (facts.is_regular && now < needed)
+      return error(errc::truncated, "prefault " + part.path + ": it has " + std::to_string(now) + " bytes and not " +
+                                        std::to_string(needed) + ": cut short; remove it and create it anew");
+    return error(errc::no_space, "prefault " + std::to_string(bytes) + " bytes of " + part.path +
+                                     ": no space left; make room there, or choose a smaller capacity");
+  });
+  auto* const guard = holder->guard ? &*holder->guard : nullptr;
+  if (facts.is_regular) holder->file = std::move(file);  // locks on a device would be everybody's
+  const segment_file behind{holder->file.get(), part.path, part.offset_bytes, part.bytes, facts.device, facts.inode};
+  return {part.kind, all, std::move(holder), behind, placement, guard};
+}
+
+segment place_memory(segment_kind kind, os::mapping mapped, const memory_options& how, std::uint64_t page,
+                     const std::string& what) {
+  auto holder = std::make_shared<os::mapping>(std::move(mapped));
+  segment_placement placement;
+  placement.page_bytes = page;
+  const auto all = holder->bytes();
+  settle(all, how, placement, what, [&] {
+    return error(errc::no_space, "prefault " + std::to_string(all.size()) + " bytes of " + what +
+                                     ": not that much memory; ask for less");
+  });
+  return {kind, all, std::move(holder), {}, placement};
+}
+
+}  // namespace sluice

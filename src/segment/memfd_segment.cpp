@@ -1,0 +1,44 @@
+#include "sluice/segment/memfd_segment.hpp"
+
+#include "os/file.hpp"
+#include "os/memfd.hpp"
+#include "segment/map_file.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr const char* name = "memfd";
+
+segment make(std::uint64_t bytes, const memory_options& how, bool huge) {
+  auto file = os::create_memfd("sluice", huge);
+  const auto whole = make_room(file.get(), bytes, name, how);
+  os::seal_length(file.get(), name);
+  return map_file(std::move(file), {memfd_segment::kind, whole, 0, name}, how);
+}
+
+}  // namespace
+
+segment memfd_segment::create(std::uint64_t bytes, const memory_options& how) {
+  if (how.huge == huge_pages::none) return make(bytes, how, false);
+  try {
+    return make(bytes, how, true);
+  } catch (const error& problem) {
+    if (how.huge == huge_pages::prefer && problem.reason() != errc::bad_argument) return make(bytes, how, false);
+    if (problem.reason() != errc::no_space) throw;
+    throw error(errc::no_space, "create a memfd of " + std::to_string(bytes) +
+                                    " bytes in huge pages: not that many are free; reserve some (sysctl "
+                                    "vm.nr_hugepages), or let them be preferred, not required");
+  }
+}
+
+segment memfd_segment::attach(int descriptor, const memory_options& how) {
+  const auto what = "attach the segment of descriptor " + std::to_string(descriptor);
+  auto file = os::duplicate(descriptor, false, what);
+  const auto facts = os::facts_of(file.get(), name);
+  if (!facts.is_regular) throw error(errc::not_a_segment, what + ": it is no file; see adopted_segment for devices");
+  if (facts.length_bytes == 0) throw error(errc::half_made, what + ": it is empty; its maker has not sized it");
+  return map_file(std::move(file), {kind, facts.length_bytes, 0, "descriptor " + std::to_string(descriptor)}, how);
+}
+
+}  // namespace sluice
