@@ -9,6 +9,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/segment/memfd_segment.hpp"
 #include "sluice/segment/zero_segment.hpp"
 #include "support/temp_registry.hpp"
 
@@ -45,13 +46,21 @@ class named_place {
 };
 
 template <class Ring, class Segment>
+constexpr const char* unnamed_name() {
+  constexpr bool is_spsc = Ring::kind == ring_kind::spsc;
+  switch (Segment::kind) {
+    case segment_kind::zero: return is_spsc ? "SpscZero" : "MpmcZero";
+    case segment_kind::memfd: return is_spsc ? "SpscMemfd" : "MpmcMemfd";
+    default: return is_spsc ? "SpscAnonymous" : "MpmcAnonymous";
+  }
+}
+
+template <class Ring, class Segment>
 class unnamed_place {
  public:
   using ring = Ring;
   using link = channel<numbered, Ring>;
-  static constexpr const char* name = Ring::kind == ring_kind::spsc
-                                          ? (Segment::kind == segment_kind::zero ? "SpscZero" : "SpscAnonymous")
-                                          : (Segment::kind == segment_kind::zero ? "MpmcZero" : "MpmcAnonymous");
+  static constexpr const char* name = unnamed_name<Ring, Segment>();
   explicit unnamed_place(const channel_options& options = {.capacity_slots = 8})
       : link_(link::template create_unnamed<Segment>(options)) {}
   [[nodiscard]] const link& operator*() const { return link_; }
@@ -67,7 +76,9 @@ using channel_places = ::testing::Types<          //
     unnamed_place<spsc_ring, anonymous_segment>,  //
     unnamed_place<mpmc_ring, anonymous_segment>,  //
     unnamed_place<spsc_ring, zero_segment>,       //
-    unnamed_place<mpmc_ring, zero_segment>>;
+    unnamed_place<mpmc_ring, zero_segment>,       //
+    unnamed_place<spsc_ring, memfd_segment>,      //
+    unnamed_place<mpmc_ring, memfd_segment>>;
 
 struct place_names {
   template <class Place>

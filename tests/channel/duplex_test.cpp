@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/segment/zero_segment.hpp"
@@ -29,9 +30,7 @@ struct answer {
 template <class Ring, class Segment>
 struct duplex_in {
   using link = duplex<question, answer, Ring>;
-  static constexpr const char* name = Ring::kind == ring_kind::spsc
-                                          ? (Segment::kind == segment_kind::zero ? "SpscZero" : "SpscAnonymous")
-                                          : (Segment::kind == segment_kind::zero ? "MpmcZero" : "MpmcAnonymous");
+  static constexpr const char* name = unnamed_name<Ring, Segment>();
   static link create() { return link::template create<Segment>({.capacity_slots = 4}); }
 };
 
@@ -45,7 +44,9 @@ using duplex_cases = ::testing::Types<        //
     duplex_in<spsc_ring, anonymous_segment>,  //
     duplex_in<spsc_ring, zero_segment>,       //
     duplex_in<mpmc_ring, anonymous_segment>,  //
-    duplex_in<mpmc_ring, zero_segment>>;
+    duplex_in<mpmc_ring, zero_segment>,       //
+    duplex_in<spsc_ring, memfd_segment>,      //
+    duplex_in<mpmc_ring, memfd_segment>>;
 struct duplex_names {
   template <class Case>
   static std::string GetName(int) {

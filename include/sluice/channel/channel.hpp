@@ -9,6 +9,7 @@
 #include "sluice/registry/registry.hpp"
 #include "sluice/ring/spsc_ring.hpp"
 #include "sluice/segment/anonymous_segment.hpp"
+#include "sluice/segment/hand_over.hpp"
 
 namespace sluice {
 
@@ -27,15 +28,17 @@ class channel {
     return create(located.where, located.name, options);
   }
   static channel create(const registry& where, const segment_name& name, const channel_options& options = {}) {
-    return channel(where.create(name, plan(options), {options.lifetime, options.mode}));
+    return channel(where.create(name, plan(options), naming_of(options)));
   }
 
   /// Attaches to an existing one. @throws error not_found; wrong_type; wrong_kind; and all of registry::attach().
-  static channel attach(std::string_view name_or_path) {
+  static channel attach(std::string_view name_or_path, const memory_options& memory = {}) {
     const auto located = locate(name_or_path);
-    return attach(located.where, located.name);
+    return attach(located.where, located.name, memory);
   }
-  static channel attach(const registry& where, const segment_name& name) { return channel(where.attach(name)); }
+  static channel attach(const registry& where, const segment_name& name, const memory_options& memory = {}) {
+    return channel(where.attach(name, memory));
+  }
 
   /// Whichever is possible; an existing channel keeps its own capacity and lifetime.
   static channel create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {
@@ -44,14 +47,27 @@ class channel {
   }
   static channel create_or_attach(const registry& where, const segment_name& name,
                                   const channel_options& options = {}) {
-    return channel(where.create_or_attach(name, plan(options), {options.lifetime, options.mode}));
+    return channel(where.create_or_attach(name, plan(options), naming_of(options)));
   }
 
-  /// Makes a channel without a name in a segment of kind Segment, for this process and those it forks afterwards.
+  /// Makes a channel without a name in a segment of kind Segment, for this process and those it forks afterwards; in a
+  /// memfd_segment also for those it is handed over to.
   template <class Segment = anonymous_segment>
   static channel create_unnamed(const channel_options& options = {}) {
     const auto where = plan(options);
-    return channel(format_unnamed(Segment::create(where.mapped_bytes), where));
+    return channel(format_unnamed(Segment::create(where.mapped_bytes, options.memory), where));
+  }
+  /// The same in memory that is mapped already, such as an adopted_segment of zeroes.
+  static channel create_in(segment memory, const channel_options& options = {}) {
+    return channel(format_unnamed(std::move(memory), plan(options)));
+  }
+  /// Attaches to a channel that somebody else made in this memory. @throws error wrong_type; wrong_kind; attach_unnamed().
+  static channel attach_in(segment memory) { return channel(sluice::attach_unnamed(std::move(memory))); }
+
+  /// Sends the channel through a connected unix socket, for accept() at the other end. See hand_over.hpp.
+  void offer(int socket) const { sluice::offer(socket, memory()); }
+  static channel accept(int socket, const memory_options& memory = {}) {
+    return attach_in(sluice::accept(socket, memory));
   }
 
   /// Takes the producer's seat (spsc: the only one) for the calling process.
@@ -67,7 +83,8 @@ class channel {
   }
 
   [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return header().rings[ring_index_].capacity_slots; }
-  [[nodiscard]] const segment_header& header() const noexcept { return attached_.memory().header(); }
+  [[nodiscard]] const segment_header& header() const noexcept { return memory().header(); }
+  [[nodiscard]] const segment& memory() const noexcept { return attached_.memory(); }
 
   /// For segments made otherwise: ring `ring_index` of one that is attached. @throws error wrong_type; wrong_kind.
   explicit channel(attached_segment attached, std::uint32_t ring_index = 0)
@@ -88,8 +105,8 @@ template <class T, ring Ring = spsc_ring>
   return channel<T, Ring>::create(name_or_path, options);
 }
 template <class T, ring Ring = spsc_ring>
-[[nodiscard]] channel<T, Ring> attach(std::string_view name_or_path) {
-  return channel<T, Ring>::attach(name_or_path);
+[[nodiscard]] channel<T, Ring> attach(std::string_view name_or_path, const memory_options& memory = {}) {
+  return channel<T, Ring>::attach(name_or_path, memory);
 }
 template <class T, ring Ring = spsc_ring>
 [[nodiscard]] channel<T, Ring> create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {

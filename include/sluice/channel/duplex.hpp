@@ -20,13 +20,13 @@ struct duplex_end {
 template <class ToChild, class ToParent = ToChild, ring Ring = spsc_ring>
 class duplex {
  public:
-  /// In a segment of kind Segment: anonymous_segment or zero_segment. @throws error no_space; bad_argument.
+  /// In a segment of kind Segment: anonymous_segment, zero_segment or memfd_segment. @throws error no_space; bad_argument.
   template <class Segment = anonymous_segment>
   static duplex create(const channel_options& options = {}) {
     const ring_request requests[] = {request_for(identity_of<ToChild>(), Ring::kind, options),
                                      request_for(identity_of<ToParent>(), Ring::kind, options)};
     const auto plan = plan_segment(requests);
-    return duplex(format_unnamed(Segment::create(plan.mapped_bytes), plan));
+    return duplex(format_unnamed(Segment::create(plan.mapped_bytes, options.memory), plan));
   }
 
   /// For the parent, after fork. @throws error seat_taken.

@@ -14,7 +14,8 @@ struct channel_options {
   std::uint32_t producer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   std::uint32_t consumer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   sluice::lifetime lifetime = sluice::lifetime::persistent;
-  std::uint32_t mode = 0600;  ///< permissions of the file, whatever the umask
+  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask
+  memory_options memory = {};  ///< how this process maps it: huge pages, prefault, …
 };
 
 [[nodiscard]] inline ring_request request_for(const type_identity& type, ring_kind kind,
@@ -26,6 +27,10 @@ struct channel_options {
 template <class T>
 [[nodiscard]] segment_plan plan_channel(const channel_options& options = {}, ring_kind kind = ring_kind::spsc) {
   return plan_segment(request_for(identity_of<T>(), kind, options));
+}
+
+[[nodiscard]] inline naming naming_of(const channel_options& options) {
+  return {options.lifetime, options.mode, options.memory};
 }
 
 }  // namespace sluice
