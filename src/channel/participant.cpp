@@ -32,7 +32,8 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ro
       table_(attached_.memory(), ring_, ring_index),
       own_(own),
       seat_(table_.take(own, settle, where(attached_, own))),
-      place_(ring_, own, seat_.index()) {
+      place_(ring_, own, seat_.index()),
+      mark_(process_mark::here(attached_.memory(), attached_.what())) {
   if (own == role::producer)
     ring_.control->closed.store(0, std::memory_order_release);  // K: a new producer opens it again
   (void)table_.has_living(peer_of(own));
@@ -74,13 +75,17 @@ bool participant::peer_has_died() {
   return peers.dead > 0;
 }
 
-void participant::throw_wrong_process() const {
+void participant::throw_not_here() const {
+  attached_.memory().require_whole(attached_.what());
   throw error(errc::wrong_process,
               std::string("use a ") + to_string(own_) + " of " + attached_.what() +
                   " made before fork: the seat belongs to the parent; make the handle in the process that uses it");
 }
 
-void participant::throw_corrupted() const {
+void participant::require_sane(bool is_sane) const {
+  attached_.memory().require_whole(attached_.what());
+  require_here();
+  if (is_sane) return;
   throw error(errc::corrupted,
               "use " + attached_.what() +
                   ": the ring's counters contradict each other: somebody wrote into the segment who is no "

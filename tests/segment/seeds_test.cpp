@@ -136,6 +136,27 @@ TEST(SeedsRow7, NothingOfOursLiesBehindTheEndOfTheFile) {
   EXPECT_LE(ring.slots_offset + ring.capacity_slots * ring.slot_stride_bytes, header.asked_bytes);
 }
 
+TEST(SeedsRow8, AttachRefusesAFileThatIsShorterThanItsHeaderSays) {
+  const test::temp_registry names;
+  { (void)channel<line>::create(*names, segment_name("orders"), {.capacity_slots = 1024}); }
+  ASSERT_EQ(::truncate(names.path("orders").c_str(), 5000), 0);
+  EXPECT_THAT(test::thrown_by([&] { (void)channel<line>::attach(*names, segment_name("orders")); }),
+              test::ThrewSaying(errc::truncated, "but there are 5000"));
+}
+
+TEST(SeedsRow8, AFileCutShortWhileMappedIsAnErrorAndNoDeath) {
+  const test::watchdog dog;
+  const test::temp_registry names;
+  const auto orders = channel<line>::create(*names, segment_name("orders"), {.capacity_slots = 1024});
+  auto out = orders.producer();
+  ASSERT_TRUE(out.try_send(say("before")));
+  ASSERT_EQ(::truncate(names.path("orders").c_str(), 5000), 0);
+  EXPECT_THAT(test::thrown_by([&] {
+                for (int i = 0; i < 1024; ++i) (void)out.try_send(say("after"));
+              }),
+              test::ThrewSaying(errc::truncated, "was cut short to 5000 bytes"));
+}
+
 TEST(SeedsRow16, TwoMappingsOfOneSegmentAtDifferentAddressesWorkTogether) {
   const test::watchdog dog;
   const test::temp_registry names;

@@ -110,18 +110,18 @@ class consumer {
 
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
-  /// False: empty.
+  /// False: empty. @throws error wrong_process; truncated: the file was cut short; `into` may hold a part of a message.
   [[nodiscard]] bool try_receive(T& into) {
     if (raw_.try_peek(1) == 0) return false;
     get(0, into);
-    raw_.release(1);
+    hand_back(1);
     return true;
   }
   [[nodiscard]] std::optional<T> try_receive() {
     std::optional<T> message;
     if (raw_.try_peek(1) == 0) return message;
     get(0, message.emplace());
-    raw_.release(1);
+    hand_back(1);
     return message;
   }
 
@@ -129,7 +129,7 @@ class consumer {
   [[nodiscard]] std::uint64_t try_receive(std::span<T> into) {
     const auto count = raw_.try_peek(into.size());
     for (std::uint64_t i = 0; i < count; ++i) get(i, into[i]);
-    if (count != 0) raw_.release(count);
+    if (count != 0) hand_back(count);
     return count;
   }
 
@@ -196,6 +196,12 @@ class consumer {
     std::memcpy(static_cast<void*>(&into), raw_.peeked(i), sizeof(T));
   }
 
+  /// What was copied was whole, or it throws.
+  void hand_back(std::uint64_t count) {
+    if (!raw_.release(count)) [[unlikely]]
+      raw_.details().require_here();
+  }
+
   loan peek_until(std::uint64_t deadline_ns) {
     std::uint64_t peeked = 0;
     status_ = raw_.peek_until(deadline_ns, 1, peeked);
@@ -207,7 +213,7 @@ class consumer {
     status_ = raw_.peek_until(deadline_ns, 1, peeked);
     if (peeked == 0) return status_;
     get(0, into);
-    raw_.release(1);
+    hand_back(1);
     return wait_result::ready;
   }
 

@@ -36,17 +36,16 @@ class participant {
   [[nodiscard]] seat_keeper& keeper() noexcept { return table_.keeper(); }
   [[nodiscard]] sleeper& place() noexcept { return place_; }
 
-  /// One load; throws in a forked child that uses its parent's handle. @throws error wrong_process.
+  /// One load; throws in a forked child that uses its parent's handle, and once the segment's file was cut short.
+  /// @throws error wrong_process; truncated.
   void require_here() const {
     if (!mark_.is_here()) [[unlikely]]
-      throw_wrong_process();
+      throw_not_here();
   }
   [[nodiscard]] bool is_here() const noexcept { return mark_.is_here(); }
-  /// @throws error corrupted unless `is_sane`: somebody wrote into the ring who is no correct participant.
-  void require_sane(bool is_sane) const {
-    if (!is_sane) [[unlikely]]
-      throw_corrupted();
-  }
+  /// At attach and at ticks. @throws error corrupted unless `is_sane`: somebody wrote into the ring who is no correct
+  /// participant; truncated: the file was cut short, which comes first.
+  void require_sane(bool is_sane) const;
   /// Notes what this side cannot pass, for `inspect`; nothing_to_wait_for() changes nothing.
   void note_stall(std::uint64_t sequence) noexcept;
   /// Whether a tick has passed since this last said so. For those who poll and never wait.
@@ -68,8 +67,7 @@ class participant {
   [[nodiscard]] std::vector<seat_report> seats() const { return table_.report(); }
 
  private:
-  [[noreturn]] void throw_wrong_process() const;
-  [[noreturn]] void throw_corrupted() const;
+  [[noreturn]] void throw_not_here() const;
 
   attached_segment attached_;
   ring_view ring_;
@@ -77,7 +75,7 @@ class participant {
   role own_;
   held_seat seat_;
   sleeper place_;
-  process_mark mark_ = process_mark::here();
+  process_mark mark_;
   std::uint64_t deaths_found_ = 0;
   std::uint64_t deaths_told_ = 0;
   std::uint64_t last_tick_ns_ = 0;

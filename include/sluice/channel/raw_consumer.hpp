@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -54,13 +55,16 @@ class raw_consumer {
   [[nodiscard]] bool was_delivered_before(std::uint64_t i = 0) const noexcept { return ring_.was_delivered_before(i); }
 
   /// Hands the first `count` peeked slots back to the producers. Wakes those that sleep.
-  /// In a forked child: does nothing, the message is the parent's.
-  void release(std::uint64_t count = 1) noexcept {
+  /// False: it did nothing. In a forked child, the message is the parent's; or the segment was lost (its file was cut
+  /// short) and what was read of the messages before this call may be zeroes.
+  bool release(std::uint64_t count = 1) noexcept {
+    std::atomic_signal_fence(std::memory_order_acquire);  // fault_guard.hpp GX: the messages are read before the mark
     if (!owner_->is_here()) [[unlikely]]
-      return;
+      return false;
     ring_.release(count);
     pay_debts();
     wake_parked(owner_->ring(), role::producer, count);
+    return true;
   }
 
   /// Waits until at least one of up to `count` messages is there.

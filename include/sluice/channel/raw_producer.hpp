@@ -74,15 +74,15 @@ class raw_producer {
     return wait_for_room(deadline_ns, count, claimed_count);
   }
 
-  /// Whether everything published was released.
-  [[nodiscard]] bool is_drained() const noexcept { return ring_.is_drained(); }
+  /// Whether everything published was released. False of a segment that is lost.
+  [[nodiscard]] bool is_drained() const noexcept { return ring_.is_drained() && owner_->is_here(); }
 
   /// Waits until everything published was released.
   /// @return ready; peer_gone: all consumers died and something is left; timed_out.
   [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns) {
     owner_->require_here();
     const auto look = [this](bool) -> wait_answer {
-      return ring_.is_drained() ? wait_answer(wait_result::ready) : std::nullopt;
+      return is_drained() ? wait_answer(wait_result::ready) : std::nullopt;
     };
     if (auto answer = look(true)) return *answer;
     return wait_.wait(

@@ -5,15 +5,22 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 namespace sluice {
+
+class segment;
 
 class process_mark {
  public:
   /// The mark of the calling process, made at first use. @throws error when the page cannot be had.
   static process_mark here();
+  /// The same for one segment: it also goes when the segment is lost (segment.hpp), so one load asks both.
+  /// @throws error truncated and its like: the segment is lost already.
+  static process_mark here(const segment& memory, const std::string& what);
 
-  /// Whether the caller is the process this mark was taken in: one load. After fork, false in the child.
+  /// Whether the caller is the process this mark was taken in: one load. After fork, false in the child; false as well
+  /// once the segment it was taken for is lost.
   [[nodiscard]] bool is_here() const noexcept {
     return page_->load(std::memory_order_relaxed) == value_;
   }  // wiped by the kernel
