@@ -1,0 +1,61 @@
+#include "sluice/channel/observer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "sluice/base/error.hpp"
+#include "sluice/layout/segment_plan.hpp"
+#include "sluice/segment/file_segment.hpp"
+
+namespace sluice {
+
+observer observer::attach(std::string_view name_or_path) {
+  const auto located = locate(name_or_path);
+  return attach(located.where, located.name);
+}
+
+observer observer::attach(const registry& where, const segment_name& name) {
+  return observer(file_segment::attach(where.directory() + "/" + name.str(), {.access = view::read_only}));
+}
+
+observer::observer(segment memory) : memory_(std::move(memory)), what_("what is observed") {
+  if (memory_.placement().is_writable)
+    throw error(errc::bad_argument, "observe a segment: it is mapped for writing; map it with view::read_only");
+  if (memory_.has_file()) what_ = memory_.file().path;
+  alignas(segment_header) std::byte copy[sizeof(segment_header)];
+  const auto length = std::min(sizeof copy, memory_.bytes().size());
+  std::memcpy(copy, memory_.bytes().data(), length);
+  memory_.require_whole(what_);
+  validate_segment(std::span(copy).first(length), memory_.bytes().size(), "observe " + what_);
+  memory_.trust(*reinterpret_cast<const segment_header*>(copy));
+}
+
+ring_view observer::ring(std::uint32_t index) const {
+  if (index >= header().ring_count)
+    throw error(errc::bad_argument, "observe ring " + std::to_string(index) + " of " + what_ + ": it has " +
+                                        std::to_string(header().ring_count));
+  return view_ring(memory_.bytes(), header().rings[index]);
+}
+
+ring_counts observer::counts(std::uint32_t ring_index) const {
+  const auto seen = ring(ring_index);
+  const bool is_spsc = header().rings[ring_index].kind == static_cast<std::uint32_t>(ring_kind::spsc);
+  ring_counts counts;  // for people: nothing else is read on the word of these
+  counts.tail = (is_spsc ? seen.seats[0].sequence : seen.control->tail).load(std::memory_order_relaxed);
+  counts.head =
+      (is_spsc ? seen.seats[seen.producer_seats].sequence : seen.control->head).load(std::memory_order_relaxed);
+  counts.holes = seen.control->holes.load(std::memory_order_relaxed);
+  counts.redelivered = seen.control->redelivered.load(std::memory_order_relaxed);
+  counts.settled = seen.control->settled.load(std::memory_order_relaxed);
+  counts.is_closed = seen.control->closed.load(std::memory_order_relaxed) != 0;
+  memory_.require_whole(what_);
+  return counts;
+}
+
+std::vector<seat_report> observer::seats(std::uint32_t ring_index) const {
+  auto seats = seat_table(memory_, ring(ring_index), ring_index).report();
+  memory_.require_whole(what_);
+  return seats;
+}
+
+}  // namespace sluice
