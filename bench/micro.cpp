@@ -1,11 +1,9 @@
 // bench_micro: what single calls cost one process, with nobody on the other side to wait for. Google Benchmark; at the
-// end the pair of push and pop is set against the references, interleaved. See README.md.
+// end the pair of push and pop is set against the reference, interleaved. See README.md.
 #include <benchmark/benchmark.h>
 
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -200,46 +198,6 @@ void print_pair_ratio(const char* ours, const char* reference) {
       quantile(ratios, 0.75), rounds);
 }
 
-std::size_t resident_bytes(const std::byte* at, std::size_t length_bytes) {
-  std::vector<unsigned char> pages((length_bytes + 4095) / 4096);
-  if (::mincore(const_cast<std::byte*>(at), length_bytes, pages.data()) != 0) return 0;
-  return 4096 * static_cast<std::size_t>(
-                    std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; }));
-}
-
-/// VmRSS of this process.
-std::size_t own_resident_bytes() {
-  std::FILE* statm = std::fopen("/proc/self/statm", "r");
-  unsigned long all = 0, resident = 0;
-  if (statm == nullptr) return 0;
-  const int got = std::fscanf(statm, "%lu %lu", &all, &resident);
-  std::fclose(statm);
-  return got == 2 ? resident * 4096 : 0;
-}
-
-template <sluice::ring Ring>
-void print_memory(const char* what) {
-  const std::size_t before = own_resident_bytes();
-  const auto made = sluice::channel<quote, Ring>::create(directory, name, setup);
-  auto out = made.producer();
-  auto in = made.consumer();
-  const std::size_t seated = own_resident_bytes();
-  quote message{};
-  for (std::uint64_t i = 0; i < 1024; ++i)
-    if (!out.try_send(message)) std::printf("the ring was full too early\n");
-  const std::size_t full = own_resident_bytes();
-  // The ring's first page is the segment's: control words lie behind the header.
-  const auto ring = memory_of(out.raw().details().ring());
-  const std::size_t beyond_page = reinterpret_cast<std::uintptr_t>(ring.data()) % 4096;
-  std::printf(
-      "%-12s 1,024 x 64 B, 64 KiB of payload: %zu KiB mapped, %zu KiB of it exist; own resident memory +%zu KiB with "
-      "both ends, +%zu KiB with a full ring\n",
-      what, static_cast<std::size_t>(made.header().mapped_bytes) / 1024,
-      resident_bytes(ring.data() - beyond_page, ring.size() + beyond_page) / 1024, (seated - before) / 1024,
-      (full - before) / 1024);
-  directory.remove(name, true);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -252,8 +210,6 @@ int main(int argc, char** argv) {
   print_pair_ratio<spsc<64>, vyukov_mpmc<64>, 64>("sluice:spsc", "ref:vyukov_mpmc");
   print_pair_ratio<mpmc<8>, vyukov_mpmc<8>, 8>("sluice:mpmc", "ref:vyukov_mpmc");
   print_pair_ratio<mpmc<64>, vyukov_mpmc<64>, 64>("sluice:mpmc", "ref:vyukov_mpmc");
-  print_memory<sluice::spsc_ring>("sluice:spsc");
-  print_memory<sluice::mpmc_ring>("sluice:mpmc");
   ::rmdir(directory.directory().c_str());
   return 0;
 }

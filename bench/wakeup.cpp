@@ -18,7 +18,7 @@ constexpr std::uint64_t idle_ns = 20'000'000;
 constexpr std::size_t wakes_in_a_run = 15;
 constexpr std::uint64_t idle_cpu_ns = 2'000'000'000;
 constexpr int idle_runs = 2;
-constexpr std::uint64_t counted_messages = 200'000;
+constexpr std::uint64_t counted_messages = 50'000;
 
 struct cell {
   blocking_entry entry;

@@ -187,7 +187,8 @@ throughput_run stream_blocking(const run_options& options) {
         between_probes_second(control, [&] {
           const std::uint64_t warm_until_ns = monotonic_ns() + options.warm_up_ns;
           std::uint64_t sequence = 0, from = 0, first_ns = 0;
-          for (bool is_over = false; !is_over;) {
+          bool is_over = false;
+          while (!is_over) {
             if (first_ns == 0 && monotonic_ns() >= warm_until_ns) {
               from = sequence;
               first_ns = monotonic_ns();

@@ -163,8 +163,9 @@ many_run run_many(const many_options& options) {
                           produce(*link, page, i);
                         },
                         &page.producers[i].failure});
+  // The other way round: one producer and one consumer are on two cores.
   for (std::size_t i = 0; i < options.consumers; ++i)
-    children.push_back({cores[i % 2],
+    children.push_back({cores[(i + 1) % 2],
                         [&, i] {
                           join_as(*link, role::consumer, most_of_a_role + i + 1);
                           begin();

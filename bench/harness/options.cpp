@@ -52,6 +52,7 @@ void help(const char* program, const char* what) {
       "%s: %s\n\n"
       "  --sizes 8,64,1K,1M    message sizes: 8 64 256 1K 4K 64K 1M (all)\n"
       "  --only NAME,NAME      transports whose name contains one of these, or is one of these: =NAME (all)\n"
+      "  --except NAME,NAME    none of these, written likewise\n"
       "  --rounds N            interleaved rounds, each in a new random order (11)\n"
       "  --run-ms N            length of one run (40)\n"
       "  --warm-up-ms N        not counted, before each run (5)\n"
@@ -70,9 +71,11 @@ void help(const char* program, const char* what) {
 }  // namespace
 
 bool bench_options::wants(const std::string& name) const {
-  return only.empty() || std::any_of(only.begin(), only.end(), [&](const std::string& part) {
-           return part.starts_with('=') ? name == part.substr(1) : name.find(part) != std::string::npos;
-         });
+  const auto is_meant = [&](const std::string& part) {
+    return part.starts_with('=') ? name == part.substr(1) : name.find(part) != std::string::npos;
+  };
+  return (only.empty() || std::any_of(only.begin(), only.end(), is_meant)) &&
+         std::none_of(except.begin(), except.end(), is_meant);
 }
 
 bool bench_options::wants_part(std::string_view part) const {
@@ -112,6 +115,8 @@ bench_options parse_options(int argc, char** argv, const char* what_it_measures)
       options.parts = comma_list(value);
       for (const std::string& part : options.parts)
         if (std::find(all_parts.begin(), all_parts.end(), part) == all_parts.end()) refuse("no such part: " + part);
+    } else if (name == "--except") {
+      options.except = comma_list(value);
     } else if (name == "--rounds") {
       options.rounds = static_cast<int>(number(name, value));
     } else if (name == "--run-ms") {

@@ -23,9 +23,10 @@ inline constexpr std::array<std::string_view, 8> all_parts = {"ping_pong", "wake
                                                               "calls",     "memcpy", "single", "batch"};
 
 struct bench_options {
-  std::vector<std::size_t> sizes;  // of message_sizes
-  std::vector<std::string> only;   // parts of names, or =names; empty: all
-  std::vector<std::string> parts;  // of all_parts; empty: all
+  std::vector<std::size_t> sizes;   // of message_sizes
+  std::vector<std::string> only;    // parts of names, or =names; empty: all
+  std::vector<std::string> except;  // likewise, none of these
+  std::vector<std::string> parts;   // of all_parts; empty: all
   std::vector<crowd_size> crowds = {{1, 1}, {2, 2}, {4, 4}};
   int rounds = 11;
   bool list = false;
