@@ -13,12 +13,14 @@
 #include <stdexcept>
 #include <thread>
 
+#include "harness/blocking.hpp"
 #include "harness/transports.hpp"
 
 #include <iceoryx_hoofs/log/logmanager.hpp>
 #include <iceoryx_posh/internal/roudi/roudi.hpp>
 #include <iceoryx_posh/popo/untyped_publisher.hpp>
 #include <iceoryx_posh/popo/untyped_subscriber.hpp>
+#include <iceoryx_posh/popo/wait_set.hpp>
 #include <iceoryx_posh/roudi/iceoryx_roudi_components.hpp>
 #include <iceoryx_posh/runtime/posh_runtime.hpp>
 
@@ -146,17 +148,48 @@ class iceoryx {
     return true;
   }
 
+ protected:
+  std::optional<iox::popo::UntypedPublisher> publisher_;
+  std::optional<iox::popo::UntypedSubscriber> subscriber_;
+
  private:
   std::size_t queue_slots_;
   unsigned index_;
   std::string run_name_;
   std::shared_ptr<roudi_daemon> daemon_;
-  std::optional<iox::popo::UntypedPublisher> publisher_;
-  std::optional<iox::popo::UntypedSubscriber> subscriber_;
+};
+
+/// Its consumer sleeps in a wait set.
+template <std::size_t message_bytes>
+class iceoryx_waiting : public iceoryx<message_bytes> {
+ public:
+  using iceoryx<message_bytes>::iceoryx;
+
+  void join(role as) {
+    iceoryx<message_bytes>::join(as);
+    if (as == role::producer) return;
+    waiting_.emplace();
+    if (waiting_->attachState(*this->subscriber_, iox::popo::SubscriberState::HAS_DATA).has_error())
+      throw std::runtime_error("the wait set takes no subscriber");
+  }
+  template <class Fill>
+  void send(Fill&& fill) {
+    while (!this->try_send(fill)) give_way();
+  }
+  template <class Read>
+  void receive(Read&& read) {
+    while (!this->try_receive(read)) waiting_->wait();
+  }
+
+ private:
+  std::optional<iox::popo::WaitSet<1>> waiting_;
 };
 
 const registered<iceoryx> iceoryx_entry{"iceoryx 2.0", origin::peer,
                                         "chunks on loan; daemon and discovery threads on the same cores"};
+
+const registered_blocking<iceoryx_waiting> iceoryx_blocking_entry{
+    "iceoryx 2.0 wait set", origin::peer, "chunks on loan; daemon and discovery threads on the same cores"};
 
 }  // namespace
 }  // namespace sluice_bench

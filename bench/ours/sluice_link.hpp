@@ -13,11 +13,13 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "harness/link.hpp"
 #include "harness/shared_pages.hpp"
 #include "sluice/channel/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/segment/zero_segment.hpp"
 #include "sluice/wait/busy_spin.hpp"
 #include "sluice/wait/park.hpp"
 #include "sluice/wait/spin_then_park.hpp"
@@ -29,7 +31,7 @@ struct plain_message {
   alignas(8) std::byte bytes[message_bytes];
 };
 
-enum class memory_kind { file, anonymous };
+enum class memory_kind { file, anonymous, zero };
 
 /// All that a ring uses, from its control words to its last slot.
 [[nodiscard]] inline std::span<std::byte> memory_of(const sluice::ring_view& ring) noexcept {
@@ -57,7 +59,7 @@ class sluice_channel {
         name_("link" + std::to_string(options.index)),
         channel_(create(options)) {}
   ~sluice_channel() {
-    if (kind == memory_kind::anonymous) return;
+    if (kind != memory_kind::file) return;
     sluice::registry(directory_).remove(sluice::segment_name(name_), true);
     ::rmdir(directory_.c_str());  // fails while the other link of this run is there
   }
@@ -72,6 +74,8 @@ class sluice_channel {
     how.capacity_slots = slots_for(message_bytes + 8, options.ring_bytes);
     if constexpr (kind == memory_kind::anonymous)
       return channel::create_unnamed(how);
+    else if constexpr (kind == memory_kind::zero)
+      return channel::template create_unnamed<sluice::zero_segment>(how);
     else
       return channel::create(sluice::registry(directory_), sluice::segment_name(name_), how);
   }
@@ -141,6 +145,53 @@ class sluice_in_place : public sluice_ends<message_bytes, Ring, kind, sluice::bu
     slots.release();
     return peeked;
   }
+};
+
+/// In a channel in which as many others sit on each side and do nothing: the runner, who sleeps, holds their seats.
+template <std::size_t message_bytes, std::size_t idle_a_side>
+class sluice_beside_idle_seats : public sluice_in_place<message_bytes, sluice::mpmc_ring, memory_kind::file> {
+ public:
+  static constexpr bool carries = message_bytes == 64;
+  explicit sluice_beside_idle_seats(const link_options& options)
+      : sluice_in_place<message_bytes, sluice::mpmc_ring, memory_kind::file>(options) {
+    for (std::size_t i = 0; i < idle_a_side; ++i) {
+      producers_.push_back(this->channel_.get().producer());
+      consumers_.push_back(this->channel_.get().consumer());
+    }
+  }
+
+ private:
+  using message = plain_message<message_bytes>;
+  std::vector<sluice::producer<message, sluice::mpmc_ring>> producers_;
+  std::vector<sluice::consumer<message, sluice::mpmc_ring>> consumers_;
+};
+
+/// With as many other channels in the same directory, to which the runner is attached.
+template <std::size_t message_bytes, std::size_t others>
+class sluice_beside_idle_channels : public sluice_in_place<message_bytes, sluice::spsc_ring, memory_kind::file> {
+ public:
+  static constexpr bool carries = message_bytes == 64;
+  explicit sluice_beside_idle_channels(const link_options& options)
+      : sluice_in_place<message_bytes, sluice::spsc_ring, memory_kind::file>(options),
+        where_("/dev/shm/" + options.run_name),
+        prefix_("other" + std::to_string(options.index) + "_") {
+    for (std::size_t i = 0; i < others; ++i)
+      others_.push_back(channel::create(where_, name_of(i), {.capacity_slots = 16}));
+  }
+  ~sluice_beside_idle_channels() {
+    for (std::size_t i = 0; i < others_.size(); ++i) where_.remove(name_of(i), true);
+  }
+  sluice_beside_idle_channels(const sluice_beside_idle_channels&) = delete;
+  sluice_beside_idle_channels& operator=(const sluice_beside_idle_channels&) = delete;
+
+ private:
+  using channel = sluice::channel<plain_message<message_bytes>>;
+  [[nodiscard]] sluice::segment_name name_of(std::size_t i) const {
+    return sluice::segment_name(prefix_ + std::to_string(i));
+  }
+  sluice::registry where_;
+  std::string prefix_;
+  std::vector<channel> others_;
 };
 
 template <std::size_t message_bytes, sluice::ring Ring>

@@ -10,6 +10,8 @@ namespace {
 template <std::size_t message_bytes>
 using mpmc_in_place = sluice_in_place<message_bytes, sluice::mpmc_ring, memory_kind::file>;
 template <std::size_t message_bytes>
+using mpmc_beside_60_idle = sluice_beside_idle_seats<message_bytes, 60>;
+template <std::size_t message_bytes>
 using mpmc_by_copy = sluice_by_copy<message_bytes, sluice::mpmc_ring>;
 template <std::size_t message_bytes>
 using mpmc_spinning = sluice_waiting<message_bytes, sluice::mpmc_ring, sluice::busy_spin>;
@@ -19,6 +21,7 @@ template <std::size_t message_bytes>
 using mpmc_sleeping_at_once = sluice_waiting<message_bytes, sluice::mpmc_ring, sluice::park>;
 
 const registered<mpmc_in_place> in_place_entry{"sluice:mpmc", origin::sluice};
+const registered<mpmc_beside_60_idle> beside_idle_entry{"sluice:mpmc + 60 idle a side", origin::sluice};
 const registered<mpmc_by_copy> by_copy_entry{"sluice:mpmc copy", origin::sluice};
 const registered<mpmc_spinning> spinning_entry{"sluice:mpmc busy_spin", origin::sluice};
 

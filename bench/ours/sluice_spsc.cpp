@@ -11,6 +11,10 @@ using spsc_in_place = sluice_in_place<message_bytes, sluice::spsc_ring, memory_k
 template <std::size_t message_bytes>
 using spsc_in_place_anonymous = sluice_in_place<message_bytes, sluice::spsc_ring, memory_kind::anonymous>;
 template <std::size_t message_bytes>
+using spsc_in_place_zero = sluice_in_place<message_bytes, sluice::spsc_ring, memory_kind::zero>;
+template <std::size_t message_bytes>
+using spsc_beside_500_idle = sluice_beside_idle_channels<message_bytes, 500>;
+template <std::size_t message_bytes>
 using spsc_by_copy = sluice_by_copy<message_bytes, sluice::spsc_ring>;
 template <std::size_t message_bytes>
 using spsc_spinning = sluice_waiting<message_bytes, sluice::spsc_ring, sluice::busy_spin>;
@@ -21,6 +25,8 @@ using spsc_sleeping_at_once = sluice_waiting<message_bytes, sluice::spsc_ring, s
 
 const registered<spsc_in_place> in_place_entry{"sluice:spsc", origin::sluice};
 const registered<spsc_in_place_anonymous> anonymous_entry{"sluice:spsc anonymous", origin::sluice};
+const registered<spsc_in_place_zero> zero_entry{"sluice:spsc /dev/zero", origin::sluice};
+const registered<spsc_beside_500_idle> beside_idle_entry{"sluice:spsc + 500 channels", origin::sluice};
 const registered<spsc_by_copy> by_copy_entry{"sluice:spsc copy", origin::sluice};
 const registered<spsc_spinning> spinning_entry{"sluice:spsc busy_spin", origin::sluice};
 
