@@ -43,7 +43,8 @@ def crowd(transport, size):
 
 
 def wakeup(transport, part, value, is_rate):
-    return Cell(f"{part} {transport}", "bench_wakeup", ["--only", "=" + transport, "--parts", part], part, value, is_rate)
+    return Cell(f"{part} {transport}", "bench_wakeup", ["--only", "=" + transport, "--parts", part],
+                part, value, is_rate)
 
 
 DEFAULT = [
@@ -97,7 +98,8 @@ def verdict(ratio, low, high, pairs):
 
 
 def report(cells, pairs, dropped):
-    print(f"{'cell':<40} {'A':>12} {'B':>12} {'time B / A':>10} {f'{CONFIDENCE:.0%} interval':>16} {'pairs':>6}  verdict")
+    interval = f"{CONFIDENCE:.0%} interval"
+    print(f"{'cell':<40} {'A':>12} {'B':>12} {'time B / A':>10} {interval:>16} {'pairs':>6}  verdict")
     for cell in cells:
         taken = pairs[cell.name]
         if not taken:
@@ -116,9 +118,10 @@ def report(cells, pairs, dropped):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench --compare A B", description=__doc__)
-    parser.add_argument("a", help="folder with A's bench programs")
-    parser.add_argument("b")
+    parser = argparse.ArgumentParser(prog="scripts/bench --compare A B", description=__doc__,
+                                     usage="%(prog)s [OPTION...]")
+    parser.add_argument("a", help=argparse.SUPPRESS)  # folders with the programs, by scripts/bench
+    parser.add_argument("b", help=argparse.SUPPRESS)
     parser.add_argument("--cells", help="comma-separated parts of cell names; 'all' for every one (a default set)")
     parser.add_argument("--list-cells", action="store_true")
     parser.add_argument("--seconds", type=float, default=120,
@@ -168,8 +171,8 @@ def main():
     report(cells, pairs, dropped)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump([{"cell": cell.name, "is_rate": cell.is_rate, "pairs": pairs[cell.name], "dropped": dropped[cell.name]}
-                       for cell in cells], file, indent=1)
+            json.dump([{"cell": cell.name, "is_rate": cell.is_rate, "pairs": pairs[cell.name],
+                        "dropped": dropped[cell.name]} for cell in cells], file, indent=1)
     return 0
 
 

@@ -12,6 +12,13 @@ class ProgramFailed(Exception):
     pass
 
 
+def share_the_cores():
+    """In a child: ordinary time slices. More processes than cores, under a scheduler that never takes a core away from who
+    polls, measure that scheduler."""
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def end(process):
     """Ends a program and everybody it forked: they share its group."""
     try:
@@ -21,17 +28,18 @@ def end(process):
     process.wait()
 
 
-def run(path, arguments, limit_seconds):
+def run(path, arguments, limit_seconds, json_option=("--json", "{}")):
     """One invocation. @return its JSON document. @raise ProgramFailed when it hangs, is killed, or says nothing.
 
     A program exits with 1 when a run of some transport failed: that is in its document, and not our failure.
     """
     with tempfile.TemporaryDirectory(prefix="sluice_bench_") as folder:
         out = os.path.join(folder, "runs.json")
-        process = subprocess.Popen([path, *arguments, "--json", out], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen([path, *arguments, *(part.format(out) for part in json_option)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                                   preexec_fn=share_the_cores if path.endswith("bench_many") else None)
         try:
-            _, errors = process.communicate(timeout=limit_seconds)
+            printed, errors = process.communicate(timeout=limit_seconds)
         except subprocess.TimeoutExpired:
             raise ProgramFailed(f"did not end within {limit_seconds:.0f} s") from None
         finally:
@@ -40,19 +48,11 @@ def run(path, arguments, limit_seconds):
             raise ProgramFailed(f"ended with {process.returncode}: {errors.strip()[-300:]}")
         try:
             with open(out, encoding="utf-8") as file:
-                return json.load(file)
+                document = json.load(file)
         except (OSError, ValueError) as error:
             raise ProgramFailed(f"left no result ({error}): {errors.strip()[-300:]}") from None
-
-
-def names(path):
-    """What a program can measure, as it lists it: (name, whether it is there)."""
-    listed = subprocess.run([path, "--list"], capture_output=True, text=True, check=True, timeout=60).stdout
-    found = []
-    for line in listed.splitlines():
-        name = line[:30].strip() if len(line) > 30 else line.strip()
-        found.append((name, "absent: not found" not in line))
-    return found
+    document["printed"] = printed
+    return document
 
 
 def say(text):
