@@ -23,6 +23,10 @@
 #include "sluice/wait/busy_spin.hpp"
 #include "sluice/wait/park.hpp"
 #include "sluice/wait/spin_then_park.hpp"
+#if __has_include("sluice/segment/memfd_segment.hpp")  // not in every version that one may compare with
+#define SLUICE_BENCH_HAS_MEMFD 1
+#include "sluice/segment/memfd_segment.hpp"
+#endif
 
 namespace sluice_bench {
 
@@ -31,7 +35,7 @@ struct plain_message {
   alignas(8) std::byte bytes[message_bytes];
 };
 
-enum class memory_kind { file, anonymous, zero };
+enum class memory_kind { file, anonymous, zero, memfd };
 
 /// All that a ring uses, from its control words to its last slot.
 [[nodiscard]] inline std::span<std::byte> memory_of(const sluice::ring_view& ring) noexcept {
@@ -76,6 +80,10 @@ class sluice_channel {
       return channel::create_unnamed(how);
     else if constexpr (kind == memory_kind::zero)
       return channel::template create_unnamed<sluice::zero_segment>(how);
+#ifdef SLUICE_BENCH_HAS_MEMFD
+    else if constexpr (kind == memory_kind::memfd)
+      return channel::template create_unnamed<sluice::memfd_segment>(how);
+#endif
     else
       return channel::create(sluice::registry(directory_), sluice::segment_name(name_), how);
   }

@@ -12,6 +12,11 @@ template <std::size_t message_bytes>
 using spsc_in_place_anonymous = sluice_in_place<message_bytes, sluice::spsc_ring, memory_kind::anonymous>;
 template <std::size_t message_bytes>
 using spsc_in_place_zero = sluice_in_place<message_bytes, sluice::spsc_ring, memory_kind::zero>;
+#ifdef SLUICE_BENCH_HAS_MEMFD
+template <std::size_t message_bytes>
+using spsc_in_place_memfd = sluice_in_place<message_bytes, sluice::spsc_ring, memory_kind::memfd>;
+const registered<spsc_in_place_memfd> memfd_entry{"sluice:spsc memfd", origin::sluice};
+#endif
 template <std::size_t message_bytes>
 using spsc_beside_500_idle = sluice_beside_idle_channels<message_bytes, 500>;
 template <std::size_t message_bytes>
