@@ -51,7 +51,7 @@ class consumer {
     [[nodiscard]] bool was_delivered_before() const noexcept { return raw_->was_delivered_before(0); }
 
     /// Hands the slot back; the loan is empty afterwards.
-    void release() noexcept { std::exchange(raw_, nullptr)->release(1); }
+    [[gnu::always_inline]] void release() noexcept { std::exchange(raw_, nullptr)->release(1); }
     /// Leaves the message where it is: the next peek gets it again.
     void keep() noexcept { raw_ = nullptr; }
 
@@ -91,7 +91,7 @@ class consumer {
   // ---- Zero copy: peek, use, release ---------------------------------------------------------------------------------
 
   /// The oldest message, at once or not at all. @throws error wrong_process: made before fork, used after it in the child.
-  [[nodiscard]] loan try_peek() { return raw_.try_peek(1) != 0 ? lend() : loan(); }
+  [[nodiscard, gnu::always_inline]] loan try_peek() { return raw_.try_peek(1) != 0 ? lend() : loan(); }
 
   /// Waits for a message; empty when the channel is closed and drained, the producers died, or (wait_for) the time is up:
   /// status() says which.
@@ -111,7 +111,7 @@ class consumer {
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
   /// False: empty. @throws error wrong_process; truncated: the file was cut short; `into` may hold a part of a message.
-  [[nodiscard]] bool try_receive(T& into) {
+  [[nodiscard, gnu::always_inline]] bool try_receive(T& into) {
     if (raw_.try_peek(1) == 0) return false;
     get(0, into);
     hand_back(1);
@@ -191,7 +191,7 @@ class consumer {
     return std::launder(
         reinterpret_cast<const T*>(raw.peeked(i)));  // trivially copyable: the slot's bytes are the object
   }
-  [[nodiscard]] loan lend() noexcept { return {raw_, message_at(raw_, 0)}; }
+  [[nodiscard, gnu::always_inline]] loan lend() noexcept { return {raw_, message_at(raw_, 0)}; }
   void get(std::uint64_t i, T& into) const noexcept {
     std::memcpy(static_cast<void*>(&into), raw_.peeked(i), sizeof(T));
   }

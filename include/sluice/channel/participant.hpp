@@ -43,6 +43,8 @@ class participant {
       throw_not_here();
   }
   [[nodiscard]] bool is_here() const noexcept { return mark_.is_here(); }
+  /// For a handle that asks with every message.
+  [[nodiscard]] const process_mark& mark() const noexcept { return mark_; }
   /// At attach and at ticks. @throws error corrupted unless `is_sane`: somebody wrote into the ring who is no correct
   /// participant; truncated: the file was cut short, which comes first.
   void require_sane(bool is_sane) const;

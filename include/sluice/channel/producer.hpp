@@ -44,7 +44,7 @@ class producer {
     [[nodiscard]] T* operator->() const noexcept { return message_; }
 
     /// Makes the message visible; the loan is empty afterwards.
-    void publish() noexcept { std::exchange(raw_, nullptr)->publish(1); }
+    [[gnu::always_inline]] void publish() noexcept { std::exchange(raw_, nullptr)->publish(1); }
     void abandon() noexcept { std::exchange(raw_, nullptr)->abandon(); }
 
    private:
@@ -89,7 +89,7 @@ class producer {
   // ---- Zero copy: claim, fill, publish -------------------------------------------------------------------------------
 
   /// A slot, at once or not at all. @throws error wrong_process: made before fork, used after it in the child.
-  [[nodiscard]] loan try_claim() { return raw_.try_claim(1) != 0 ? lend() : loan(); }
+  [[nodiscard, gnu::always_inline]] loan try_claim() { return raw_.try_claim(1) != 0 ? lend() : loan(); }
 
   /// Waits for a slot; empty when the channel is closed, the consumers died, or (claim_for) the time is up: status().
   [[nodiscard]] loan claim() { return claim_until(never); }
@@ -111,7 +111,7 @@ class producer {
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
   /// False: full or closed.
-  [[nodiscard]] bool try_send(const T& message) {
+  [[nodiscard, gnu::always_inline]] bool try_send(const T& message) {
     if (raw_.try_claim(1) == 0) [[unlikely]]
       return false;
     put(0, message);
@@ -163,7 +163,7 @@ class producer {
   [[nodiscard]] static T* message_at(const raw_producer<Ring, Wait>& raw, std::uint64_t i) noexcept {
     return std::launder(reinterpret_cast<T*>(raw.claimed(i)));  // trivially copyable: the slot's bytes are the object
   }
-  [[nodiscard]] loan lend() noexcept { return {raw_, message_at(raw_, 0)}; }
+  [[nodiscard, gnu::always_inline]] loan lend() noexcept { return {raw_, message_at(raw_, 0)}; }
   void put(std::uint64_t i, const T& message) noexcept { std::memcpy(raw_.claimed(i), &message, sizeof(T)); }
 
   loan claim_until(std::uint64_t deadline_ns) {

@@ -21,6 +21,7 @@ class raw_consumer {
   raw_consumer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
       : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::consumer, &Ring::settle)),
         ring_(owner_->ring(), owner_->seat_index()),
+        control_(owner_->ring().control),
         wait_(std::move(wait)) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
   }
@@ -39,12 +40,13 @@ class raw_consumer {
 
   /// Up to `count` of the oldest messages, without waiting and without removing them; how many. 0: empty.
   /// @throws error wrong_process.
-  [[nodiscard]] std::uint64_t try_peek(std::uint64_t count = 1) {
-    owner_->require_here();
+  [[nodiscard, gnu::always_inline]] std::uint64_t try_peek(std::uint64_t count = 1) {
+    if (!mark_.is_here()) [[unlikely]]
+      owner_->require_here();
     const auto peeked = peek(count);
     if constexpr (Ring::mends) {
-      if (peeked == 0 && owner_->tick_is_over()) [[unlikely]]
-        return mend() ? peek(count) : 0;
+      if (peeked == 0 && --polls_before_clock_ == 0) [[unlikely]]
+        return mend_and_peek(count);
     }
     return peeked;
   }
@@ -57,13 +59,14 @@ class raw_consumer {
   /// Hands the first `count` peeked slots back to the producers. Wakes those that sleep.
   /// False: it did nothing. In a forked child, the message is the parent's; or the segment was lost (its file was cut
   /// short) and what was read of the messages before this call may be zeroes.
-  bool release(std::uint64_t count = 1) noexcept {
+  [[gnu::always_inline]] bool release(std::uint64_t count = 1) noexcept {
     std::atomic_signal_fence(std::memory_order_acquire);  // fault_guard.hpp GX: the messages are read before the mark
-    if (!owner_->is_here()) [[unlikely]]
+    if (!mark_.is_here()) [[unlikely]]
       return false;
     ring_.release(count);
     pay_debts();
-    wake_parked(owner_->ring(), role::producer, count);
+    if (must_wake(*control_, role::producer)) [[unlikely]]
+      wake_sleepers(owner_->ring(), role::producer, count);
     return true;
   }
 
@@ -102,7 +105,16 @@ class raw_consumer {
         owner_->place(), look, [&] { return tick(look); }, deadline_ns);
   }
 
-  std::uint64_t peek(std::uint64_t count) noexcept {
+  /// The tick of those who poll and never wait. The clock costs as much as a poll, so who polls in haste asks it at every
+  /// eighth, and who polls slowly each time.
+  [[gnu::noinline]] std::uint64_t mend_and_peek(std::uint64_t count) noexcept {
+    const auto now = monotonic_coarse_ns();
+    polls_before_clock_ = now - asked_clock_ns_ < tick_ns / 8 ? 8 : 1;
+    asked_clock_ns_ = now;
+    return owner_->tick_is_over() && mend() ? peek(count) : 0;
+  }
+
+  [[gnu::always_inline]] std::uint64_t peek(std::uint64_t count) noexcept {
     const auto peeked = ring_.try_peek(count);
     pay_debts();
     return peeked;
@@ -118,8 +130,11 @@ class raw_consumer {
   }
 
   void pay_debts() noexcept {
-    if (!ring_.owes()) [[likely]]
-      return;
+    if (ring_.owes()) [[unlikely]]
+      pay();
+  }
+
+  [[gnu::noinline]] void pay() noexcept {
     const auto debt = ring_.owed(owner_->keeper());
     if (debt.producers != 0) wake_parked(owner_->ring(), role::producer, debt.producers);
     if (debt.consumers != 0) wake_parked(owner_->ring(), role::consumer, debt.consumers);
@@ -140,6 +155,10 @@ class raw_consumer {
 
   std::unique_ptr<participant> owner_;
   typename Ring::consumer ring_;
+  ring_control* control_;  // these two are the owner's, kept near for the data path
+  process_mark mark_ = owner_->mark();
+  std::uint32_t polls_before_clock_ = 1;
+  std::uint64_t asked_clock_ns_ = 0;
   Wait wait_;
 };
 

@@ -42,8 +42,9 @@ class raw_producer {
   /// Claims up to `count` slots without waiting; how many it got. They are filled through claimed() and then published or
   /// abandoned before the next claim. 0: full, or closed.
   /// @throws error wrong_process.
-  [[nodiscard]] std::uint64_t try_claim(std::uint64_t count = 1) {
-    owner_->require_here();
+  [[nodiscard, gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count = 1) {
+    if (!mark_.is_here()) [[unlikely]]
+      owner_->require_here();
     if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]
       return 0;  // only refuses; nothing is read on its word
     return ring_.try_claim(count);
@@ -54,11 +55,12 @@ class raw_producer {
 
   /// Makes the first `count` claimed messages visible, in order, and abandons the rest. Wakes consumers that sleep.
   /// In a forked child: does nothing, the claim is the parent's.
-  void publish(std::uint64_t count = 1) noexcept {
-    if (!owner_->is_here()) [[unlikely]]
+  [[gnu::always_inline]] void publish(std::uint64_t count = 1) noexcept {
+    if (!mark_.is_here()) [[unlikely]]
       return;
     ring_.publish(count);
-    wake_parked(owner_->ring(), role::consumer, count + (count == 0));  // what is abandoned lets others pass
+    if (must_wake(*control_, role::consumer)) [[unlikely]]
+      wake_sleepers(owner_->ring(), role::consumer, count + (count == 0));  // what is abandoned lets others pass
   }
 
   /// Gives all claimed slots back unfilled; nothing of them is ever seen.
@@ -126,7 +128,8 @@ class raw_producer {
 
   std::unique_ptr<participant> owner_;
   typename Ring::producer ring_;
-  ring_control* control_;
+  ring_control* control_;  // these two are the owner's, kept near for the data path
+  process_mark mark_ = owner_->mark();
   Wait wait_;
 };
 

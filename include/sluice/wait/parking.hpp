@@ -43,15 +43,19 @@ inline constexpr std::uint64_t never = ~std::uint64_t{0};
 /// Wakes up to `count` sleepers of a role; those who died asleep do not count. One to three system calls a sleeper.
 void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexcept;
 
-/// After publishing or releasing `count` slots: wakes whoever sleeps for it. A load and a branch when nobody does.
-/// Threads and processes: any.
-inline void wake_parked(const ring_view& ring, role whom, std::uint64_t count) noexcept {
-  auto& control = *ring.control;
+/// After publishing or releasing: whether somebody sleeps for it. A load and a branch.
+[[nodiscard]] inline bool must_wake(const ring_control& control, role whom) noexcept {
   if (control.mode.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(wake_mode::membarrier)) [[likely]]
     std::atomic_signal_fence(std::memory_order_seq_cst);  // M
   else
     std::atomic_thread_fence(std::memory_order_seq_cst);  // M
-  if (control.parked[static_cast<std::uint32_t>(whom)].load(std::memory_order_relaxed) != 0) [[unlikely]]
+  return control.parked[static_cast<std::uint32_t>(whom)].load(std::memory_order_relaxed) != 0;
+}
+
+/// After publishing or releasing `count` slots: wakes whoever sleeps for it. A load and a branch when nobody does.
+/// Threads and processes: any.
+inline void wake_parked(const ring_view& ring, role whom, std::uint64_t count) noexcept {
+  if (must_wake(*ring.control, whom)) [[unlikely]]
     wake_sleepers(ring, whom, count);
 }
 
