@@ -30,8 +30,11 @@ struct ring_view {
     return slots + (sequence & mask) * stride_bytes;
   }
   [[nodiscard]] std::byte* payload(std::uint64_t sequence) const noexcept { return slot(sequence) + payload_offset; }
+  [[nodiscard]] static std::atomic<std::uint64_t>& word_of(std::byte* slot) noexcept {
+    return *reinterpret_cast<std::atomic<std::uint64_t>*>(slot);
+  }
   [[nodiscard]] std::atomic<std::uint64_t>& word(std::uint64_t sequence) const noexcept {
-    return *reinterpret_cast<std::atomic<std::uint64_t>*>(slot(sequence));
+    return word_of(slot(sequence));
   }
   [[nodiscard]] std::uint64_t word_for(std::uint64_t sequence, slot_kind kind,
                                        std::uint64_t seat_index = 0) const noexcept {

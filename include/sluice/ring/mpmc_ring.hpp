@@ -60,42 +60,30 @@ class mpmc_ring {
     producer(const ring_view& ring, std::uint32_t seat_index) noexcept
         : ring_(ring), own_(&ring.seats[seat_index]), messages_(own_->messages.load(std::memory_order_relaxed)) {}
 
-    std::uint64_t try_claim(std::uint64_t count) noexcept {
+    [[gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count) noexcept {
       if (claimed_ != 0) [[unlikely]]
         return std::min(claimed_, count);  // one claim at a time: one intent a seat
-      count = std::min({count, max_claim, ring_.capacity()});
-      auto& tail = ring_.control->tail;
-      for (;;) {
-        auto p = tail.load(std::memory_order_relaxed);  // a guess; the words and the exchange decide
-        std::uint64_t m = 0;
-        while (m < count && is_free(p + m)) ++m;
-        if (m == 0) {
-          if (tail.load(std::memory_order_relaxed) != p) continue;  // somebody was quicker: not full
-          return 0;
-        }
-        own_->intent.store(intent_word(p, m, false), std::memory_order_release);                             // I
-        if (tail.compare_exchange_strong(p, p + m, std::memory_order_release, std::memory_order_relaxed)) {  // T
-          own_->intent.store(intent_word(p, m, true), std::memory_order_release);                            // I
-          first_ = p;
-          claimed_ = m;
-          return m;
-        }
-        own_->intent.store(0, std::memory_order_release);  // I
-      }
+      // One slot, free or not, and nobody quicker: kept short, for the exchange lets nothing overlap.
+      const auto p = ring_.control->tail.load(std::memory_order_relaxed);  // a guess; word and exchange decide
+      auto* const slot = ring_.slot(p);
+      const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // R
+      const auto free = ring_.word_for(p, slot_kind::free);
+      if (count == 1 && word == free && claim(p, 1, slot, free)) [[likely]]
+        return 1;
+      if (word == ring_.word_for(p - ring_.capacity(), slot_kind::published)) return 0;  // so nobody has passed p: full
+      return claim_run(count);
     }
 
-    [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept { return ring_.payload(first_ + i); }
+    [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept {
+      return i == 0 ? slot_ + ring_.payload_offset : ring_.payload(first_ + i);
+    }
 
     void publish(std::uint64_t count) noexcept {
-      for (std::uint64_t i = 0; i < claimed_; ++i) {
-        const auto q = first_ + i;
-        ring_.word(q).store(ring_.word_for(q, i < count ? slot_kind::published : slot_kind::hole),
-                            std::memory_order_release);  // W
-      }
-      own_->messages.store(messages_ += std::min(count, claimed_), std::memory_order_relaxed);  // own counter
-      if (count < claimed_) [[unlikely]]
-        count_abandoned(claimed_ - count);
+      if (count != 1 || claimed_ != 1) [[unlikely]]
+        return publish_run(count);
+      ring_view::word_of(slot_).store(free_ + slot_word(0, slot_kind::published), std::memory_order_release);  // W
       claimed_ = 0;
+      own_->messages.store(++messages_, std::memory_order_relaxed);  // own counter
     }
 
     [[nodiscard]] bool is_drained() const noexcept {
@@ -117,6 +105,48 @@ class mpmc_ring {
     }
 
    private:
+    [[gnu::noinline]] std::uint64_t claim_run(std::uint64_t count) noexcept {
+      count = std::min({count, max_claim, ring_.capacity()});
+      for (;;) {
+        const auto p = ring_.control->tail.load(std::memory_order_relaxed);  // a guess; words and exchange decide
+        std::uint64_t m = 0;
+        while (m < count && is_free(p + m)) ++m;
+        if (m == 0) {
+          if (ring_.control->tail.load(std::memory_order_relaxed) != p) continue;  // somebody was quicker: not full
+          return 0;
+        }
+        if (claim(p, m, ring_.slot(p), ring_.word_for(p, slot_kind::free))) return m;
+      }
+    }
+
+    [[gnu::always_inline]] bool claim(std::uint64_t p, std::uint64_t m, std::byte* slot, std::uint64_t free) noexcept {
+      auto expected = p;
+      own_->intent.store(intent_word(p, m, false), std::memory_order_release);  // I
+      if (!ring_.control->tail.compare_exchange_strong(expected, p + m, std::memory_order_release,
+                                                       std::memory_order_relaxed)) [[unlikely]] {  // T
+        own_->intent.store(0, std::memory_order_release);                                          // I
+        return false;
+      }
+      own_->intent.store(intent_word(p, m, true), std::memory_order_release);  // I
+      slot_ = slot;
+      free_ = free;
+      first_ = p;
+      claimed_ = m;
+      return true;
+    }
+
+    [[gnu::noinline]] void publish_run(std::uint64_t count) noexcept {
+      for (std::uint64_t i = 0; i < claimed_; ++i) {
+        const auto q = first_ + i;
+        ring_.word(q).store(ring_.word_for(q, i < count ? slot_kind::published : slot_kind::hole),
+                            std::memory_order_release);  // W
+      }
+      own_->messages.store(messages_ += std::min(count, claimed_), std::memory_order_relaxed);  // own counter
+      if (count < claimed_) [[unlikely]]
+        count_abandoned(claimed_ - count);
+      claimed_ = 0;
+    }
+
     [[nodiscard]] bool is_free(std::uint64_t q) const noexcept {
       return ring_.word(q).load(std::memory_order_acquire) == ring_.word_for(q, slot_kind::free);  // R
     }
@@ -128,6 +158,8 @@ class mpmc_ring {
     ring_view ring_;
     seat* own_;
     std::uint64_t first_ = 0;    // of the open claim
+    std::byte* slot_ = nullptr;  // where first_ lies
+    std::uint64_t free_ = 0;     // what its word said
     std::uint64_t claimed_ = 0;  // how many slots it has
     std::uint64_t messages_;
   };
@@ -144,47 +176,33 @@ class mpmc_ring {
         orphans_of_ = seat_index;  // settled under the lock we held
     }
 
-    std::uint64_t try_peek(std::uint64_t count) noexcept {
-      if (peeked_ != 0) [[unlikely]]
-        return std::min(peeked_, count);  // one claim at a time: one intent a seat
-      if (orphans_of_ != mpmc_repair::none()) [[unlikely]] {
-        if (next_orphan()) return 1;
-        if (orphans_of_ != mpmc_repair::none()) return 0;  // another's seat is to be given back first: owed()
+    [[gnu::always_inline]] std::uint64_t try_peek(std::uint64_t count) noexcept {
+      if (peeked_ != 0 || orphans_of_ != mpmc_repair::none()) [[unlikely]]
+        return peek_what_is_open(count);
+      // One message or none, and nobody quicker: kept short, for the exchange lets nothing overlap.
+      const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess; word and exchange decide
+      auto* const slot = ring_.slot(h);
+      const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // W, X
+      const auto free = ring_.word_for(h, slot_kind::free);
+      if (word == free) return 0;  // so nobody has passed h: empty
+      if (count == 1 && word == free + slot_word(0, slot_kind::published) && claim(h, 1)) [[likely]] {
+        hand_out(h, 1, slot, free);
+        return 1;
       }
-      count = std::min({count, max_claim, ring_.capacity()});
-      auto& head = ring_.control->head;
-      for (;;) {
-        auto h = head.load(std::memory_order_relaxed);  // a guess; the words and the exchange decide
-        const auto m = run(h, count, slot_kind::published);
-        if (m == 0) [[unlikely]] {
-          if (const auto holes = run(h, count, slot_kind::hole); holes != 0) {
-            if (claim(h, holes)) free_holes(h, holes);
-            continue;
-          }
-          if (head.load(std::memory_order_relaxed) != h) continue;  // somebody was quicker: not empty
-          return 0;
-        }
-        if (!claim(h, m)) continue;
-        first_ = h;
-        peeked_ = m;
-        // A wake-up may have gone to somebody who found nothing yet: whoever takes passes one on.
-        if (ring_.control->parked[static_cast<std::uint32_t>(role::consumer)].load(std::memory_order_relaxed) != 0 &&
-            run(h + m, 1, slot_kind::published) != 0)
-          debt_.consumers = 1;
-        return m;
-      }
+      return peek_run(count);
     }
 
-    [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept { return ring_.payload(first_ + i); }
+    [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept {
+      return i == 0 ? slot_ + ring_.payload_offset : ring_.payload(first_ + i);
+    }
     [[nodiscard]] bool was_delivered_before(std::uint64_t) const noexcept { return orphans_of_ != mpmc_repair::none(); }
 
     void release(std::uint64_t count) noexcept {
-      for (std::uint64_t i = 0; i < count; ++i) free(first_ + i);
-      first_ += count;
-      peeked_ -= count;
-      own_->messages.store(messages_ += count, std::memory_order_relaxed);  // own counter
-      if (orphans_of_ != mpmc_repair::none()) [[unlikely]]
-        after_orphan();
+      if (count != 1 || peeked_ != 1 || orphans_of_ != mpmc_repair::none()) [[unlikely]]
+        return release_run(count);
+      ring_view::word_of(slot_).store(free_ + slot_word(1, slot_kind::free), std::memory_order_release);  // R
+      peeked_ = 0;
+      own_->messages.store(++messages_, std::memory_order_relaxed);  // own counter
     }
 
     [[nodiscard]] std::uint64_t waits_for() const noexcept {
@@ -202,10 +220,11 @@ class mpmc_ring {
       const auto holes = mpmc_repair::mend_holes(ring_, keeper);
       orphans_of_ = mpmc_repair::adopt(ring_, own_index_, keeper, debt_.producers);
       if (holes > 1) debt_.consumers += holes - 1;
+      owes_ = debt_.producers != 0 || debt_.consumers != 0;
       return holes != 0 || orphans_of_ != mpmc_repair::none();
     }
 
-    [[nodiscard]] bool owes() const noexcept { return debt_.any || debt_.producers != 0 || debt_.consumers != 0; }
+    [[nodiscard]] bool owes() const noexcept { return owes_; }
     /// Pays what needs more than memory; tells whom to wake.
     ring_debt owed(seat_keeper& keeper) noexcept {
       if (debt_.any) {
@@ -214,6 +233,7 @@ class mpmc_ring {
       }
       const auto debt = debt_;
       debt_ = {};
+      owes_ = false;
       return debt;
     }
 
@@ -224,6 +244,57 @@ class mpmc_ring {
     }
 
    private:
+    [[gnu::noinline]] std::uint64_t peek_what_is_open(std::uint64_t count) noexcept {
+      if (peeked_ != 0) return std::min(peeked_, count);  // one claim at a time: one intent a seat
+      if (next_orphan()) return 1;
+      if (orphans_of_ != mpmc_repair::none()) return 0;  // another's seat is to be given back first: owed()
+      return peek_run(count);
+    }
+
+    [[gnu::noinline]] std::uint64_t peek_run(std::uint64_t count) noexcept {
+      count = std::min({count, max_claim, ring_.capacity()});
+      for (;;) {
+        const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess; words and exchange decide
+        const auto m = run(h, count, slot_kind::published);
+        if (m == 0) [[unlikely]] {
+          if (const auto holes = run(h, count, slot_kind::hole); holes != 0) {
+            if (claim(h, holes)) free_holes(h, holes);
+            continue;
+          }
+          if (ring_.control->head.load(std::memory_order_relaxed) != h) continue;  // somebody was quicker: not empty
+          return 0;
+        }
+        if (!claim(h, m)) continue;
+        hand_out(h, m, ring_.slot(h), ring_.word_for(h, slot_kind::free));
+        return m;
+      }
+    }
+
+    [[gnu::always_inline]] void hand_out(std::uint64_t h, std::uint64_t m, std::byte* slot,
+                                         std::uint64_t free) noexcept {
+      first_ = h;
+      slot_ = slot;
+      free_ = free;
+      peeked_ = m;
+      // A wake-up may have gone to somebody who found nothing yet: whoever takes passes one on.
+      if (ring_.control->parked[static_cast<std::uint32_t>(role::consumer)].load(std::memory_order_relaxed) != 0 &&
+          run(h + m, 1, slot_kind::published) != 0) [[unlikely]] {
+        debt_.consumers = 1;
+        owes_ = true;
+      }
+    }
+
+    [[gnu::noinline]] void release_run(std::uint64_t count) noexcept {
+      for (std::uint64_t i = 0; i < count; ++i) free(first_ + i);
+      first_ += count;
+      slot_ = ring_.slot(first_);
+      free_ = ring_.word_for(first_, slot_kind::free);
+      peeked_ -= count;
+      own_->messages.store(messages_ += count, std::memory_order_relaxed);  // own counter
+      if (orphans_of_ != mpmc_repair::none()) [[unlikely]]
+        after_orphan();
+    }
+
     /// How many words from `h` on are of `wanted`, at most `count`.
     [[nodiscard]] std::uint64_t run(std::uint64_t h, std::uint64_t count, slot_kind wanted) const noexcept {
       std::uint64_t m = 0;
@@ -232,12 +303,17 @@ class mpmc_ring {
       return m;
     }
 
-    bool claim(std::uint64_t h, std::uint64_t m) noexcept {
-      own_->intent.store(intent_word(h, m, false), std::memory_order_release);  // I
-      const bool won = ring_.control->head.compare_exchange_strong(h, h + m, std::memory_order_release,
-                                                                   std::memory_order_relaxed);  // H
-      own_->intent.store(won ? intent_word(h, m, true) : 0, std::memory_order_release);         // I
-      return won;
+    [[gnu::always_inline]] bool claim(std::uint64_t h, std::uint64_t m) noexcept {
+      auto& intent = own_->intent;
+      auto expected = h;
+      intent.store(intent_word(h, m, false), std::memory_order_release);  // I
+      if (!ring_.control->head.compare_exchange_strong(expected, h + m, std::memory_order_release,
+                                                       std::memory_order_relaxed)) [[unlikely]] {  // H
+        intent.store(0, std::memory_order_release);                                                // I
+        return false;
+      }
+      intent.store(intent_word(h, m, true), std::memory_order_release);  // I
+      return true;
     }
 
     void free(std::uint64_t q) noexcept {
@@ -247,6 +323,7 @@ class mpmc_ring {
     void free_holes(std::uint64_t h, std::uint64_t m) noexcept {
       for (std::uint64_t i = 0; i < m; ++i) free(h + i);
       debt_.producers += m;
+      owes_ = true;
     }
 
     bool next_orphan() noexcept {
@@ -254,9 +331,10 @@ class mpmc_ring {
         if (orphans_of_ == own_index_)
           orphans_of_ = mpmc_repair::none();  // the next intent replaces the inherited one
         else
-          debt_.any = true;
+          debt_.any = owes_ = true;
         return false;
       }
+      slot_ = ring_.slot(first_);
       peeked_ = 1;
       return true;
     }
@@ -265,7 +343,7 @@ class mpmc_ring {
       own_->redelivered.store(own_->redelivered.load(std::memory_order_relaxed) + 1,
                               std::memory_order_relaxed);  // own counter
       std::uint64_t more = 0;
-      if (orphans_of_ != own_index_ && !mpmc_repair::first_orphan(ring_, orphans_of_, more)) debt_.any = true;
+      if (orphans_of_ != own_index_ && !mpmc_repair::first_orphan(ring_, orphans_of_, more)) debt_.any = owes_ = true;
     }
 
     ring_view ring_;
@@ -273,9 +351,12 @@ class mpmc_ring {
     std::uint32_t own_index_;
     std::uint32_t orphans_of_ = mpmc_repair::none();  // whose messages are being delivered again; own: inherited
     std::uint64_t first_ = 0;                         // of the open claim, or the orphan
+    std::byte* slot_ = nullptr;                       // where first_ lies
+    std::uint64_t free_ = 0;                          // what its word said before it was published
     std::uint64_t peeked_ = 0;                        // how many slots it has
     std::uint64_t messages_;
     ring_debt debt_;
+    bool owes_ = false;  // whether debt_ says anything
   };
 };
 
