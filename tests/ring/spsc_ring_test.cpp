@@ -73,6 +73,16 @@ TEST_F(SpscRing, AFullProducerSeesAReleaseThatWasNotCopiedYet) {
   EXPECT_EQ(rig.out->try_claim(2), 1U);
 }
 
+TEST_F(SpscRing, AFullProducerSeesEachReleaseAtOnceHoweverOftenItLooks) {
+  spsc_rig rig(8, 1024);
+  for (std::uint64_t i = 0; i < 1024; ++i) ASSERT_TRUE(rig.send(i));
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    ASSERT_FALSE(rig.send(0));
+    ASSERT_TRUE(rig.receives(i));
+    ASSERT_TRUE(rig.send(1024 + i)) << "one slot was free";
+  }
+}
+
 // ---- Torn by a death -------------------------------------------------------------------------------------------------
 
 TEST_F(SpscRing, AProducerDeadBetweenPublishingAndNotingItIsContinuedBehindTheMessage) {
