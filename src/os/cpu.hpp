@@ -5,6 +5,9 @@ namespace sluice::os {
 /// How many processors the calling thread may run on: sched_getaffinity(2). At least 1.
 [[nodiscard]] int usable_processors() noexcept;
 
+/// How many processors the machine has in use: sysconf(3). At least 1.
+[[nodiscard]] int online_processors() noexcept;
+
 /// sched_yield(2).
 void yield() noexcept;
 

@@ -6,6 +6,9 @@ namespace sluice::detail {
 
 void yield_processor() noexcept { os::yield(); }
 
-bool has_one_processor() noexcept { return os::usable_processors() == 1; }
+processors own_processors() noexcept {
+  if (os::usable_processors() > 1) return processors::several;
+  return os::online_processors() > 1 ? processors::one_of_several : processors::one;
+}
 
 }  // namespace sluice::detail

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <random>
+#include <vector>
 
 #include "conformance/wait_kinds.hpp"
 #include "sluice/channel.hpp"
@@ -78,6 +79,46 @@ TYPED_TEST(WaitBetweenProcesses, OnOneProcessorTheyTakeTurns) {
   const auto late = this->late_answers(both, rounds);
   ::sched_setaffinity(0, sizeof before, &before);
   EXPECT_LE(late, rounds / 100) << "the one that polls does not let the other run";
+}
+
+bool pin_to(int processor) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(processor, &one);
+  return ::sched_setaffinity(0, sizeof one, &one) == 0;
+}
+
+TEST(SpinThenPark, PartnersPinnedToDifferentProcessorsSeldomSleep) {
+  watchdog dog(100s);
+  cpu_set_t before;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  std::vector<int> usable;
+  for (int i = 0; i < CPU_SETSIZE; ++i)
+    if (CPU_ISSET(i, &before)) usable.push_back(i);
+  if (usable.size() < 2) GTEST_SKIP() << "needs two processors";
+
+  constexpr std::uint64_t rounds = 5'000;
+  const auto both = duplex<std::uint64_t, std::uint64_t>::create({.capacity_slots = 2});
+  auto child = child_process::fork([&] {
+    if (!pin_to(usable[1])) return 1;
+    auto end = both.child<spin_then_park>();
+    for (std::uint64_t i = 0, number = 0; i < rounds; ++i) {
+      while (end.in.receive(number) == wait_result::peer_gone) continue;
+      if (end.out.send(number) != wait_result::ready) return 2;
+    }
+    return 0;
+  });
+  ASSERT_TRUE(pin_to(usable[0]));
+  auto end = both.parent<spin_then_park>();
+  for (std::uint64_t i = 0, number = 0; i < rounds; ++i) {
+    EXPECT_EQ(end.out.send(i), wait_result::ready);
+    EXPECT_EQ(end.in.receive(number), wait_result::ready);
+  }
+  ::sched_setaffinity(0, sizeof before, &before);
+  EXPECT_TRUE(child.wait().is_success());
+  std::uint64_t parks = 0;
+  for (const auto& seat : end.in.raw().details().seats()) parks += seat.parks;
+  EXPECT_LT(parks, rounds / 2) << "pinned, they took each other to be on one processor";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -83,6 +84,18 @@ TEST(Clock, MonotonicNeverGoesBack) {
 }
 
 TEST(Cpu, AtLeastOneProcessorIsUsable) { EXPECT_GE(usable_processors(), 1); }
+
+TEST(Cpu, PinningTakesNoProcessorOffTheMachine) {
+  cpu_set_t before, one;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  const auto online = online_processors();
+  CPU_ZERO(&one);
+  CPU_SET(::sched_getcpu(), &one);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(usable_processors(), 1);
+  EXPECT_EQ(online_processors(), online);
+  ::sched_setaffinity(0, sizeof before, &before);
+}
 
 TEST(Mapping, IsUnmappedWhenItGoes) {  // seeds row 17
   const void* at = nullptr;

@@ -42,13 +42,20 @@ concept wait_strategy = requires(S strategy, sleeper& place, wait_answer (*look)
 
 namespace detail {
 
+/// Where the caller may run, and so where its partner may be.
+enum class processors {
+  one,             ///< the machine has one: while the caller polls its partner stands still
+  one_of_several,  ///< it is pinned: its partner is elsewhere, or was pinned to the same one
+  several,
+};
+[[nodiscard]] processors own_processors() noexcept;
+
 /// The part that all strategies share: polls until `until_ns`, then gives up with an empty answer. Yields the processor
 /// now and then once it has polled for longer than a busy partner takes, so that a partner on the same core can run.
 template <class Look>
-wait_answer poll(Look& look, std::uint64_t until_ns);
+wait_answer poll(Look& look, std::uint64_t until_ns, processors where = processors::several);
 
 void yield_processor() noexcept;
-[[nodiscard]] bool has_one_processor() noexcept;
 
 /// Sleeps, a tick at a time, until an answer comes or `deadline_ns`.
 template <class Look, class Tick>
@@ -57,10 +64,11 @@ wait_result sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t de
 }  // namespace detail
 
 template <class Look>
-wait_answer detail::poll(Look& look, std::uint64_t until_ns) {
+wait_answer detail::poll(Look& look, std::uint64_t until_ns, processors where) {
   constexpr int polls_between_clocks = 64;
   constexpr int rounds_before_pause = 16;  // a few microseconds: a pause would come on top of an answer that is near
-  constexpr int rounds_before_yield = 32;  // some tens of microseconds
+  // Some tens of microseconds; two or three where the partner may be on this very core.
+  const int rounds_before_yield = where == processors::several ? 32 : 4;
   for (int round = 0;; ++round) {
     for (int i = 0; i < polls_between_clocks; ++i) {
       if (auto answer = look(i + 1 == polls_between_clocks)) return answer;
