@@ -55,6 +55,31 @@ class owner_slot_mpmc {
     return true;
   }
 
+  // ---- Mending -------------------------------------------------------------------------------------------------------
+
+  /// For trials in one process: what somebody has done who dies, or takes his time, in the middle of a call.
+  bool claim_as(role as, std::uint64_t number, std::uint64_t& sequence) {
+    join(as, number);
+    return as == role::producer ? claim(*tail_, state_free, state_filling, sequence)
+                                : claim(*head_, state_full, state_reading, sequence);
+  }
+  /// The consumer of claim_as goes on.
+  void release_as(std::uint64_t, std::uint64_t sequence) {
+    word(sequence).store(make_word(lap(sequence) + 1, 0, state_free), std::memory_order_release);  // F
+  }
+
+  /// A consumer that finds nothing calls it: true when the oldest claim was a dead producer's, and is free again. The
+  /// hint at head steps over it by itself.
+  template <class IsDead>
+  bool try_mend(IsDead&& is_dead) {
+    const std::uint64_t stuck = head_->load(std::memory_order_relaxed);  // a hint
+    std::uint64_t found = word(stuck).load(std::memory_order_acquire);   // P F
+    const std::uint64_t owner = found >> 8 & 0xFFFF;
+    if (found != make_word(lap(stuck), owner, state_filling) || !is_dead(owner)) return false;
+    return word(stuck).compare_exchange_strong(found, make_word(lap(stuck) + 1, 0, state_free),
+                                               std::memory_order_acq_rel, std::memory_order_relaxed);  // F
+  }
+
  private:
   static constexpr std::size_t slots_offset = 256;
   static constexpr std::size_t stride_bytes = message_bytes + 8;
