@@ -43,7 +43,7 @@ def slices(quick):
         Slice("throughput, slow peers", "bench_throughput", [*once, *sizes, *short, *slow, "--parts", "single,batch"],
               2, 120),
         Slice("sleeping, slow peers", "bench_wakeup", [*once, *short, *slow, *talking], 2, 120),
-        Slice("system calls", "bench_wakeup", [*once, "--only", "sluice", "--parts", "calls"], 0, 120),
+        Slice("system calls", "bench_wakeup", ["--rounds", "2", "--only", "sluice", "--parts", "calls"], 0, 120),
         Slice("idle", "bench_wakeup", [*once, *(["--only", "park"] if quick else []), "--parts", "idle"], 0, 120),
         Slice("recovery", "bench_recovery", ["--rounds", "1" if quick else "3"], 0 if quick else 3, 120),
     ]

@@ -1,7 +1,9 @@
 """Runs bench programs, one at a time and never for longer than allowed, and hands back the runs they measured."""
 
+import glob
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +22,17 @@ def share_the_cores():
 
 
 def end(process):
-    """Ends a program and everybody it forked: they share its group."""
+    """Ends a program and everybody it forked: they share its group. What one that was killed had made is taken away."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     process.wait()
+    for left in glob.glob(f"/dev/shm/sluice_bench_{process.pid}[!0-9]*") + [f"/dev/shm/sluice_bench_{process.pid}"]:
+        if os.path.isdir(left):
+            shutil.rmtree(left, ignore_errors=True)
+        elif os.path.exists(left):
+            os.unlink(left)
 
 
 def run(path, arguments, limit_seconds, json_option=("--json", "{}")):
