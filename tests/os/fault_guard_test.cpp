@@ -8,7 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <optional>
+#include <atomic>
+#include <thread>
 
 #include "support/child_process.hpp"
 #include "support/proc_maps.hpp"
@@ -75,6 +76,27 @@ TEST_F(FaultGuard, ARangeThatComesToAPlaceThatWasLostBeforeIsNotLost) {
   }
   const guarded_range next(broken, true);
   EXPECT_FALSE(next.is_lost());
+}
+
+TEST_F(FaultGuard, WritesOverNothingOnceItHasGone) {
+  // Somebody is in the handler all the while; as soon as the guard has gone, the addresses may be anybody's.
+  auto* const at = static_cast<std::byte*>(
+      ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0));
+  std::atomic<bool> is_over{false};
+  std::thread faulting([&] {
+    while (!is_over) (void)catch_fault(at);
+  });
+  int overwritten = 0;
+  for (int i = 0; i < 5000; ++i) {
+    { const guarded_range guard(std::span(at, page), true); }
+    auto& byte = *static_cast<volatile std::byte*>(at);
+    byte = std::byte{7};
+    for (int look = 0; look < 200; ++look) overwritten += std::to_integer<int>(byte) != 7;
+  }
+  is_over = true;
+  faulting.join();
+  EXPECT_EQ(overwritten, 0);
+  ::munmap(at, page);
 }
 
 TEST_F(FaultGuard, TheMarkIsZeroInAForkedChildAndStaysInTheParent) {
