@@ -32,8 +32,13 @@ json to_json(const seat_report& seat) {
 }
 
 json to_json(const repair_report& repair) {
-  return {{"number", repair.number},         {"what", to_string(repair.what)}, {"realtime_ns", repair.realtime_ns},
-          {"mender_pid", repair.mender_pid}, {"dead_pid", repair.dead_pid},    {"seat_index", repair.seat_index},
+  const bool is_known = repair.seat_index != unknown_seat();
+  return {{"number", repair.number},
+          {"what", to_string(repair.what)},
+          {"realtime_ns", repair.realtime_ns},
+          {"mender_pid", repair.mender_pid},
+          {"dead_pid", is_known ? json(repair.dead_pid) : json()},
+          {"seat_index", is_known ? json(repair.seat_index) : json()},
           {"sequence", repair.sequence}};
 }
 

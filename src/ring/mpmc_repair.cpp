@@ -88,7 +88,7 @@ std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept {
     const auto winner = dead_winner(ring, q, keeper);
     if (winner == none() && has_living_cover(ring, role::producer, q, none(), keeper)) break;
     if (!make_hole(ring, q)) continue;
-    keeper.record(repair_kind::hole, winner == none() ? 0 : winner, q);
+    keeper.record(repair_kind::hole, winner == none() ? unknown_seat() : winner, q);
     ++holes;
   }
   return holes;

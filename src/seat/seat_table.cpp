@@ -172,7 +172,8 @@ struct seat_table::impl final : seat_keeper {
     entry.number.store(0, std::memory_order_relaxed);
     entry.realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);
     entry.mender.store(self, std::memory_order_relaxed);
-    entry.dead.store(ring.seats[i].owner.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    entry.dead.store(i == unknown_seat() ? 0 : ring.seats[i].owner.load(std::memory_order_relaxed),
+                     std::memory_order_relaxed);
     entry.seat_and_what.store(std::uint64_t{i} << 8 | static_cast<std::uint64_t>(what), std::memory_order_relaxed);
     entry.sequence.store(sequence, std::memory_order_relaxed);
     entry.number.store(number, std::memory_order_relaxed);

@@ -284,6 +284,17 @@ TEST_P(Seats, KeeperProvesADeathAndLocksOnce) {
   other.keeper().unlock(0);
 }
 
+TEST_P(Seats, RepairForNobodyInParticularNamesNobody) {
+  const auto seat = room.take(role::producer);  // seat 0, alive: no death of its owner made anything necessary
+  auto table = room.table();
+  table.keeper().record(repair_kind::hole, unknown_seat(), 7);
+  const auto& entry = room.ring.control->log[0];
+  EXPECT_EQ(entry.dead.load(), 0U);
+  EXPECT_EQ(entry.seat_and_what.load(),
+            std::uint64_t{unknown_seat()} << 8 | static_cast<std::uint64_t>(repair_kind::hole));
+  EXPECT_EQ(entry.sequence.load(), 7U);
+}
+
 TEST_P(Seats, KeeperNeverProvesTheDeathOfTheLiving) {
   const auto seat = room.take(role::producer);
   auto table = room.table();

@@ -136,10 +136,12 @@ void print_repairs(const ring_info& ring) {
   if (ring.repairs.empty()) return;
   table rows(
       {{"REPAIR", true}, {"WHAT"}, {"WHEN"}, {"FOR PID", true}, {"BY PID", true}, {"SEAT", true}, {"SEQUENCE", true}});
-  for (const auto& repair : ring.repairs)
+  for (const auto& repair : ring.repairs) {
+    const bool is_known = repair.seat_index != unknown_seat();
     rows.add({std::to_string(repair.number), to_string(repair.what), time_text(repair.realtime_ns),
-              std::to_string(repair.dead_pid), std::to_string(repair.mender_pid), std::to_string(repair.seat_index),
-              std::to_string(repair.sequence)});
+              is_known ? std::to_string(repair.dead_pid) : "-", std::to_string(repair.mender_pid),
+              is_known ? std::to_string(repair.seat_index) : "-", std::to_string(repair.sequence)});
+  }
   fmt::print("\n{}", rows.text("  "));
 }
 

@@ -12,6 +12,8 @@
 namespace sluice {
 
 /// What mending asks of the world: who is dead, and one lock a seat that falls with its holder. Only cold paths call it.
+[[nodiscard]] constexpr std::uint32_t unknown_seat() noexcept { return ~std::uint32_t{0}; }
+
 class seat_keeper {
  public:
   /// Whether the owner that sat at `seat_index` when its state word was `word` (taken) is proven dead; if so the seat is
@@ -20,7 +22,7 @@ class seat_keeper {
   /// Tries once for the lock of a seat whose owner is dead.
   virtual bool try_lock(std::uint32_t seat_index) noexcept = 0;
   virtual void unlock(std::uint32_t seat_index) noexcept = 0;
-  /// Notes a repair in the ring's log.
+  /// Notes a repair in the ring's log. `seat_index`: whose death made it necessary; unknown_seat(): cannot be told.
   virtual void record(repair_kind what, std::uint32_t seat_index, std::uint64_t sequence) noexcept = 0;
 
  protected:
