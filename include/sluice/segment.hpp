@@ -6,6 +6,7 @@
 #include "sluice/segment/anonymous_segment.hpp"
 #include "sluice/segment/fault_guard.hpp"
 #include "sluice/segment/file_segment.hpp"
+#include "sluice/segment/growable_segment.hpp"
 #include "sluice/segment/hand_over.hpp"
 #include "sluice/segment/memfd_segment.hpp"
 #include "sluice/segment/memory_options.hpp"

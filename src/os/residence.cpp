@@ -12,6 +12,10 @@ namespace {
 constexpr int populate_read = 22;
 constexpr int populate_write = 23;
 
+int synchronise(std::span<std::byte> bytes, int flags) noexcept {
+  return ::msync(bytes.data(), bytes.size(), flags) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 int populate(std::span<std::byte> bytes, bool for_writing) noexcept {
@@ -28,6 +32,10 @@ std::uint64_t lock_limit_bytes() noexcept {
   return ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur
                                                                                      : ~std::uint64_t{0};
 }
+
+int write_back(std::span<std::byte> bytes) noexcept { return synchronise(bytes, MS_SYNC); }
+int begin_to_write_back(std::span<std::byte> bytes) noexcept { return synchronise(bytes, MS_ASYNC); }
+int invalidate(std::span<std::byte> bytes) noexcept { return synchronise(bytes, MS_INVALIDATE); }
 
 void advise_huge(std::span<std::byte> bytes) noexcept { ::madvise(bytes.data(), bytes.size(), MADV_HUGEPAGE); }
 

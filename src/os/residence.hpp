@@ -1,6 +1,6 @@
 #pragma once
 
-// Whether mapped pages are in memory, and stay there: madvise(2), mlock(2).
+// Whether mapped pages are in memory, stay there, and reach the disk: madvise(2), mlock(2), msync(2).
 
 #include <cstddef>
 #include <cstdint>
@@ -19,5 +19,10 @@ namespace sluice::os {
 
 /// MADV_HUGEPAGE, which the kernel may follow or not.
 void advise_huge(std::span<std::byte> bytes) noexcept;
+
+/// msync(2) with MS_SYNC, MS_ASYNC, MS_INVALIDATE. 0, or an errno.
+[[nodiscard]] int write_back(std::span<std::byte> bytes) noexcept;
+[[nodiscard]] int begin_to_write_back(std::span<std::byte> bytes) noexcept;
+[[nodiscard]] int invalidate(std::span<std::byte> bytes) noexcept;
 
 }  // namespace sluice::os

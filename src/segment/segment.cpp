@@ -1,10 +1,12 @@
 #include "sluice/segment/segment.hpp"
 
+#include <cerrno>
 #include <cstring>
 #include <optional>
 
 #include "os/fault_guard.hpp"
 #include "os/file.hpp"
+#include "os/residence.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/segment/fault_guard.hpp"
 
@@ -30,6 +32,18 @@ bool catch_segment_fault(const void* address) noexcept { return os::catch_fault(
 bool segment::is_lost() const noexcept { return guard_ != nullptr && guard_->is_lost(); }
 
 std::atomic<std::uint64_t>* segment::mark() const noexcept { return guard_ != nullptr ? &guard_->mark() : nullptr; }
+
+void segment::flush(flush_mode how) const {
+  if (file_.path.empty() || !placement_.is_shared) return;
+  const int problem = how == flush_mode::wait    ? os::write_back(bytes_)
+                      : how == flush_mode::begin ? os::begin_to_write_back(bytes_)
+                                                 : os::invalidate(bytes_);
+  if (problem == 0) return;
+  const auto tried = "flush " + std::to_string(bytes_.size()) + " bytes of " + file_.path;
+  if (problem == EBUSY)
+    throw error(errc::in_use, tried + ": it is locked in memory and cannot be read anew; do without lock_in_memory");
+  throw error::from_errno(problem, tried);
+}
 
 void segment::require_whole(const std::string& what) const {
   const auto length = length_of(file_);

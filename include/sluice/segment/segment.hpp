@@ -38,6 +38,13 @@ struct segment_placement {
   bool is_guarded = false;  // against being cut short; a sealed memfd needs no guard
 };
 
+/// How far segment::flush() goes. msync(2).
+enum class flush_mode {
+  wait,    ///< MS_SYNC: what was written is on the disk when it returns
+  begin,   ///< MS_ASYNC: not later than the kernel would anyway; Linux does nothing for it at once
+  reread,  ///< MS_INVALIDATE: no mapping keeps bytes older than the file's; on Linux none ever does
+};
+
 /// Shared ownership of a mapping: the memory is unmapped when the last copy goes. The bytes stay with whoever else maps
 /// them. No descriptor is needed to use them.
 /// Threads: copies are independent; the bytes are shared memory.
@@ -73,6 +80,11 @@ class segment {
   /// @throws error truncated: the file is shorter than what is mapped; no_space: a page was not to be had when it was
   ///         touched first (no_reserve); corrupted: another segment was written over this one.
   void require_whole(const std::string& what) const;
+  /// Writes what was changed in memory back to the file. What lies on tmpfs, in a memfd or in no file has no disk to
+  /// reach: nothing happens. Closing and unmapping promise nothing of the kind.
+  /// @throws error in_use: reread of memory that is locked; or what the disk says (EIO): what was written may be lost.
+  /// Blocks: wait, for the disk.
+  void flush(flush_mode how = flush_mode::wait) const;
   /// A word that is zero once the segment is lost and in every forked child; null where nothing is guarded.
   [[nodiscard]] std::atomic<std::uint64_t>* mark() const noexcept;
 

@@ -1,0 +1,62 @@
+#include "sluice/segment/growable_segment.hpp"
+
+#include <algorithm>
+
+#include "os/file.hpp"
+#include "segment/map_file.hpp"
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+namespace {
+
+segment reserve(os::fd file, const std::string& path, std::uint64_t most_bytes) {
+  memory_options how;
+  how.guard = false;
+  return map_file(std::move(file), {segment_kind::file, most_bytes, 0, path}, how);
+}
+
+void require_within(std::uint64_t bytes, std::uint64_t most_bytes, const std::string& what) {
+  if (most_bytes == 0) throw error(errc::bad_argument, what + ": room for no bytes at all; ask for some");
+  if (bytes > most_bytes)
+    throw error(errc::bad_argument, what + " to " + std::to_string(bytes) + " bytes: addresses were kept for " +
+                                        std::to_string(most_bytes) + "; keep more when it is made and attached");
+}
+
+}  // namespace
+
+growable_segment growable_segment::create(const std::string& path, std::uint64_t bytes, std::uint64_t most_bytes,
+                                          std::uint32_t mode) {
+  require_within(bytes, most_bytes, "create " + path);
+  auto file = os::create_in(os::working_directory, path, mode, path);
+  try {
+    if (bytes != 0) os::allocate(file.get(), round_up(bytes, os::page_bytes_of(file.get())), path);
+    return growable_segment(reserve(std::move(file), path, most_bytes));
+  } catch (...) {
+    os::unlink_in(os::working_directory, path, path);
+    throw;
+  }
+}
+
+growable_segment growable_segment::attach(const std::string& path, std::uint64_t most_bytes) {
+  require_within(0, most_bytes, "attach " + path);
+  auto file = os::open_in(os::working_directory, path, true, path);
+  if (!file) throw error(errc::not_found, "attach " + path + ": no such file");
+  if (!os::facts_of(file->get(), path).is_regular)
+    throw error(errc::not_a_segment, "attach " + path + ": not a regular file");
+  return growable_segment(reserve(std::move(*file), path, most_bytes));
+}
+
+std::span<std::byte> growable_segment::bytes() const {
+  const auto& file = memory_.file();
+  const auto length = os::facts_of(file.descriptor, file.path).length_bytes;
+  return memory_.bytes().first(std::min<std::uint64_t>(length, most_bytes()));
+}
+
+void growable_segment::grow(std::uint64_t bytes) const {
+  const auto& file = memory_.file();
+  require_within(bytes, most_bytes(), "grow " + file.path);
+  if (bytes != 0) os::allocate(file.descriptor, round_up(bytes, memory_.placement().page_bytes), file.path);
+}
+
+}  // namespace sluice
