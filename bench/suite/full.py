@@ -86,14 +86,20 @@ class Runner:
                 run.pop("curve_ns", None)
             self.runs.append(run)
 
-    def micro(self, quick):
-        arguments = ["--benchmark_min_time=" + ("0.01" if quick else "0.2")]
+    def google_benchmark(self, program, what, arguments):
         try:
-            return programs.run(os.path.join(self.folder, "bench_micro"), arguments, 120,
+            return programs.run(os.path.join(self.folder, program), arguments, 120,
                                 ("--benchmark_out={}", "--benchmark_out_format=json"))
         except (programs.ProgramFailed, OSError) as failure:
-            self.broken["single calls"] = f"bench_micro: {failure}"
+            self.broken[what] = f"{program}: {failure}"
             return None
+
+    def micro(self, quick):
+        seconds = "0.01" if quick else "0.2"
+        return self.google_benchmark("bench_micro", "single calls", ["--benchmark_min_time=" + seconds])
+
+    def memory(self, quick):
+        return self.google_benchmark("bench_memory", "mapped memory", ["--quick"] if quick else [])
 
 
 def version():
@@ -119,7 +125,7 @@ def main():
     spent = collections.defaultdict(list)
     all_slices = slices(options.quick)
     rounds = 0
-    micro = None
+    micro = memory = None
     while True:
         due = [piece for piece in all_slices
                if (rounds == 0 if piece.every == 0 else rounds % piece.every == 0)]
@@ -138,6 +144,8 @@ def main():
         if rounds == 0:
             programs.say(f"round 1, {time.monotonic() - began:3.0f} of {seconds:.0f} s: single calls")
             micro = runner.micro(options.quick)
+            programs.say(f"round 1, {time.monotonic() - began:3.0f} of {seconds:.0f} s: mapped memory")
+            memory = runner.memory(options.quick)
         rounds += 1
         if is_last or time.monotonic() - began > seconds:
             break
@@ -151,7 +159,7 @@ def main():
         head[name] = next((one[name] for one in runner.heads.values()), None)
     head["curve_shares"] = next((one["curve_shares"] for one in runner.heads.values()), [])
     session = Session(runner.runs)
-    return report.write(head, session, runner, micro, options.out)
+    return report.write(head, session, runner, micro, memory, options.out)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ def end(process):
     except ProcessLookupError:
         pass
     process.wait()
-    for left in glob.glob(f"/dev/shm/sluice_bench_{process.pid}[!0-9]*") + [f"/dev/shm/sluice_bench_{process.pid}"]:
+    name = f"sluice_bench_{process.pid}"
+    on_disk = [f"{folder}/{name}_{file}" for folder in ("/var/tmp", "/tmp", ".")
+               for file in ("read", "written", "by_pwrite", "flushed")]
+    for left in glob.glob(f"/dev/shm/{name}[!0-9]*") + [f"/dev/shm/{name}"] + on_disk:
         if os.path.isdir(left):
             shutil.rmtree(left, ignore_errors=True)
         elif os.path.exists(left):

@@ -119,6 +119,24 @@ def single_calls(micro):
     return table(["one process", "a call"], rows) + "\n" + "".join(f"- {line}\n" for line in tail)
 
 
+def mapped_memory(memory):
+    if memory is None:
+        return "not measured\n"
+    known = {"name", "family_index", "per_family_instance_index", "run_name", "run_type", "repetitions",
+             "repetition_index", "threads", "aggregate_name", "aggregate_unit", "iterations", "real_time", "cpu_time",
+             "time_unit", "label"}
+    rows = []
+    for one in memory["benchmarks"]:
+        name = one["run_name"].split("/iterations:")[0]
+        if one.get("error_occurred"):
+            rows.append([name, one.get("error_message", "failed"), ""])
+        elif one.get("aggregate_name") == "median":
+            beside = [one["label"]] if one.get("label") else []
+            beside += [f"{key} {value:.3g}" for key, value in one.items() if key not in known]
+            rows.append([name, f"{one['real_time']:.3g} {one['time_unit']}", ", ".join(beside)])
+    return table(["mapped memory", "median", "beside"], sorted(rows))
+
+
 def verdicts(lines):
     return table(["measure", "must", "measured", f"{targets.CONFIDENCE:.0%} interval", "verdict", ""],
                  [[line.measure, line.must, line.measured, line.interval, line.verdict, line.detail] for line in lines])
@@ -130,7 +148,7 @@ def name_of(head):
     return f"{head['date'][:10]}-{cpu}"
 
 
-def text_of(head, session, runner, micro, lines, picture):
+def text_of(head, session, runner, micro, memory, lines, picture):
     counts = targets.counts(lines)
     placements = ", ".join(f"{name} {count}" for name, count in sorted(session.counts.items()))
     parts = [f"# {head['date'][:10]}, {head['cpu']}\n",
@@ -154,7 +172,8 @@ def text_of(head, session, runner, micro, lines, picture):
               matrix(session, "throughput", "batch", "messages_per_second", "M/s"),
               "## Able to sleep\n", blocking(session), "## Crowds on two cores\n", crowds(session),
               "## Setting up, and memory\n", setting_up(session), "## After a kill\n", recovery(session),
-              "## Single calls\n", single_calls(micro)]
+              "## Single calls\n", single_calls(micro),
+              "## Mapped memory\n", mapped_memory(memory)]
     missing = [f"- absent, not found when this was built: {name}\n" for name in head["absent"] or []]
     missing += [f"- did not answer, and was left out from there on: {name}\n" for name in runner.silent]
     missing += [f"- failed: {what} ({count} runs)\n" for what, count in sorted(session.failures.items())]
@@ -173,7 +192,7 @@ def rounded(value):
     return value
 
 
-def write(head, session, runner, micro, out):
+def write(head, session, runner, micro, memory, out):
     lines = targets.judge_all(session)
     is_for_the_record = not head["quick"] and session.disturbed_share() <= MOST_DISTURBED
     folder = out or os.path.join(ROOT, "bench/results" if is_for_the_record else "build/bench-results")
@@ -181,13 +200,14 @@ def write(head, session, runner, micro, out):
     name = name_of(head)
     path = os.path.join(folder, name)
     picture = f"{name}.svg" if plots.draw(session, head, path + ".svg") else None
-    text = text_of(head, session, runner, micro, lines, picture)
+    text = text_of(head, session, runner, micro, memory, lines, picture)
     with open(path + ".md", "w", encoding="utf-8") as file:
         file.write(text)
     with open(path + ".json", "w", encoding="utf-8") as file:
         document = {"head": head, "placement": session.placement, "near_ns": session.near_ns,
                     "verdicts": [line._asdict() for line in lines],
-                    "single_calls": micro["benchmarks"] if micro else None, "silent": runner.silent,
+                    "single_calls": micro["benchmarks"] if micro else None,
+                    "mapped_memory": memory["benchmarks"] if memory else None, "silent": runner.silent,
                     "broken": runner.broken, "runs": session.runs}
         json.dump(rounded(document), file, separators=(",", ":"))
         file.write("\n")
