@@ -22,6 +22,7 @@
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -67,6 +68,7 @@ TEST_F(SeedsRow11, EaccesTheDescriptorDoesNotAllowWriting) {
 }
 
 TEST_F(SeedsRow11, EagainEverythingIsLockedAndThatIsTooMuch) {
+  if (test::is_sanitized) GTEST_SKIP() << "the sanitizer's run time answers mlockall(2) itself";
   in_a_child([] {
     const rlimit small{1U << 20, 1U << 20};
     if (::setrlimit(RLIMIT_MEMLOCK, &small) != 0) return 1;
@@ -91,6 +93,7 @@ TEST_F(SeedsRow11, EinvalNoBytesOrAnAddressWithinAPage) {
 }
 
 TEST_F(SeedsRow11, EnfileAndEmfileNoMoreFiles) {
+  if (test::is_sanitized) GTEST_SKIP() << "the sanitizer's run time needs descriptors of its own";
   in_a_child([&] {
     const rlimit few{8, 8};
     std::vector<int> files;
@@ -115,6 +118,7 @@ TEST_F(SeedsRow11, EnodevAFileThatCannotBeMapped) {
 }
 
 TEST_F(SeedsRow11, EnomemNoMemoryLeft) {
+  if (test::is_sanitized) GTEST_SKIP() << "the sanitizer's run time needs memory of its own";
   in_a_child([] {
     const rlimit small{256U << 20, 256U << 20};
     if (::setrlimit(RLIMIT_AS, &small) != 0) return 1;
@@ -125,6 +129,7 @@ TEST_F(SeedsRow11, EnomemNoMemoryLeft) {
 }
 
 TEST_F(SeedsRow11, EpermSealedAgainstWritingOrAnAddressThatIsForbidden) {
+  if (test::is_sanitized) GTEST_SKIP() << "the sanitizer's run time maps at addresses of its own";
   const int sealed = ::memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   ASSERT_EQ(::ftruncate(sealed, 4096), 0);
   ASSERT_EQ(::fcntl(sealed, F_ADD_SEALS, F_SEAL_WRITE), 0);

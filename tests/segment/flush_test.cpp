@@ -15,6 +15,7 @@
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -90,6 +91,7 @@ TEST(Flush, OfMemoryWithoutADiskDoesNothing) {
 }
 
 TEST(Flush, OfLockedMemoryCannotBeReadAnew) {
+  if (test::is_sanitized) GTEST_SKIP() << "the sanitizer's run time answers mlock(2) itself";
   const temp_directory directory;
   const auto memory = file_segment::create(directory / "segment", 4096, 0600, {.lock_in_memory = true});
   EXPECT_THAT(test::thrown_by([&] { memory.flush(flush_mode::reread); }),

@@ -20,6 +20,7 @@
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/proc_maps.hpp"
+#include "support/sanitizer.hpp"
 #include "support/small_filesystem.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
@@ -86,6 +87,7 @@ TEST_F(SeedsRow2, APrivateViewDoesNotSeeWhatAnotherProcessChangesAfterwards) {
 TEST_F(SeedsRow12, AReadOnlyViewCannotBeWrittenTo) {
   { (void)file_segment::create(path, page()); }
   auto child = child_process::fork([&] {
+    ::signal(SIGSEGV, SIG_DFL);  // a sanitizer's handler would make an exit of it
     const auto memory = file_segment::attach(path, {.access = view::read_only});
     *static_cast<volatile std::byte*>(memory.bytes().data()) = std::byte{1};
     return 0;
@@ -256,6 +258,7 @@ TEST_F(SeedsRow12, NoReserveTakesSpaceWhenItIsTouched) {
 // ---- Locked -----------------------------------------------------------------------------------------------------------
 
 TEST_F(SeedsRow12, LockedMemoryIsCountedAsLocked) {
+  if (test::is_sanitized) GTEST_SKIP() << "the sanitizer's run time answers mlock(2) itself";
   const auto before = status_kib("VmLck");
   const auto memory = anonymous_segment::create(256 * 1024, {.lock_in_memory = true});
   EXPECT_TRUE(memory.placement().is_locked);
@@ -264,6 +267,7 @@ TEST_F(SeedsRow12, LockedMemoryIsCountedAsLocked) {
 }
 
 TEST_F(SeedsRow12, LockedAboveTheLimitSaysWhichLimit) {
+  if (test::is_sanitized) GTEST_SKIP() << "the sanitizer's run time answers mlock(2) itself";
   if (::geteuid() != 0) GTEST_SKIP() << "becoming somebody else needs root";
   auto child = child_process::fork([&] {
     const rlimit small{64 * 1024, 64 * 1024};
