@@ -236,9 +236,11 @@ class Cli : public ::testing::Test {
   [[nodiscard]] cli_process make_live(const std::string& name, const std::string& lines, bool is_persistent) const {
     std::vector<std::string> words{"send", name, "--lines", "--create", "-s", "64"};
     if (is_persistent) words.emplace_back("--persistent");
+    const auto found = ring(name);  // what its predecessors sent counts too
+    const auto before = found.is_null() ? std::uint64_t{0} : found["tail"].get<std::uint64_t>();
     auto producer = start(words, with_pipe());
     producer.write_stdin(lines);
-    until_published(name, static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n')));
+    until_published(name, before + static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n')));
     return producer;
   }
   void make_dead(const std::string& name, const std::string& lines, bool is_persistent = true) const {
