@@ -29,6 +29,7 @@ struct link_options {
   std::size_t ring_bytes = 0;  // 0: default_ring_bytes
   unsigned index = 0;          // 0 there, 1 back: tells the names of two links of one run apart
   std::string run_name;        // unique on this machine, [a-z0-9_]
+  bool for_latency = false;    // when ring_bytes is not given: whoever has a default for latency may take it
 };
 
 inline constexpr std::size_t default_ring_bytes = std::size_t{512} * 1024;

@@ -134,8 +134,8 @@ latency_run ping_pong(const run_options& options) {
   latency_run result;
   const shared_pages sample_pages(options.sample_limit * sizeof(std::uint64_t));
   const std::span<std::uint64_t> samples(reinterpret_cast<std::uint64_t*>(sample_pages.data()), options.sample_limit);
-  Link there({options.ring_bytes, 0, options.run_name});
-  Link back({options.ring_bytes, 1, options.run_name});
+  Link there({options.ring_bytes, 0, options.run_name, true});
+  Link back({options.ring_bytes, 1, options.run_name, true});
   process_pair pair(options.cores, options.limit_seconds());
 
   result.failure = pair.run(

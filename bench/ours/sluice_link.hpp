@@ -75,7 +75,8 @@ class sluice_channel {
  private:
   [[nodiscard]] channel create(const link_options& options) const {
     sluice::channel_options how;
-    how.capacity_slots = slots_for(message_bytes + 8, options.ring_bytes);
+    if (options.ring_bytes != 0 || !options.for_latency)  // else the library's own choice
+      how.capacity_slots = slots_for(message_bytes + 8, options.ring_bytes);
     if constexpr (kind == memory_kind::anonymous)
       return channel::create_unnamed(how);
     else if constexpr (kind == memory_kind::zero)

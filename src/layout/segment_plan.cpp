@@ -25,6 +25,14 @@ static_assert(sizeof(segment_header) + max_rings * (sizeof(ring_control) + align
 /// From this size on the message begins on a line of its own, so that copies run at full width.
 constexpr std::uint64_t own_line_from_bytes = 256;
 
+/// Who reads a message to its end has up to twenty lines behind it fetched as well, by the processor's prefetcher; were
+/// those the next slot's, its producer would have to ask for them back. From this size on a gap is worth its memory.
+constexpr std::uint64_t gap_from_bytes = 4096;
+constexpr std::uint64_t gap_bytes = 960;  // 4 KiB, gap and the word's line: 5 KiB
+
+/// From this size on a ring for latency is made larger than a first-level cache.
+constexpr std::uint64_t large_from_bytes = 1024;
+
 std::string quantity(std::uint64_t value) { return std::to_string(value); }
 
 std::uint64_t payload_offset_for(const type_identity& type) {
@@ -34,15 +42,21 @@ std::uint64_t payload_offset_for(const type_identity& type) {
 }
 
 std::uint64_t stride_for(const type_identity& type) {
-  const auto needed = payload_offset_for(type) + type.message_bytes;
+  const bool has_gap = type.message_bytes >= gap_from_bytes && type.message_alignment <= cache_line_bytes;
+  const auto needed = payload_offset_for(type) + type.message_bytes + (has_gap ? gap_bytes : 0);
   const auto step = std::max<std::uint64_t>(
       type.message_bytes >= own_line_from_bytes ? cache_line_bytes : sizeof(std::uint64_t), type.message_alignment);
   return round_up(needed, step);
 }
 
 std::uint64_t default_capacity(const type_identity& type, footprint sized_for) {
-  const std::uint64_t bytes = sized_for == footprint::latency ? 64U << 10 : 4U << 20;
-  return std::max<std::uint64_t>(8, std::bit_floor(bytes / stride_for(type)));
+  const auto slots = [&](std::uint64_t bytes, std::uint64_t at_least) {
+    return std::max<std::uint64_t>(at_least, std::bit_floor(bytes / stride_for(type)));
+  };
+  if (sized_for == footprint::throughput) return slots(4U << 20, 8);
+  // Lines that another core changed come sooner from its second cache than from its first, which it must search: a
+  // message of many lines is better off in a ring that the first cache cannot hold.
+  return type.message_bytes < large_from_bytes ? slots(64U << 10, 8) : slots(1U << 20, 2);
 }
 
 void require_sane(const type_identity& type) {

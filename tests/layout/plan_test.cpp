@@ -65,6 +65,27 @@ TEST(Plan, ChoosesACapacityWhenNoneIsGiven) {
   EXPECT_GT(large, small);
 }
 
+TEST(Plan, ChoosesFewSlotsForLargeMessagesAndARingThatAFirstCacheCannotHoldForThoseOfManyLines) {
+  const auto bytes_for = [](std::uint64_t message_bytes) {
+    const auto ring = plan_segment(ring_of(0, message_bytes)).rings[0];
+    return ring.capacity_slots * ring.slot_stride_bytes;
+  };
+  EXPECT_LE(bytes_for(64), 64U << 10);
+  EXPECT_GT(bytes_for(1024), 512U << 10);
+  EXPECT_GT(bytes_for(4096), 512U << 10);
+  EXPECT_EQ(plan_segment(ring_of(0, 1U << 20)).rings[0].capacity_slots, 2U);
+}
+
+TEST(Plan, KeepsTheNextSlotOutOfReachOfAPrefetcherThatRunsOverTheEndOfAMessage) {
+  const auto gap_after = [](std::uint64_t message_bytes, std::uint32_t alignment) {
+    const auto ring = plan_segment(ring_of(8, message_bytes, alignment)).rings[0];
+    return ring.slot_stride_bytes - ring.payload_offset - ring.message_bytes;
+  };
+  EXPECT_GE(gap_after(4096, 8), 960U);
+  EXPECT_LT(gap_after(1024, 8), 64U);
+  EXPECT_EQ(gap_after(4096, 4096), 0U) << "its word lies in a page of its own";
+}
+
 struct bad_message {
   std::uint64_t bytes;
   std::uint32_t alignment;
