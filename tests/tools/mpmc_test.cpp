@@ -1,5 +1,7 @@
 // send and recv on one mpmc channel, several at once: every line arrives, whoever is killed, and the last sender ends it.
 
+#include <sys/file.h>
+
 #include <map>
 #include <optional>
 #include <set>
@@ -135,6 +137,59 @@ TEST_F(Mpmc, ManySendersThatEndAtOnceCloseTheStreamOnce) {
     EXPECT_EQ(end.code, 0) << end;
     EXPECT_EQ(ledger_of(end.out).size(), 6U);
   }
+}
+
+/// The gate of senders, kept by the test: flock(2) on the segment's file.
+class kept_gate {
+ public:
+  explicit kept_gate(const std::filesystem::path& file) : file_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+    EXPECT_EQ(::flock(file_, LOCK_EX | LOCK_NB), 0);
+  }
+  kept_gate(const kept_gate&) = delete;
+  kept_gate& operator=(const kept_gate&) = delete;
+  ~kept_gate() { ::close(file_); }
+
+ private:
+  int file_;
+};
+
+bool has_ended(pid_t pid) {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/// How often it went to sleep: once for each try at the gate, and seldom otherwise.
+std::uint64_t sleeps_of(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  const std::string field = "voluntary_ctxt_switches:";
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(field)) return std::strtoull(line.c_str() + field.size(), nullptr, 10);
+  return 0;
+}
+
+TEST_F(Mpmc, ASenderNeitherComesNorLeavesWhileAnotherDoes) {
+  constexpr std::uint64_t tries = 50;
+  auto one = receiver();
+  auto a = open_sender("a 1\n");
+  until([&] { return ring("orders")["head"] == 1; });
+  std::optional<kept_gate> gate(std::in_place, file("orders"));
+  // One that has nothing left to do but to leave, and one that comes. Each would be done with it long before it has slept
+  // so often on its way.
+  a.close_stdin();
+  auto b = sender("b 1\n");
+  until([&] {
+    return has_ended(a.pid()) || has_ended(b.pid()) || (sleeps_of(a.pid()) > tries && sleeps_of(b.pid()) > tries);
+  });
+  EXPECT_FALSE(has_ended(a.pid()));
+  EXPECT_FALSE(has_ended(b.pid()));
+  EXPECT_TRUE(seat_of(b.pid()).is_null()) << "it must not sit down while another decides whether it is the last";
+  EXPECT_EQ(seat_of(a.pid())["state"], "taken");
+  EXPECT_EQ(ring("orders")["is_closed"], false);
+  EXPECT_EQ(ring("orders")["tail"], 1);
+  b.kill();
+  gate.reset();
+  EXPECT_EQ(a.wait().code, 0);
+  EXPECT_EQ(one.wait().out, "a 1\n") << "nobody had come, so it was the last";
 }
 
 TEST_F(Mpmc, AnInterruptedLastSenderLeavesTheStreamOpen) {
