@@ -64,7 +64,7 @@ TEST_F(Doctor, NothingIsWrongWithASoundMachine) {
   EXPECT_EQ(end.code, 0) << end;
   const auto said = json::parse(end.out);
   EXPECT_EQ(said["worst"], "ok") << end;
-  EXPECT_EQ(said["findings"].size(), 16U);
+  EXPECT_EQ(said["findings"].size(), 17U);
 }
 
 TEST_F(Doctor, EachFindingIsSaidWithItsSeverityAndExitCode) {
@@ -87,6 +87,7 @@ TEST_F(Doctor, EachFindingIsSaidWithItsSeverityAndExitCode) {
       {{{"filesystem_bytes", 64 << 20}, {"available_bytes", 63 << 20}}, "space", "warning"},
       {{{"is_tmpfs", false}}, "filesystem", "warning"},
       {{{"memlock_bytes", 8 << 20}}, "memlock", "note"},
+      {{{"kernel_release", "5.13.19"}}, "prefault", "note"},
       {{{"open_files", 64}}, "open_files", "warning"},
       {{{"file_size_bytes", 1 << 20}}, "file_size", "warning"},
       {{{"file_size_bytes", 1 << 30}}, "file_size", "note"},
@@ -123,6 +124,26 @@ TEST_F(Doctor, EachFindingIsSaidWithItsSeverityAndExitCode) {
     EXPECT_EQ(said["cure"] == "", level == "ok") << change << "\n" << said;
     EXPECT_EQ(said["consequence"] == "", level == "ok") << change << "\n" << said;
   }
+}
+
+TEST_F(Doctor, WhatConcernsMemoryNamesTheOptionsOfIt) {
+  auto facts = sound();
+  facts.update({{"kernel_release", "5.13.19"},
+                {"memlock_bytes", 65536},
+                {"huge_pages_free", 0},
+                {"huge_pages_total", 0},
+                {"shmem_huge_pages", "never"}});
+  const auto end = judge(facts);
+  const std::vector<std::pair<const char*, std::vector<std::string>>> named{
+      {"memlock", {"memory_options::lock_in_memory", "no_space", "CAP_IPC_LOCK"}},
+      {"prefault", {"memory_options::prefault", "bad_argument"}},
+      {"huge_pages", {"memory_options::huge", "huge_pages::require", "huge_pages::prefer", "no_space"}},
+      {"shmem_thp", {"memory_options::huge", "huge_pages::prefer"}}};
+  for (const auto& [about, words] : named)
+    for (const auto& word : words)
+      EXPECT_NE(finding(end, about)["consequence"].get<std::string>().find(word), std::string::npos)
+          << about << " says nothing of " << word << "\n"
+          << finding(end, about);
 }
 
 TEST_F(Doctor, ReadsTheSystemsFilesBelowTheRoot) {

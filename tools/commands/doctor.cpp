@@ -109,8 +109,18 @@ finding judge_filesystem(const machine& m) {
 finding judge_memlock(const machine& m) {
   const auto what = "memory that may be locked: " + limit_text(m.memlock_bytes);
   if (m.memlock_bytes >= small_bytes) return {"memlock", severity::ok, what};
-  return {"memlock", severity::note, what, "larger segments cannot be kept from being swapped out",
+  return {"memlock", severity::note, what,
+          "memory_options::lock_in_memory of more than that, over all channels of a process, fails: no_space (not for "
+          "root, nor with CAP_IPC_LOCK)",
           "ulimit -l, LimitMEMLOCK= of the unit"};
+}
+
+finding judge_prefault(const machine& m) {
+  unsigned major = 0, minor = 0;
+  if (std::sscanf(m.kernel_release.c_str(), "%u.%u", &major, &minor) != 2 || major > 5 || (major == 5 && minor >= 14))
+    return {"prefault", severity::ok, "memory can be asked for before it is touched"};
+  return {"prefault", severity::note, "Linux " + m.kernel_release + " is older than 5.14",
+          "memory_options::prefault fails: bad_argument", "a newer kernel, or do without: the first lap faults"};
 }
 
 finding judge_open_files(const machine& m) {
@@ -134,16 +144,24 @@ finding judge_huge_pages(const machine& m) {
   return {"huge_pages", severity::note,
           m.huge_pages_total == 0 ? std::string("no huge pages are reserved")
                                   : fmt::format("all {} huge pages are in use", m.huge_pages_total),
-          "memory that asks for them does not get them", "sysctl vm.nr_hugepages"};
+          "memory_options::huge: huge_pages::require fails (no_space), huge_pages::prefer gets ordinary or transparent "
+          "ones",
+          "sysctl vm.nr_hugepages"};
 }
 
+/// shmem_enabled is for memory without a name; a mounted tmpfs has an option of its own. "advise" is heard where pages come
+/// at the first touch: in anonymous memory, and not in a memfd, whose pages are taken at creation.
 finding judge_shmem_huge_pages(const machine& m) {
   const auto& mode = m.shmem_huge_pages;
-  const auto what = "transparent huge pages of shared memory: " + (mode.empty() ? "not known" : mode);
+  const auto what = "transparent huge pages of memory without a name: " + (mode.empty() ? "not known" : mode);
   if (mode == "always" || mode == "within_size" || mode == "advise" || mode == "force")
     return {"shmem_thp", severity::ok, what};
-  return {"shmem_thp", severity::note, what, "large channels are mapped in small pages and miss the TLB more often",
-          "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled, where that matters"};
+  return {
+      "shmem_thp", severity::note, what,
+      "memory_options::huge: without free huge pages, huge_pages::prefer gets ordinary ones, and large rings miss "
+      "the TLB more often",
+      "/sys/kernel/mm/transparent_hugepage/shmem_enabled: advise for anonymous segments, always for memfds too; for "
+      "names mount -o remount,huge=always of the tmpfs"};
 }
 
 finding judge_remove_ipc(const machine& m) {
@@ -203,9 +221,9 @@ finding judge_broken(const machine& m) {
 }
 
 constexpr finding (*judges[])(const machine&) = {
-    judge_proc,       judge_kernel,           judge_membarrier, judge_waitv,      judge_clock,     judge_directory,
-    judge_space,      judge_filesystem,       judge_remove_ipc, judge_open_files, judge_file_size, judge_memlock,
-    judge_huge_pages, judge_shmem_huge_pages, judge_leftovers,  judge_broken};
+    judge_proc,     judge_kernel,     judge_membarrier,       judge_waitv,      judge_clock,     judge_directory,
+    judge_space,    judge_filesystem, judge_remove_ipc,       judge_open_files, judge_file_size, judge_memlock,
+    judge_prefault, judge_huge_pages, judge_shmem_huge_pages, judge_leftovers,  judge_broken};
 
 struct doctor_options {
   std::string root;
