@@ -98,6 +98,31 @@ json to_json(const ring_info& ring) {
           {"repairs", std::move(repairs)}};
 }
 
+json to_json(const process_memory& process) {
+  json value = {{"pid", process.pid}, {"sight", to_string(process.sight)}};
+  if (process.sight != memory_sight::seen) return value;
+  value.update({{"page_bytes", process.page_bytes},
+                {"mapped_bytes", process.mapped_bytes},
+                {"resident_bytes", process.resident_bytes},
+                {"huge_bytes", process.huge_bytes},
+                {"is_locked", process.is_locked},
+                {"is_writable", process.is_writable},
+                {"is_shared", process.is_shared}});
+  return value;
+}
+
+json to_json(const memory_report& memory) {
+  json processes = json::array();
+  for (const auto& process : memory.processes) processes.push_back(to_json(process));
+  return {{"filesystem", memory.filesystem},
+          {"survives_reset", memory.survives_reset ? json(*memory.survives_reset) : json()},
+          {"page_bytes", memory.page_bytes},
+          {"looked_at_bytes", memory.looked_at_bytes},
+          {"in_memory_bytes", memory.in_memory_bytes ? json(*memory.in_memory_bytes) : json()},
+          {"seals", memory.seals ? json(*memory.seals) : json()},
+          {"processes", std::move(processes)}};
+}
+
 /// Looks at the published slots where they say more than the positions do: mpmc has holes, and messages below head.
 std::uint64_t unread_in(const ring_info& ring) {
   return std::max(ring.fill_slots - std::min(ring.fill_slots, ring.hole_slots),
@@ -180,7 +205,9 @@ json to_json(const segment_info& info) {
                 {"resident_bytes", info.resident_bytes},
                 {"mode", fmt::format("{:04o}", info.mode)},
                 {"uid", info.uid},
+                {"gid", info.gid},
                 {"is_in_use", info.is_in_use}};
+  if (info.memory) value["memory"] = to_json(*info.memory);
   if (info.state == segment_state::broken) {
     value["problem"] = info.problem;
     value["problem_code"] = to_string(info.problem_code);

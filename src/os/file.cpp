@@ -26,6 +26,7 @@ file_facts from(const struct stat& s) {
   facts.resident_bytes = static_cast<std::uint64_t>(s.st_blocks) * 512;
   facts.mode = s.st_mode & 07777;
   facts.uid = s.st_uid;
+  facts.gid = s.st_gid;
   facts.is_regular = S_ISREG(s.st_mode);
   facts.is_directory = S_ISDIR(s.st_mode);
   return facts;

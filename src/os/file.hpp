@@ -24,6 +24,7 @@ struct file_facts {
   std::uint64_t resident_bytes = 0;  // blocks in use
   std::uint32_t mode = 0;            // permission bits
   std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
   bool is_regular = false;
   bool is_directory = false;
 

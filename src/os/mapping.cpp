@@ -97,6 +97,10 @@ mapping mapping::anchor(int file) {
   return anchored;
 }
 
+mapping mapping::untouchable(int file, std::size_t bytes) {
+  return mapping(map(bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, file, "a segment to look at"));
+}
+
 mapping mapping::wiped_at_fork(std::size_t bytes) {
   mapping page(map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, "private memory"));
   if (::madvise(page.bytes_.data(), page.bytes_.size(), MADV_WIPEONFORK) != 0)

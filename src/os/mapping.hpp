@@ -41,6 +41,8 @@ class mapping {
   static mapping anonymous(std::size_t bytes, const map_wishes& wishes);
   /// The first page of `file`, never readable nor writable through it, and absent in forked children.
   static mapping anchor(int file);
+  /// Addresses of `file` that nobody can read or write: to ask of it what only a mapping is told. Reserves nothing.
+  static mapping untouchable(int file, std::size_t bytes);
   /// Private zeroed memory that reads as zero again in every forked child (MADV_WIPEONFORK).
   static mapping wiped_at_fork(std::size_t bytes);
   /// MAP_PRIVATE, read only: a look that can disturb nobody.

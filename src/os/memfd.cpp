@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cerrno>
+#include <iterator>
 
 #include "sluice/base/error.hpp"
 
@@ -26,6 +27,16 @@ void seal_length(int memfd, const std::string& what) {
 bool cannot_shrink(int file) noexcept {
   const int seals = ::fcntl(file, F_GET_SEALS);
   return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
+std::optional<std::vector<std::string>> seals_of(int file) {
+  constexpr const char* names[] = {"seal", "shrink", "grow", "write", "future_write", "exec"};  // by bit
+  const int bits = ::fcntl(file, F_GET_SEALS);
+  if (bits < 0) return std::nullopt;
+  std::vector<std::string> seals;
+  for (unsigned i = 0; i < std::size(names); ++i)
+    if ((static_cast<unsigned>(bits) >> i & 1U) != 0) seals.emplace_back(names[i]);
+  return seals;
 }
 
 }  // namespace sluice::os

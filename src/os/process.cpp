@@ -17,6 +17,7 @@
 
 #include "os/clock.hpp"
 #include "os/fd.hpp"
+#include "os/proc_lines.hpp"
 
 namespace sluice::os {
 namespace {
@@ -74,39 +75,6 @@ std::string stat_path(std::uint32_t pid) { return "/proc/" + std::to_string(pid)
 std::uint64_t inode_of(const char* path) noexcept {
   struct stat s {};
   return ::stat(path, &s) == 0 ? s.st_ino : 0;
-}
-
-/// Calls `look(line)` for each line of /proc/PID/maps until it says true; whether it did. Empty when there was no line.
-/// "begin-end permissions offset device inode path"; what is mapped all the while is in it: the kernel's
-/// filesystems/proc.rst.
-template <class Look>
-std::optional<bool> find_in_maps(const char* path, Look look) {
-  const fd maps(::open(path, O_RDONLY | O_CLOEXEC));
-  if (!maps) return std::nullopt;
-  char buffer[2 * 4096];  // a line is at most one page of path and some 70 characters
-  std::size_t filled = 0;
-  bool saw_a_line = false;
-  for (;;) {
-    const auto length = ::read(maps.get(), buffer + filled, sizeof buffer - filled);
-    if (length <= 0) return saw_a_line ? std::optional(false) : std::nullopt;
-    filled += static_cast<std::size_t>(length);
-    std::string_view rest(buffer, filled);
-    for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
-      saw_a_line = true;
-      if (look(rest.substr(0, end))) return true;
-      rest.remove_prefix(end + 1);
-    }
-    filled = rest.size() < sizeof buffer ? rest.size() : 0;
-    std::memmove(buffer, rest.data(), filled);
-  }
-}
-
-/// "device inode" of a line of maps: its fourth and fifth word.
-std::string_view backing_in(std::string_view line) noexcept {
-  std::size_t begin = 0;
-  for (int blanks = 0; blanks < 3; ++blanks) begin = std::min(line.find(' ', begin), line.size() - 1) + 1;
-  const auto end = line.find(' ', std::min(line.find(' ', begin), line.size() - 1) + 1);
-  return line.substr(begin, end - begin);
 }
 
 /// Whether /proc shows the pid namespace this process is in. A process never changes its own, so it is asked once.
@@ -167,7 +135,7 @@ process_state state_of(identity_word word) noexcept {
 std::string backing_of(const void* address) {
   const auto at = reinterpret_cast<std::uintptr_t>(address);
   std::string backing;
-  (void)find_in_maps("/proc/self/maps", [&](std::string_view line) {
+  (void)find_line("/proc/self/maps", [&](std::string_view line) {
     std::uintptr_t begin = 0, end = 0;
     const auto dash = std::from_chars(line.data(), line.data() + line.size(), begin, 16);
     if (dash.ptr == line.data() + line.size()) return false;
@@ -182,8 +150,8 @@ std::string backing_of(const void* address) {
 std::optional<bool> maps_backing(std::uint32_t pid, const std::string& backing) {
   if (backing.empty()) return std::nullopt;
   // Empty as well when it is not ours to read, or when the main thread alone has ended.
-  return find_in_maps(("/proc/" + std::to_string(pid) + "/maps").c_str(),
-                      [&](std::string_view line) { return backing_in(line) == backing; });
+  return find_line(("/proc/" + std::to_string(pid) + "/maps").c_str(),
+                   [&](std::string_view line) { return backing_in(line) == backing; });
 }
 
 std::string command_of(std::uint32_t pid) {

@@ -1,9 +1,10 @@
 #pragma once
 
-// Whether mapped pages are in memory, stay there, and reach the disk: madvise(2), mlock(2), msync(2).
+// Whether mapped pages are in memory, stay there, and reach the disk: madvise(2), mincore(2), mlock(2), msync(2).
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace sluice::os {
@@ -11,6 +12,12 @@ namespace sluice::os {
 /// MADV_POPULATE_WRITE or _READ: every page is there afterwards, and what cannot be is an errno here (EFAULT: the file is
 /// shorter, or its filesystem full) instead of a SIGBUS later. The bytes are not changed. 0: done.
 [[nodiscard]] int populate(std::span<std::byte> bytes, bool for_writing) noexcept;
+
+/// mincore(2): how many of these bytes lie in memory, in whole pages; none of them is touched. Of a file that this process
+/// neither owns nor may write to the kernel says that all do: see residence_is_told(). Empty: not a mapping of a file.
+[[nodiscard]] std::optional<std::uint64_t> bytes_in_memory(std::span<const std::byte> mapped);
+/// Whether the kernel tells this process what of `file` lies in memory.
+[[nodiscard]] bool residence_is_told(int file, std::uint32_t owner) noexcept;
 
 /// mlock(2): pages stay in memory until they are unmapped. 0, or an errno.
 [[nodiscard]] int lock_in_memory(std::span<std::byte> bytes) noexcept;

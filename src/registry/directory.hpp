@@ -42,4 +42,7 @@ struct opened_file {
 /// Reads what `inspect` shows. Never throws for what is wrong with the file: that becomes its state.
 [[nodiscard]] segment_info read_info(const opened_file& opened, const std::string& name);
 
+/// What inspect() adds to that. Never throws.
+[[nodiscard]] memory_report look_at_memory(const opened_file& opened, const segment_info& info);
+
 }  // namespace sluice::detail

@@ -231,6 +231,7 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
   info.resident_bytes = opened.facts.resident_bytes;
   info.mode = opened.facts.mode;
   info.uid = opened.facts.uid;
+  info.gid = opened.facts.gid;
   try {
     info.is_in_use = is_attached_by_anybody(opened);
     const auto begin = snapshot(opened, std::min<std::uint64_t>(sizeof(segment_header), info.length_bytes));
@@ -281,7 +282,9 @@ segment_info registry::inspect(const segment_name& name) const {
   const auto directory = detail::open_registry(directory_, is_default_, false);
   const auto opened = directory ? detail::open_name(directory->get(), directory_, name.str(), false) : std::nullopt;
   if (!opened) throw error(errc::not_found, "inspect \"" + name.str() + "\": no " + directory_ + "/" + name.str());
-  return detail::read_info(*opened, name.str());
+  auto info = detail::read_info(*opened, name.str());
+  info.memory = detail::look_at_memory(*opened, info);
+  return info;
 }
 
 std::vector<slot_report> registry::slots(const segment_name& name, std::size_t ring_index, std::size_t limit,

@@ -1,6 +1,7 @@
 // sluice inspect: one segment, from its header down to the bytes of its messages.
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
@@ -29,9 +30,70 @@ void line(const char* label, fmt::format_string<Arguments...> form, Arguments&&.
 void print_file(const segment_info& info) {
   fmt::print("{}: {}\n", info.name, to_string(info.state));
   line("path", "{}", info.path);
-  line("file", "{} bytes long, {} resident, mode {:04o}, user {}", info.length_bytes, size_text(info.resident_bytes),
-       info.mode, info.uid);
+  line("file", "{} bytes long, {} allocated, mode {:04o}, user {}, group {}", info.length_bytes,
+       size_text(info.resident_bytes), info.mode, info.uid, info.gid);
   line("in use", "{}", info.is_in_use ? "yes, a living process is attached" : "no");
+}
+
+const char* sight_text(memory_sight sight) noexcept {
+  switch (sight) {
+    case memory_sight::seen: return "seen";
+    case memory_sight::not_mapped: return "not mapped there";
+    case memory_sight::not_readable: return "not readable";
+    case memory_sight::not_in_time: return "not in time";
+  }
+  return "unknown";
+}
+
+std::string seals_text(const memory_report& memory) {
+  const auto has = [&](const char* seal) {
+    return memory.seals && std::find(memory.seals->begin(), memory.seals->end(), seal) != memory.seals->end();
+  };
+  auto text = !memory.seals           ? std::string("none, nor can there be any")
+              : memory.seals->empty() ? std::string("none")
+                                      : fmt::format("{}", fmt::join(*memory.seals, ", "));
+  if (has("seal")) text += " (no more can be added)";
+  if (!has("shrink")) text += "; who may write to it can cut it short";
+  return text;
+}
+
+void print_memory(const segment_info& info, const memory_report& memory) {
+  const auto& kept = memory.survives_reset;
+  line("memory", "{}, {}; pages of {}, {}", memory.filesystem,
+       !kept   ? "kept over a reset if what lies below it is"
+       : *kept ? "kept over a reset as far as it was flushed"
+               : "gone at a reset",
+       size_text(memory.page_bytes),
+       !memory.in_memory_bytes ? "how much is in memory is not told to this user"
+                               : fmt::format("{} of {}{} in memory", size_text(*memory.in_memory_bytes),
+                                             memory.looked_at_bytes < info.length_bytes ? "the first " : "",
+                                             size_text(memory.looked_at_bytes)));
+  line("seals", "{}", seals_text(memory));
+}
+
+/// What memory_options obtained there.
+void print_processes(const memory_report& memory) {
+  if (memory.processes.empty()) return;
+  table rows({{"MEMORY OF", true},
+              {"VIEW"},
+              {"PAGES", true},
+              {"MAPPED", true},
+              {"RESIDENT", true},
+              {"IN HUGE", true},
+              {"LOCKED"}});
+  for (const auto& process : memory.processes) {
+    const auto pid = std::to_string(process.pid);
+    if (process.sight != memory_sight::seen)
+      rows.add({pid, sight_text(process.sight), "-", "-", "-", "-", "-"});
+    else
+      rows.add({pid,
+                !process.is_shared    ? "private"
+                : process.is_writable ? "shared"
+                                      : "read-only",
+                size_text(process.page_bytes), size_text(process.mapped_bytes), size_text(process.resident_bytes),
+                size_text(process.huge_bytes), process.is_locked ? "yes" : "no"});
+  }
+  fmt::print("\n{}", rows.text("  "));
 }
 
 void print_header(const segment_header& header) {
@@ -186,7 +248,9 @@ exit_code run(const session& common, const inspect_options& options) {
   auto value = tools::to_json(info);
   if (!common.json) {
     print_file(info);
+    if (info.memory) print_memory(info, *info.memory);
     if (!is_broken) print_header(info.header);
+    if (info.memory) print_processes(*info.memory);
   }
   for (std::size_t i = 0; i < info.rings.size(); ++i) {
     const auto& ring = info.rings[i];
@@ -229,6 +293,8 @@ runner add_inspect(CLI::App& app, const session& common) {
       "PROCESS is alive, stopped or dead for a seat that is taken; left, or died, for whoever sat\n"
       "there last. MESSAGES are those published or released, over all OWNERS of the seat; PEEKED is the\n"
       "sequence up to which a consumer has seen messages, INTENT what a mpmc seat claims.\n"
+      "RESIDENT is what a process reaches without a fault, IN HUGE what of it lies in huge pages,\n"
+      "LOCKED whether it is kept from being swapped out: what its memory_options obtained.\n"
       "Reads only: no byte, seat or lock changes. A message that changes meanwhile may look torn.");
   return [&common, options, slots] {
     options->with_slots = slots->count() > 0;

@@ -1,7 +1,7 @@
 #pragma once
 
 // What an observer sees of a segment: read with pread(2) from a descriptor opened for reading, so looking changes no
-// byte, takes no seat, and cannot crash on a file that is cut short meanwhile.
+// byte, takes no seat, and cannot crash on a file that is cut short meanwhile. Nothing is mapped that could be touched.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "sluice/base/error.hpp"
 #include "sluice/layout/segment_header.hpp"
+#include "sluice/registry/memory_report.hpp"
 #include "sluice/seat/seat_table.hpp"
 
 namespace sluice {
@@ -85,9 +86,11 @@ struct segment_info {
   std::uint64_t resident_bytes = 0;  // blocks it has
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
-  bool is_in_use = false;        // somebody living is attached; true as well for broken ones
-  segment_header header{};       // when not broken
-  std::vector<ring_info> rings;  // when not broken
+  std::uint32_t gid = 0;
+  bool is_in_use = false;               // somebody living is attached; true as well for broken ones
+  segment_header header{};              // when not broken
+  std::vector<ring_info> rings;         // when not broken
+  std::optional<memory_report> memory;  // from registry::inspect(); a list does not ask for it
 };
 
 }  // namespace sluice
