@@ -19,6 +19,7 @@
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
+#include "support/huge_pages.hpp"
 #include "support/proc_maps.hpp"
 #include "support/sanitizer.hpp"
 #include "support/small_filesystem.hpp"
@@ -29,6 +30,7 @@ namespace sluice {
 namespace {
 
 using test::child_process;
+using test::reserved_huge_pages;
 using test::Threw;
 using test::ThrewSaying;
 using test::thrown_by;
@@ -326,25 +328,9 @@ TEST_F(SeedsRow15, AFixedAddressNeverReplacesWhatIsMappedThere) {
 
 constexpr std::uint64_t huge_bytes = 2U << 20;
 
-/// A few huge pages for one test, given back afterwards; or none at all.
-class reserved_huge_pages {
- public:
-  explicit reserved_huge_pages(int count) : before_(now()) { set(count); }
-  ~reserved_huge_pages() { set(before_); }
-  [[nodiscard]] static int now() {
-    int value = 0;
-    std::ifstream("/proc/sys/vm/nr_hugepages") >> value;
-    return value;
-  }
-
- private:
-  static void set(int count) { std::ofstream("/proc/sys/vm/nr_hugepages") << count; }
-  int before_;
-};
-
 TEST_F(SeedsRow12, HugePagesThatAreNotThereAreAnErrorOrAreDoneWithout) {
   const reserved_huge_pages none(0);
-  if (reserved_huge_pages::now() != 0) GTEST_SKIP() << "huge pages are in use on this machine";
+  if (none.now() != 0) GTEST_SKIP() << "huge pages are in use on this machine";
   for (const bool anonymous : {true, false}) {
     const auto create = [&](huge_pages huge) {
       return anonymous ? anonymous_segment::create(page(), {.huge = huge})
@@ -394,15 +380,16 @@ void huge_channel_works() {
 
 TEST_F(SeedsRow12, ChannelsWorkInHugePages) {
   const reserved_huge_pages some(4);
-  if (reserved_huge_pages::now() < 4) GTEST_SKIP() << "no huge pages are to be had here";
+  if (!some.has()) GTEST_SKIP() << some.why_not();
   huge_channel_works<anonymous_segment>();
   huge_channel_works<memfd_segment>();
 }
 
 TEST_F(SeedsRow12, NamesMayLieOnHugetlbfs) {
   const reserved_huge_pages some(4);
+  if (!some.has()) GTEST_SKIP() << some.why_not();
   const auto mounted = test::small_filesystem::of_type("hugetlbfs");
-  if (!mounted || reserved_huge_pages::now() < 4) GTEST_SKIP() << "no hugetlbfs is to be had here";
+  if (!mounted) GTEST_SKIP() << "hugetlbfs cannot be mounted: needs root";
   const registry names(mounted->path());
   {
     const auto made =
@@ -419,6 +406,55 @@ TEST_F(SeedsRow12, NamesMayLieOnHugetlbfs) {
   }
   names.remove(segment_name("orders"));
   EXPECT_TRUE(names.list().empty());
+}
+
+TEST_F(SeedsRow12, HugePagesAreAsLockedAndPrefaultedAsOthers) {
+  if (test::is_sanitized) GTEST_SKIP() << "mlock(2) does nothing under this sanitizer";
+  const reserved_huge_pages some(2);
+  if (!some.has()) GTEST_SKIP() << some.why_not();
+  const memory_options how{.huge = huge_pages::require, .prefault = true, .lock_in_memory = true};
+  for (const bool anonymous : {true, false}) {
+    const auto memory = anonymous ? anonymous_segment::create(page(), how) : memfd_segment::create(page(), how);
+    EXPECT_EQ(memory.placement().page_bytes, huge_bytes);
+    EXPECT_TRUE(memory.placement().is_prefaulted);
+    EXPECT_TRUE(memory.placement().is_locked);
+    EXPECT_EQ(resident_pages(memory), huge_bytes / page());
+  }
+}
+
+TEST_F(SeedsRow12, MoreHugePagesThanAreFreeAreNoSpaceAtCreationAndNoSignalLater) {
+  const reserved_huge_pages some(2);
+  if (!some.has()) GTEST_SKIP() << some.why_not();
+  const auto too_many = static_cast<std::uint64_t>(some.now() + 1) * huge_bytes;
+  EXPECT_THAT(thrown_by([&] { (void)memfd_segment::create(too_many, {.huge = huge_pages::require}); }),
+              ThrewSaying(errc::no_space, "vm.nr_hugepages"));
+  EXPECT_THAT(thrown_by([&] { (void)anonymous_segment::create(too_many, {.huge = huge_pages::require}); }),
+              ThrewSaying(errc::no_space, "vm.nr_hugepages"));
+  const auto small = memfd_segment::create(too_many, {.huge = huge_pages::prefer});
+  EXPECT_EQ(small.placement().page_bytes, page()) << "all of one kind, not two and a rest";
+}
+
+TEST_F(SeedsRow12, NamesMayLieInPagesOfAGibibyte) {
+  constexpr auto gib = std::uint64_t{1} << 30;
+  const reserved_huge_pages one(1, gib);
+  if (!one.has()) GTEST_SKIP() << one.why_not();
+  const auto mounted = test::small_filesystem::of_type("hugetlbfs", "pagesize=1G");
+  if (!mounted) GTEST_SKIP() << "hugetlbfs cannot be mounted: needs root";
+  const registry names(mounted->path());
+  const segment_name name("orders");
+  const auto made = numbers::create(names, name, {.capacity_slots = 8, .memory = {.huge = huge_pages::require}});
+  EXPECT_EQ(made.memory().placement().page_bytes, gib);
+  EXPECT_EQ(made.memory().bytes().size(), gib);
+  auto child = child_process::fork([&] {
+    auto out = numbers::attach(names, name).producer();
+    return out.send(7) == wait_result::ready ? 0 : 1;
+  });
+  auto in = made.consumer();
+  std::uint64_t got = 0;
+  EXPECT_EQ(in.receive(got), wait_result::ready);
+  EXPECT_EQ(got, 7U);
+  EXPECT_TRUE(child.wait().is_success());
+  EXPECT_EQ(names.inspect(name).memory->page_bytes, gib);
 }
 
 }  // namespace
