@@ -29,7 +29,7 @@ no_name_left() {
     [ -z "$left" ] || fail "$1 left in the registry: $left"
 }
 
-for name in 02_fork 03_dev_zero 04_zero_copy 05_back_pressure 06_ring_in_your_memory; do
+for name in 02_fork 03_dev_zero 04_zero_copy 05_back_pressure 06_ring_in_your_memory 09_exec; do
     "$bin/example_$name" > "$work/said" || { cat "$work/said"; fail "$name ended with $?"; }
     ok "$name"
 done
@@ -49,6 +49,20 @@ ended_well $consumer 01_consumer
 [ "$(tail -n 1 "$work/said")" = "received 10 quotes" ] || fail "01_consumer said: $(cat "$work/said")"
 rm "$SLUICE_DIR/quotes"
 ok "01 pair"
+
+echo "== 08: a memfd through a socket, between two programs that nobody forked from each other"
+"$bin/example_08_hand_over_offer" "$work/door" > "$work/offered" &
+offering=$!
+started=("$offering")
+until [ -S "$work/door" ]; do kill -0 $offering 2> /dev/null || fail "08_hand_over_offer ended early"; sleep 0.01; done
+until "$bin/example_08_hand_over_accept" "$work/door" > "$work/said" 2> "$work/log"; do
+    grep -q 'Connection refused' "$work/log" || fail "08_hand_over_accept: $(cat "$work/log" "$work/said")"  # not listening yet
+done
+ended_well $offering 08_hand_over_offer
+[ "$(cat "$work/said")" = "received 1000 readings, sum 249750.0" ] || fail "08_hand_over_accept said: $(cat "$work/said")"
+[ "$(cat "$work/offered")" = "sent 1000 readings" ] || fail "08_hand_over_offer said: $(cat "$work/offered")"
+no_name_left "08, whose channel has no name,"
+ok "08 pair"
 
 # Either side's end with 0 means that every chunk was written before it was released.
 transfer_with_kills() {  # SIZE_BYTES KILLS
