@@ -1,5 +1,10 @@
 #pragma once
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <string>
@@ -14,12 +19,18 @@ class reserved_huge_pages {
   explicit reserved_huge_pages(int count, std::uint64_t page_bytes = std::uint64_t{2} << 20)
       : path_("/sys/kernel/mm/hugepages/hugepages-" + std::to_string(page_bytes / 1024) + "kB/nr_hugepages"),
         wanted_(count),
-        before_(now()) {
+        lock_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
+    while (::flock(lock_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+    before_ = now();
     set(count);
   }
   reserved_huge_pages(const reserved_huge_pages&) = delete;
   reserved_huge_pages& operator=(const reserved_huge_pages&) = delete;
-  ~reserved_huge_pages() { set(before_); }
+  ~reserved_huge_pages() {
+    set(before_);
+    ::close(lock_);
+  }
 
   [[nodiscard]] int now() const {
     int count = 0;
@@ -37,7 +48,8 @@ class reserved_huge_pages {
   void set(int count) const { std::ofstream(path_) << count; }
   std::string path_;
   int wanted_;
-  int before_;
+  int lock_;  // on that very file: tests run beside each other, and there is one number for all
+  int before_ = 0;
 };
 
 }  // namespace sluice::test
