@@ -123,6 +123,7 @@ exit_code clear_dead(const session& common, const clear_options& options) {
   const auto found = where.sweep(true);
   const auto known = where.list();
   std::vector<candidate> all;
+  all.reserve(found.size());
   for (const auto& one : found) all.push_back(candidate_of(one, known));
   for (const auto& one : all)
     if (one.is_problem) spdlog::error("clear --dead: {}", sentence(one));
