@@ -81,7 +81,7 @@ class registry {
   /// Every name, sorted. Reads only. An empty list when there is no directory yet.
   [[nodiscard]] std::vector<segment_info> list() const;
 
-  /// One name. @throws error not_found.
+  /// One name, and what memory it lies in, which list() does not ask. @throws error not_found.
   [[nodiscard]] segment_info inspect(const segment_name& name) const;
 
   /// The slots of a ring that hold something, oldest first, at most `limit` and at most 16,384, with at most
