@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <boost/crc.hpp>
 #include <cstring>
 
+#include "base/crc32.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 
@@ -133,12 +133,6 @@ std::uint64_t place_control(ring_descriptor& ring, std::uint64_t at) {
 std::uint64_t place_slots(ring_descriptor& ring, std::uint64_t at) {
   ring.slots_offset = round_up(at, std::max<std::uint64_t>(2 * cache_line_bytes, ring.message_alignment));
   return ring.slots_offset + slots_bytes(ring);
-}
-
-std::uint32_t crc32(std::span<const std::byte> bytes) {
-  boost::crc_32_type crc;
-  crc.process_bytes(bytes.data(), bytes.size());
-  return crc.checksum();
 }
 
 [[noreturn]] void reject(errc code, const std::string& where, const std::string& why) {
