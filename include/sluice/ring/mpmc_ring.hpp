@@ -36,6 +36,7 @@
 
 #include "sluice/ring/mpmc_repair.hpp"
 #include "sluice/ring/ring_concept.hpp"
+#include "sluice/ring/stream_pace.hpp"
 
 namespace sluice {
 
@@ -58,7 +59,10 @@ class mpmc_ring {
   class producer {
    public:
     producer(const ring_view& ring, std::uint32_t seat_index) noexcept
-        : ring_(ring), own_(&ring.seats[seat_index]), messages_(own_->messages.load(std::memory_order_relaxed)) {}
+        : ring_(ring),
+          own_(&ring.seats[seat_index]),
+          messages_(own_->messages.load(std::memory_order_relaxed)),
+          pace_(ring, messages_) {}
 
     [[gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count) noexcept {
       if (claimed_ != 0) [[unlikely]]
@@ -70,7 +74,8 @@ class mpmc_ring {
       const auto free = ring_.word_for(p, slot_kind::free);
       if (count == 1 && word == free && claim(p, 1, slot, free)) [[likely]]
         return 1;
-      if (word == ring_.word_for(p - ring_.capacity(), slot_kind::published)) return 0;  // so nobody has passed p: full
+      if (word == ring_.word_for(p - ring_.capacity(), slot_kind::published))  // so nobody has passed p: full
+        return pace_.has_caught_up(messages_) ? claim_after_lead(p, count) : 0;
       return claim_run(count);
     }
 
@@ -105,6 +110,15 @@ class mpmc_ring {
     }
 
    private:
+    [[gnu::noinline]] std::uint64_t claim_after_lead(std::uint64_t p, std::uint64_t count) noexcept {
+      const auto lap_before = p - ring_.capacity();
+      pace_.give_lead([&](std::uint64_t distance) {
+        return ring_.word(p + distance).load(std::memory_order_relaxed) !=  // a guess; claim_run() looks
+               ring_.word_for(lap_before + distance, slot_kind::published);
+      });
+      return claim_run(count);
+    }
+
     [[gnu::noinline]] std::uint64_t claim_run(std::uint64_t count) noexcept {
       count = std::min({count, max_claim, ring_.capacity()});
       for (;;) {
@@ -162,6 +176,7 @@ class mpmc_ring {
     std::uint64_t free_ = 0;     // what its word said
     std::uint64_t claimed_ = 0;  // how many slots it has
     std::uint64_t messages_;
+    stream_pace pace_;
   };
 
   class consumer {
@@ -170,7 +185,8 @@ class mpmc_ring {
         : ring_(ring),
           own_(&ring.seats[seat_index]),
           own_index_(seat_index),
-          messages_(own_->messages.load(std::memory_order_relaxed)) {
+          messages_(own_->messages.load(std::memory_order_relaxed)),
+          pace_(ring, messages_) {
       // The seat's last owner died with messages in its hands: they are ours, and come first.
       if (own_->intent.load(std::memory_order_relaxed) != 0)
         orphans_of_ = seat_index;  // settled under the lock we held
@@ -184,7 +200,8 @@ class mpmc_ring {
       auto* const slot = ring_.slot(h);
       const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // W, X
       const auto free = ring_.word_for(h, slot_kind::free);
-      if (word == free) return 0;  // so nobody has passed h: empty
+      if (word == free)  // so nobody has passed h: empty
+        return pace_.has_caught_up(messages_) ? peek_after_lead(h, count) : 0;
       if (count == 1 && word == free + slot_word(0, slot_kind::published) && claim(h, 1)) [[likely]] {
         hand_out(h, 1, slot, free);
         return 1;
@@ -248,6 +265,14 @@ class mpmc_ring {
       if (peeked_ != 0) return std::min(peeked_, count);  // one claim at a time: one intent a seat
       if (next_orphan()) return 1;
       if (orphans_of_ != mpmc_repair::none()) return 0;  // another's seat is to be given back first: owed()
+      return peek_run(count);
+    }
+
+    [[gnu::noinline]] std::uint64_t peek_after_lead(std::uint64_t h, std::uint64_t count) noexcept {
+      pace_.give_lead([&](std::uint64_t distance) {
+        return ring_.word(h + distance).load(std::memory_order_relaxed) !=  // a guess; peek_run() looks
+               ring_.word_for(h + distance, slot_kind::free);
+      });
       return peek_run(count);
     }
 
@@ -355,6 +380,7 @@ class mpmc_ring {
     std::uint64_t free_ = 0;                          // what its word said before it was published
     std::uint64_t peeked_ = 0;                        // how many slots it has
     std::uint64_t messages_;
+    stream_pace pace_;
     ring_debt debt_;
     bool owes_ = false;  // whether debt_ says anything
   };
