@@ -59,23 +59,23 @@ class mpmc_ring {
   class producer {
    public:
     producer(const ring_view& ring, std::uint32_t seat_index) noexcept
-        : ring_(ring),
-          own_(&ring.seats[seat_index]),
-          messages_(own_->messages.load(std::memory_order_relaxed)),
-          pace_(ring, messages_) {}
+        : ring_(ring), own_(&ring.seats[seat_index]), pace_(ring, messages()) {}
 
     [[gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count) noexcept {
-      if (claimed_ != 0) [[unlikely]]
-        return std::min(claimed_, count);  // one claim at a time: one intent a seat
+      if (slot_ != nullptr) [[unlikely]]
+        return std::min(1 + more_, count);  // one claim at a time: one intent a seat
       // One slot, free or not, and nobody quicker: kept short, for the exchange lets nothing overlap.
       const auto p = ring_.control->tail.load(std::memory_order_relaxed);  // a guess; word and exchange decide
       auto* const slot = ring_.slot(p);
       const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // R
       const auto free = ring_.word_for(p, slot_kind::free);
-      if (count == 1 && word == free && claim(p, 1, slot, free)) [[likely]]
+      if (count == 1 && word == free && claim(p, 1)) [[likely]] {
+        slot_ = slot;
+        free_ = free;
         return 1;
+      }
       if (word == ring_.word_for(p - ring_.capacity(), slot_kind::published))  // so nobody has passed p: full
-        return pace_.has_caught_up(messages_) ? claim_after_lead(p, count) : 0;
+        return pace_.has_caught_up(messages()) ? claim_after_lead(p, count) : 0;
       return claim_run(count);
     }
 
@@ -84,11 +84,11 @@ class mpmc_ring {
     }
 
     void publish(std::uint64_t count) noexcept {
-      if (count != 1 || claimed_ != 1) [[unlikely]]
+      if (count != 1 || more_ != 0 || slot_ == nullptr) [[unlikely]]
         return publish_run(count);
       ring_view::word_of(slot_).store(free_ + slot_word(0, slot_kind::published), std::memory_order_release);  // W
-      claimed_ = 0;
-      own_->messages.store(++messages_, std::memory_order_relaxed);  // own counter
+      slot_ = nullptr;
+      own_->messages.store(messages() + 1, std::memory_order_relaxed);  // own counter
     }
 
     [[nodiscard]] bool is_drained() const noexcept {
@@ -129,11 +129,16 @@ class mpmc_ring {
           if (ring_.control->tail.load(std::memory_order_relaxed) != p) continue;  // somebody was quicker: not full
           return 0;
         }
-        if (claim(p, m, ring_.slot(p), ring_.word_for(p, slot_kind::free))) return m;
+        if (!claim(p, m)) continue;
+        slot_ = ring_.slot(p);
+        free_ = ring_.word_for(p, slot_kind::free);
+        first_ = p;
+        more_ = m - 1;
+        return m;
       }
     }
 
-    [[gnu::always_inline]] bool claim(std::uint64_t p, std::uint64_t m, std::byte* slot, std::uint64_t free) noexcept {
+    [[gnu::always_inline]] bool claim(std::uint64_t p, std::uint64_t m) noexcept {
       auto expected = p;
       own_->intent.store(intent_word(p, m, false), std::memory_order_release);  // I
       if (!ring_.control->tail.compare_exchange_strong(expected, p + m, std::memory_order_release,
@@ -142,24 +147,24 @@ class mpmc_ring {
         return false;
       }
       own_->intent.store(intent_word(p, m, true), std::memory_order_release);  // I
-      slot_ = slot;
-      free_ = free;
-      first_ = p;
-      claimed_ = m;
       return true;
     }
 
     [[gnu::noinline]] void publish_run(std::uint64_t count) noexcept {
-      for (std::uint64_t i = 0; i < claimed_; ++i) {
-        const auto q = first_ + i;
-        ring_.word(q).store(ring_.word_for(q, i < count ? slot_kind::published : slot_kind::hole),
-                            std::memory_order_release);  // W
-      }
-      own_->messages.store(messages_ += std::min(count, claimed_), std::memory_order_relaxed);  // own counter
-      if (count < claimed_) [[unlikely]]
-        count_abandoned(claimed_ - count);
-      claimed_ = 0;
+      if (slot_ == nullptr) return;
+      const auto claimed = 1 + more_;
+      const auto kind_at = [count](std::uint64_t i) { return i < count ? slot_kind::published : slot_kind::hole; };
+      ring_view::word_of(slot_).store(free_ + slot_word(0, kind_at(0)), std::memory_order_release);  // W
+      for (std::uint64_t i = 1; i < claimed; ++i)
+        ring_.word(first_ + i).store(ring_.word_for(first_ + i, kind_at(i)), std::memory_order_release);  // W
+      own_->messages.store(messages() + std::min(count, claimed), std::memory_order_relaxed);             // own counter
+      if (count < claimed) [[unlikely]]
+        count_abandoned(claimed - count);
+      slot_ = nullptr;
+      more_ = 0;
     }
+
+    [[nodiscard]] std::uint64_t messages() const noexcept { return own_->messages.load(std::memory_order_relaxed); }
 
     [[nodiscard]] bool is_free(std::uint64_t q) const noexcept {
       return ring_.word(q).load(std::memory_order_acquire) == ring_.word_for(q, slot_kind::free);  // R
@@ -171,29 +176,25 @@ class mpmc_ring {
 
     ring_view ring_;
     seat* own_;
-    std::uint64_t first_ = 0;    // of the open claim
-    std::byte* slot_ = nullptr;  // where first_ lies
-    std::uint64_t free_ = 0;     // what its word said
-    std::uint64_t claimed_ = 0;  // how many slots it has
-    std::uint64_t messages_;
+    // The open claim. Of a single slot no more is written than must be: the next exchange waits for each store.
+    std::byte* slot_ = nullptr;  // where its first slot lies; null: none is open
+    std::uint64_t free_ = 0;     // what the word there said
+    std::uint64_t more_ = 0;     // how many slots after that one it has,
+    std::uint64_t first_ = 0;    // and if any, its first position
     stream_pace pace_;
   };
 
   class consumer {
    public:
     consumer(const ring_view& ring, std::uint32_t seat_index) noexcept
-        : ring_(ring),
-          own_(&ring.seats[seat_index]),
-          own_index_(seat_index),
-          messages_(own_->messages.load(std::memory_order_relaxed)),
-          pace_(ring, messages_) {
+        : ring_(ring), own_(&ring.seats[seat_index]), own_index_(seat_index), pace_(ring, messages()) {
       // The seat's last owner died with messages in its hands: they are ours, and come first.
       if (own_->intent.load(std::memory_order_relaxed) != 0)
         orphans_of_ = seat_index;  // settled under the lock we held
     }
 
     [[gnu::always_inline]] std::uint64_t try_peek(std::uint64_t count) noexcept {
-      if (peeked_ != 0 || orphans_of_ != mpmc_repair::none()) [[unlikely]]
+      if (slot_ != nullptr || orphans_of_ != mpmc_repair::none()) [[unlikely]]
         return peek_what_is_open(count);
       // One message or none, and nobody quicker: kept short, for the exchange lets nothing overlap.
       const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess; word and exchange decide
@@ -201,9 +202,11 @@ class mpmc_ring {
       const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // W, X
       const auto free = ring_.word_for(h, slot_kind::free);
       if (word == free)  // so nobody has passed h: empty
-        return pace_.has_caught_up(messages_) ? peek_after_lead(h, count) : 0;
+        return pace_.has_caught_up(messages()) ? peek_after_lead(h, count) : 0;
       if (count == 1 && word == free + slot_word(0, slot_kind::published) && claim(h, 1)) [[likely]] {
-        hand_out(h, 1, slot, free);
+        slot_ = slot;
+        free_ = free;
+        pass_on_wake_up(h + 1);
         return 1;
       }
       return peek_run(count);
@@ -215,11 +218,11 @@ class mpmc_ring {
     [[nodiscard]] bool was_delivered_before(std::uint64_t) const noexcept { return orphans_of_ != mpmc_repair::none(); }
 
     void release(std::uint64_t count) noexcept {
-      if (count != 1 || peeked_ != 1 || orphans_of_ != mpmc_repair::none()) [[unlikely]]
+      if (count != 1 || more_ != 0 || slot_ == nullptr || orphans_of_ != mpmc_repair::none()) [[unlikely]]
         return release_run(count);
       ring_view::word_of(slot_).store(free_ + slot_word(1, slot_kind::free), std::memory_order_release);  // R
-      peeked_ = 0;
-      own_->messages.store(++messages_, std::memory_order_relaxed);  // own counter
+      slot_ = nullptr;
+      own_->messages.store(messages() + 1, std::memory_order_relaxed);  // own counter
     }
 
     [[nodiscard]] std::uint64_t waits_for() const noexcept {
@@ -233,7 +236,7 @@ class mpmc_ring {
 
     /// Something stalls: claims of dead producers become holes, messages of dead consumers ours to deliver.
     bool mend(seat_keeper& keeper) noexcept {
-      if (peeked_ != 0 || orphans_of_ != mpmc_repair::none()) return false;
+      if (slot_ != nullptr || orphans_of_ != mpmc_repair::none()) return false;
       const auto holes = mpmc_repair::mend_holes(ring_, keeper);
       orphans_of_ = mpmc_repair::adopt(ring_, own_index_, keeper, debt_.producers);
       if (holes > 1) debt_.consumers += holes - 1;
@@ -256,13 +259,13 @@ class mpmc_ring {
 
     /// In order: what is peeked and not released stays covered by the intent, for others to adopt.
     void leave() noexcept {
-      const bool holds_own = orphans_of_ == own_index_ || (orphans_of_ == mpmc_repair::none() && peeked_ != 0);
+      const bool holds_own = orphans_of_ == own_index_ || (orphans_of_ == mpmc_repair::none() && slot_ != nullptr);
       if (!holds_own) own_->intent.store(0, std::memory_order_release);  // I
     }
 
    private:
     [[gnu::noinline]] std::uint64_t peek_what_is_open(std::uint64_t count) noexcept {
-      if (peeked_ != 0) return std::min(peeked_, count);  // one claim at a time: one intent a seat
+      if (slot_ != nullptr) return std::min(1 + more_, count);  // one claim at a time: one intent a seat
       if (next_orphan()) return 1;
       if (orphans_of_ != mpmc_repair::none()) return 0;  // another's seat is to be given back first: owed()
       return peek_run(count);
@@ -290,35 +293,43 @@ class mpmc_ring {
           return 0;
         }
         if (!claim(h, m)) continue;
-        hand_out(h, m, ring_.slot(h), ring_.word_for(h, slot_kind::free));
+        slot_ = ring_.slot(h);
+        free_ = ring_.word_for(h, slot_kind::free);
+        first_ = h;
+        more_ = m - 1;
+        pass_on_wake_up(h + m);
         return m;
       }
     }
 
-    [[gnu::always_inline]] void hand_out(std::uint64_t h, std::uint64_t m, std::byte* slot,
-                                         std::uint64_t free) noexcept {
-      first_ = h;
-      slot_ = slot;
-      free_ = free;
-      peeked_ = m;
-      // A wake-up may have gone to somebody who found nothing yet: whoever takes passes one on.
+    /// A wake-up may have gone to somebody who found nothing yet: whoever takes passes one on.
+    [[gnu::always_inline]] void pass_on_wake_up(std::uint64_t next) noexcept {
       if (ring_.control->parked[static_cast<std::uint32_t>(role::consumer)].load(std::memory_order_relaxed) != 0 &&
-          run(h + m, 1, slot_kind::published) != 0) [[unlikely]] {
+          run(next, 1, slot_kind::published) != 0) [[unlikely]] {
         debt_.consumers = 1;
         owes_ = true;
       }
     }
 
     [[gnu::noinline]] void release_run(std::uint64_t count) noexcept {
-      for (std::uint64_t i = 0; i < count; ++i) free(first_ + i);
-      first_ += count;
-      slot_ = ring_.slot(first_);
-      free_ = ring_.word_for(first_, slot_kind::free);
-      peeked_ -= count;
-      own_->messages.store(messages_ += count, std::memory_order_relaxed);  // own counter
+      if (count == 0 || slot_ == nullptr) return;
+      ring_view::word_of(slot_).store(free_ + slot_word(1, slot_kind::free), std::memory_order_release);  // R
+      for (std::uint64_t i = 1; i < count; ++i) free(first_ + i);
+      if (count <= more_) {
+        first_ += count;
+        slot_ = ring_.slot(first_);
+        free_ = ring_.word_for(first_, slot_kind::free);
+        more_ -= count;
+      } else {
+        slot_ = nullptr;
+        more_ = 0;
+      }
+      own_->messages.store(messages() + count, std::memory_order_relaxed);  // own counter
       if (orphans_of_ != mpmc_repair::none()) [[unlikely]]
         after_orphan();
     }
+
+    [[nodiscard]] std::uint64_t messages() const noexcept { return own_->messages.load(std::memory_order_relaxed); }
 
     /// How many words from `h` on are of `wanted`, at most `count`.
     [[nodiscard]] std::uint64_t run(std::uint64_t h, std::uint64_t count, slot_kind wanted) const noexcept {
@@ -360,7 +371,7 @@ class mpmc_ring {
         return false;
       }
       slot_ = ring_.slot(first_);
-      peeked_ = 1;
+      free_ = ring_.word_for(first_, slot_kind::free);
       return true;
     }
 
@@ -375,11 +386,11 @@ class mpmc_ring {
     seat* own_;
     std::uint32_t own_index_;
     std::uint32_t orphans_of_ = mpmc_repair::none();  // whose messages are being delivered again; own: inherited
-    std::uint64_t first_ = 0;                         // of the open claim, or the orphan
-    std::byte* slot_ = nullptr;                       // where first_ lies
-    std::uint64_t free_ = 0;                          // what its word said before it was published
-    std::uint64_t peeked_ = 0;                        // how many slots it has
-    std::uint64_t messages_;
+    // The open claim, or the orphan; as the producer's.
+    std::byte* slot_ = nullptr;
+    std::uint64_t free_ = 0;  // what the word there said before it was published
+    std::uint64_t more_ = 0;
+    std::uint64_t first_ = 0;
     stream_pace pace_;
     ring_debt debt_;
     bool owes_ = false;  // whether debt_ says anything
