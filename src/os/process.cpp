@@ -12,12 +12,13 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <string_view>
 
 #include "os/clock.hpp"
 #include "os/fd.hpp"
+#include "os/own_page.hpp"
 #include "os/proc_lines.hpp"
+#include "sluice/base/error.hpp"
 
 namespace sluice::os {
 namespace {
@@ -72,36 +73,58 @@ std::optional<stat_line> read_stat(const char* path) {
 
 std::string stat_path(std::uint32_t pid) { return "/proc/" + std::to_string(pid) + "/stat"; }
 
-std::uint64_t inode_of(const char* path) noexcept {
-  struct stat s {};
-  return ::stat(path, &s) == 0 ? s.st_ino : 0;
+/// The inode of a namespace, as the text of its link says: "pid:[4026531836]". Following the link would make one.
+std::uint64_t namespace_in(const char* path) noexcept {
+  char text[64];
+  const auto length = ::readlink(path, text, sizeof text);
+  const std::string_view link(text, length > 0 ? static_cast<std::size_t>(length) : 0);
+  const auto bracket = link.find('[');
+  return bracket == std::string_view::npos ? 0 : number(link.substr(bracket + 1)).value_or(0);
 }
 
-/// Whether /proc shows the pid namespace this process is in. A process never changes its own, so it is asked once.
-bool proc_is_ours() noexcept {
-  static std::atomic<std::uint32_t> asked_for{0};  // pid << 1 | answer: a forked child asks for itself
-  const auto pid = static_cast<std::uint32_t>(::getpid());
-  const auto known = asked_for.load(std::memory_order_relaxed);
-  if (known >> 1 == pid) return (known & 1) != 0;
-  const auto own = read_stat("/proc/self/stat");
-  const bool is_ours = own && own->pid == pid;
-  asked_for.store(pid << 1 | (is_ours ? 1U : 0U), std::memory_order_relaxed);
-  return is_ours;
+own_page* own_page_if_any() noexcept {
+  try {
+    return &own();
+  } catch (const error&) {
+    return nullptr;  // then nothing is remembered
+  }
 }
+
+/// Whether /proc shows the pid namespace this process is in.
+bool proc_is_ours() noexcept { return own_identity().is_in_proc; }
 
 }  // namespace
 
-identity_word self() noexcept {
+process_identity own_identity() noexcept {
   const auto pid = static_cast<std::uint32_t>(::getpid());
-  const auto own = read_stat("/proc/self/stat");
-  return make_identity(pid, own && own->pid == pid ? own->start : 0);
+  auto* const page = own_page_if_any();
+  if (page != nullptr) {
+    const auto known = page->identity.load(std::memory_order_acquire);  // OI
+    // The pid as well: a child that shares our memory (CLONE_VM) has our page and is somebody else.
+    if (pid_of(known) == pid)
+      return {known, page->pid_namespace.load(std::memory_order_relaxed),
+              page->time_namespace.load(std::memory_order_relaxed), true};
+  }
+  const auto line = read_stat("/proc/self/stat");
+  const bool is_in_proc = line && line->pid == pid;
+  const process_identity read{make_identity(pid, is_in_proc ? line->start : 0), namespace_in("/proc/self/ns/pid"),
+                              time_namespace(), is_in_proc};
+  if (page == nullptr || !is_in_proc) return read;
+  page->pid_namespace.store(read.pid_namespace, std::memory_order_relaxed);  // OI publishes these
+  page->time_namespace.store(read.time_namespace, std::memory_order_relaxed);
+  page->identity.store(read.word, std::memory_order_release);  // OI
+  return read;
 }
 
-std::uint64_t pid_namespace() noexcept { return inode_of("/proc/self/ns/pid"); }
-std::uint64_t time_namespace() noexcept { return inode_of("/proc/self/ns/time"); }
+identity_word self() noexcept { return own_identity().word; }
+
+std::uint64_t time_namespace() noexcept { return namespace_in("/proc/self/ns/time"); }
 
 boot_identity boot() noexcept {
-  boot_identity id;
+  static std::atomic<std::uint64_t> known[2];  // a forked child's as well
+  boot_identity id{{known[0].load(std::memory_order_relaxed), known[1].load(std::memory_order_relaxed)}};
+  if (id.words[0] != 0 && id.words[1] != 0) return id;
+  id = {};
   int digits = 0;
   for (const char c : read_small("/proc/sys/kernel/random/boot_id")) {
     const int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
@@ -109,6 +132,8 @@ boot_identity boot() noexcept {
     auto& word = id.words[digits++ / 16];
     word = word << 4 | static_cast<std::uint64_t>(value);
   }
+  known[0].store(id.words[0], std::memory_order_relaxed);
+  known[1].store(id.words[1], std::memory_order_relaxed);
   return id;
 }
 

@@ -22,15 +22,24 @@ using identity_word = std::uint64_t;
   return std::uint64_t{pid} << 42 | (start & ((std::uint64_t{1} << 42) - 1));
 }
 
-/// The calling process. The start time is 0 where /proc does not show this pid namespace.
+/// A process as others may know it. Namespaces are the inodes of /proc/self/ns/pid and time, 0 where unreadable: a pid
+/// means nothing in another pid namespace, a start time nothing in another time namespace.
+struct process_identity {
+  identity_word word = 0;  ///< its start time is 0 where /proc does not show this pid namespace
+  std::uint64_t pid_namespace = 0;
+  std::uint64_t time_namespace = 0;  ///< in which the start time counts
+  bool is_in_proc = false;           ///< whether /proc shows it under this pid
+};
+
+/// The calling process. Read once: none of it changes before the process forks, and a child reads its own. A process may
+/// move itself to another time namespace (setns(2)); its start time then still counts in the one that stands here.
+[[nodiscard]] process_identity own_identity() noexcept;
 [[nodiscard]] identity_word self() noexcept;
 
-/// Inodes of /proc/self/ns/pid and time, 0 where unreadable: a pid means nothing in another pid namespace, a start time
-/// nothing in another time namespace.
-[[nodiscard]] std::uint64_t pid_namespace() noexcept;
+/// The time namespace that the caller is in now, and in which /proc shows it start times.
 [[nodiscard]] std::uint64_t time_namespace() noexcept;
 
-/// /proc/sys/kernel/random/boot_id as two words; zeros where unreadable.
+/// /proc/sys/kernel/random/boot_id as two words; zeros where unreadable. Read once.
 struct boot_identity {
   std::uint64_t words[2] = {0, 0};
 };

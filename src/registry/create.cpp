@@ -23,15 +23,16 @@ segment_origin origin_here(segment_kind kind, lifetime how_long) {
   segment_origin origin;
   origin.kind = kind;
   origin.lifetime = how_long;
-  origin.creator = os::self();
+  const auto creator = os::own_identity();
+  origin.creator = creator.word;
   origin.creator_uid = os::effective_uid();
   origin.created_realtime_ns = os::realtime_ns();
   origin.creation_id = os::random_word();
   const auto boot = os::boot();
   origin.boot_id[0] = boot.words[0];
   origin.boot_id[1] = boot.words[1];
-  origin.pid_namespace = os::pid_namespace();
-  origin.time_namespace = os::time_namespace();
+  origin.pid_namespace = creator.pid_namespace;
+  origin.time_namespace = creator.time_namespace;
   return origin;
 }
 

@@ -1,7 +1,6 @@
 #include "sluice/seat/process_mark.hpp"
 
-#include "os/file.hpp"
-#include "os/mapping.hpp"
+#include "os/own_page.hpp"
 #include "os/process.hpp"
 #include "sluice/segment/segment.hpp"
 
@@ -18,9 +17,7 @@ std::uint64_t value_in(std::atomic<std::uint64_t>& word) noexcept {
 }  // namespace
 
 process_mark process_mark::here() {
-  static const auto* const mapped =
-      new os::mapping(os::mapping::wiped_at_fork(os::kernel_page_bytes()));  // lives as long as the process
-  auto& word = *reinterpret_cast<std::atomic<std::uint64_t>*>(mapped->bytes().data());
+  auto& word = os::own().mark;
   return {&word, value_in(word)};
 }
 

@@ -48,14 +48,13 @@ struct seat_table::impl final : seat_keeper {
   impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_)
       : memory(std::move(memory_)),
         ring(ring_),
-        ring_index(ring_index_),
-        self(os::self()),
-        pid_namespace(os::pid_namespace()) {
+        ring_index(ring_index_) {
     if (!memory.has_file()) backing = os::backing_of(memory.bytes().data());
+    const auto own = os::own_identity();
+    pid_namespace = own.pid_namespace;
     // A time namespace shifts the start times that its processes read: there the pid alone must do, and what it does not
     // settle is alive.
-    has_start_times = os::time_namespace() == memory.header().time_namespace;
-    if (!has_start_times) self = os::make_identity(os::pid_of(self), 0);
+    self = own.time_namespace == memory.header().time_namespace ? own.word : os::make_identity(os::pid_of(own.word), 0);
     // In another pid namespace than the creator's our pid would name a stranger: a mender nobody can judge.
     mender_word = pid_namespace == memory.header().pid_namespace ? self : os::make_identity(0, 1);
   }
@@ -71,11 +70,10 @@ struct seat_table::impl final : seat_keeper {
   segment memory;
   ring_view ring;
   std::uint32_t ring_index;
-  os::identity_word self;
+  os::identity_word self = 0;
   os::identity_word mender_word;
-  bool has_start_times = true;
   std::string backing;  // of memory without a file
-  std::uint64_t pid_namespace;
+  std::uint64_t pid_namespace = 0;
   process_mark mark = process_mark::here();
   std::map<std::uint32_t, seat_lock> mending;  // the locks that keeper() holds
 
@@ -95,7 +93,8 @@ struct seat_table::impl final : seat_keeper {
   }
 
   [[nodiscard]] os::process_state state_of_process(os::identity_word word) const noexcept {
-    const auto state = os::state_of(has_start_times ? word : os::make_identity(os::pid_of(word), 0));
+    const bool can_compare_start_times = os::time_namespace() == memory.header().time_namespace;  // now: setns(2)
+    const auto state = os::state_of(can_compare_start_times ? word : os::make_identity(os::pid_of(word), 0));
     if (memory.has_file() || state == os::process_state::dead || state == os::process_state::unknown) return state;
     // Pid and start time outlive an exec; what it had mapped does not.
     return os::maps_backing(os::pid_of(word), backing).value_or(true) ? state : os::process_state::dead;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,8 +45,10 @@ TEST(Identity, OfAForkedChildIsItsOwn) {
 }
 
 TEST(Identity, NamespacesAndBootAreKnownHere) {
-  EXPECT_NE(pid_namespace(), 0U);
-  EXPECT_NE(time_namespace(), 0U);
+  EXPECT_NE(own_identity().pid_namespace, 0U);
+  EXPECT_NE(own_identity().time_namespace, 0U);
+  EXPECT_EQ(own_identity().time_namespace, time_namespace());
+  EXPECT_TRUE(own_identity().is_in_proc);
   EXPECT_NE(boot().words[0], 0U);
   EXPECT_NE(boot().words[0], boot().words[1]);
   EXPECT_EQ(boot().words[0], boot().words[0]);
@@ -185,6 +188,39 @@ TEST_F(ProcessState, FromAPidNamespaceWithoutItsOwnProcIsNeverDeadByMistake) {  
   });
   const auto end = outer.wait();
   if (end.code == 50) GTEST_SKIP() << "a pid namespace needs root";
+  EXPECT_TRUE(end.is_success()) << end;
+}
+
+TEST_F(ProcessState, OfAPidOneBelowAnotherPidOneIsNotTakenForItsParents) {
+  // Both have the pid 1, each in a pid namespace of its own, and /proc is the outer one's: what the parent knew of itself
+  // must not answer for the child.
+  auto first = child_process::fork([&] {
+    if (::unshare(CLONE_NEWPID | CLONE_NEWNS) != 0) return 50;
+    const auto outer = ::fork();
+    if (outer == 0) {
+      if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+          ::mount("proc", "/proc", "proc", 0, nullptr) != 0)
+        ::_exit(51);
+      const auto parent = own_identity();
+      if (pid_of(parent.word) != 1 || !parent.is_in_proc || ::unshare(CLONE_NEWPID) != 0) ::_exit(52);
+      const auto inner = ::fork();
+      if (inner == 0) {
+        const auto child = own_identity();
+        ::_exit(pid_of(child.word) == 1 && !child.is_in_proc && start_of(child.word) == 0 &&
+                        child.pid_namespace != parent.pid_namespace
+                    ? 0
+                    : 1);
+      }
+      int status = 0;
+      ::waitpid(inner, &status, 0);
+      ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 60);
+    }
+    int status = 0;
+    ::waitpid(outer, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 61;
+  });
+  const auto end = first.wait();
+  if (end.code == 50 || end.code == 51) GTEST_SKIP() << "a pid namespace with a /proc of its own needs root";
   EXPECT_TRUE(end.is_success()) << end;
 }
 
