@@ -33,7 +33,7 @@ struct flock range(short type, std::uint64_t offset, std::uint64_t count) noexce
 
 }  // namespace
 
-std::optional<byte_lock> byte_lock::try_lock(int file, std::uint64_t offset, lock_mode mode) {
+std::optional<byte_lock> byte_lock::try_lock(int file, std::uint64_t offset, lock_mode mode, std::uint64_t page) {
   const std::lock_guard guard(fork_gate());
   const auto fresh = reopen(file, true);
   auto lock = range(mode == lock_mode::exclusive ? F_WRLCK : F_RDLCK, offset, 1);
@@ -41,13 +41,12 @@ std::optional<byte_lock> byte_lock::try_lock(int file, std::uint64_t offset, loc
     if (errno == EAGAIN || errno == EACCES) return std::nullopt;
     throw error::from_errno(errno, "lock byte " + std::to_string(offset) + " of a segment");
   }
-  return byte_lock(mapping::anchor(fresh.get()));
+  return byte_lock(mapping::anchor(fresh.get(), page));
 }
 
 bool byte_lock::is_held(int file, std::uint64_t offset, std::uint64_t count) {
-  const auto fresh = reopen(file, false);
   auto lock = range(F_WRLCK, offset, count);
-  if (::fcntl(fresh.get(), F_OFD_GETLK, &lock) != 0) throw error::from_errno(errno, "look at the locks of a segment");
+  if (::fcntl(file, F_OFD_GETLK, &lock) != 0) throw error::from_errno(errno, "look at the locks of a segment");
   return lock.l_type != F_UNLCK;
 }
 

@@ -19,10 +19,12 @@ enum class lock_mode { shared, exclusive };
 class byte_lock {
  public:
   /// Tries once, without blocking, for the byte at `offset` of the file open as `file`; empty when another holds it.
+  /// @param page  as page_bytes_of(file) says.
   /// @throws error when the file cannot be reopened or locked at all.
-  static std::optional<byte_lock> try_lock(int file, std::uint64_t offset, lock_mode mode);
+  static std::optional<byte_lock> try_lock(int file, std::uint64_t offset, lock_mode mode, std::uint64_t page);
 
-  /// Whether anybody, this process included, holds any of `count` bytes from `offset` on (shared or exclusive).
+  /// Whether anybody, this process included, holds any of `count` bytes from `offset` on (shared or exclusive). One
+  /// system call: no lock is ever taken through `file` itself, so none is hidden from it.
   static bool is_held(int file, std::uint64_t offset, std::uint64_t count);
 
   byte_lock(byte_lock&&) noexcept = default;

@@ -24,6 +24,7 @@ file_facts from(const struct stat& s) {
   facts.inode = s.st_ino;
   facts.length_bytes = static_cast<std::uint64_t>(s.st_size);
   facts.resident_bytes = static_cast<std::uint64_t>(s.st_blocks) * 512;
+  facts.block_bytes = static_cast<std::uint64_t>(s.st_blksize);
   facts.mode = s.st_mode & 07777;
   facts.uid = s.st_uid;
   facts.gid = s.st_gid;
@@ -54,6 +55,11 @@ std::uint64_t page_bytes_of(int file) noexcept {
   struct statfs s {};
   return ::fstatfs(file, &s) == 0 && s.f_type == hugetlbfs ? static_cast<std::uint64_t>(s.f_bsize)
                                                            : kernel_page_bytes();
+}
+
+std::uint64_t page_bytes_of(int file, const file_facts& facts) noexcept {
+  const auto page = kernel_page_bytes();
+  return facts.block_bytes <= page ? page : page_bytes_of(file);
 }
 
 std::uint64_t huge_page_bytes() {

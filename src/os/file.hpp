@@ -22,6 +22,7 @@ struct file_facts {
   std::uint64_t inode = 0;
   std::uint64_t length_bytes = 0;
   std::uint64_t resident_bytes = 0;  // blocks in use
+  std::uint64_t block_bytes = 0;     // what the file's blocks are counted in for reading and writing
   std::uint32_t mode = 0;            // permission bits
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
@@ -47,8 +48,10 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 [[nodiscard]] std::optional<fd> open_directory(const std::string& path);
 /// O_NOFOLLOW | O_CLOEXEC; empty when there is no such name.
 [[nodiscard]] std::optional<fd> open_in(int directory, const std::string& name, bool writable, const std::string& path);
-/// What mappings of this file are counted in: the kernel's page, or the huge page of hugetlbfs.
+/// What mappings of this file are counted in: the kernel's page, or the huge page of hugetlbfs. With its facts no system
+/// call is made for a file whose blocks are no larger than a page, for such a file cannot be on hugetlbfs.
 [[nodiscard]] std::uint64_t page_bytes_of(int file) noexcept;
+[[nodiscard]] std::uint64_t page_bytes_of(int file, const file_facts& facts) noexcept;
 /// The kernel's own size of huge pages, as /proc/meminfo says; 0 where it has none.
 [[nodiscard]] std::uint64_t huge_page_bytes();
 /// Another descriptor for the same description. @throws error bad_argument: not open.

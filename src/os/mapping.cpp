@@ -90,8 +90,8 @@ mapping mapping::anonymous(std::size_t bytes, const map_wishes& wishes) {
   return mapping(map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, "shared anonymous memory", wishes));
 }
 
-mapping mapping::anchor(int file) {
-  mapping anchored(map(page_bytes_of(file), PROT_NONE, MAP_SHARED, file, "a segment's first page"));
+mapping mapping::anchor(int file, std::uint64_t page) {
+  mapping anchored(map(page, PROT_NONE, MAP_SHARED, file, "a segment's first page"));
   if (::madvise(anchored.bytes_.data(), anchored.bytes_.size(), MADV_DONTFORK) != 0)
     throw error::from_errno(errno, "madvise DONTFORK");
   return anchored;

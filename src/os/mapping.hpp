@@ -39,8 +39,9 @@ class mapping {
   static mapping dev_zero(std::size_t bytes, const map_wishes& wishes = {});
   /// MAP_SHARED | MAP_ANONYMOUS: the same without a device. @throws error.
   static mapping anonymous(std::size_t bytes, const map_wishes& wishes);
-  /// The first page of `file`, never readable nor writable through it, and absent in forked children.
-  static mapping anchor(int file);
+  /// The first page of `file`, never readable nor writable through it, and absent in forked children. `page` as
+  /// page_bytes_of() says.
+  static mapping anchor(int file, std::uint64_t page);
   /// Addresses of `file` that nobody can read or write: to ask of it what only a mapping is told. Reserves nothing.
   static mapping untouchable(int file, std::size_t bytes);
   /// Private zeroed memory that reads as zero again in every forked child (MADV_WIPEONFORK).

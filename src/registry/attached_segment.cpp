@@ -6,7 +6,7 @@
 namespace sluice {
 
 os::byte_lock join_presence(const detail::opened_file& opened, const std::string& what) {
-  auto presence = os::byte_lock::try_lock(opened.file.get(), presence_lock_offset, os::lock_mode::shared);
+  auto presence = detail::try_lock(opened, presence_lock_offset, os::lock_mode::shared);
   if (!presence)
     throw error(errc::in_use,
                 what + ": somebody holds its presence lock for himself alone, which no correct process does");

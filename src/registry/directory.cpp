@@ -51,10 +51,15 @@ std::optional<opened_file> open_name(int directory, const std::string& directory
   return opened_file{std::move(*file), facts, path};
 }
 
+std::optional<os::byte_lock> try_lock(const opened_file& opened, std::uint64_t offset, os::lock_mode mode) {
+  return os::byte_lock::try_lock(opened.file.get(), offset, mode,
+                                 os::page_bytes_of(opened.file.get(), opened.facts));
+}
+
 os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what) {
   constexpr int tries = 200;
   for (int i = 0; i < tries; ++i) {
-    if (auto gate = os::byte_lock::try_lock(opened.file.get(), gate_lock_offset, mode)) return std::move(*gate);
+    if (auto gate = try_lock(opened, gate_lock_offset, mode)) return std::move(*gate);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the gate is held for a few system calls only
   }
   std::uint64_t holder = 0;

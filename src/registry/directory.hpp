@@ -26,6 +26,10 @@ struct opened_file {
 [[nodiscard]] std::optional<opened_file> open_name(int directory, const std::string& directory_path,
                                                    const std::string& name, bool writable);
 
+/// Tries for one byte, once.
+[[nodiscard]] std::optional<os::byte_lock> try_lock(const opened_file& opened, std::uint64_t offset,
+                                                    os::lock_mode mode);
+
 /// Tries for the gate for about a second; @throws error in_use when a stopped process keeps it.
 [[nodiscard]] os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what);
 

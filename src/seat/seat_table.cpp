@@ -6,6 +6,7 @@
 
 #include "os/byte_lock.hpp"
 #include "os/clock.hpp"
+#include "os/file.hpp"
 #include "os/membarrier.hpp"
 #include "os/process.hpp"
 #include "sluice/base/bytes.hpp"
@@ -46,9 +47,7 @@ struct seat_lock {
 
 struct seat_table::impl final : seat_keeper {
   impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_)
-      : memory(std::move(memory_)),
-        ring(ring_),
-        ring_index(ring_index_) {
+      : memory(std::move(memory_)), ring(ring_), ring_index(ring_index_) {
     if (!memory.has_file()) backing = os::backing_of(memory.bytes().data());
     const auto own = os::own_identity();
     pid_namespace = own.pid_namespace;
@@ -100,11 +99,28 @@ struct seat_table::impl final : seat_keeper {
     return os::maps_backing(os::pid_of(word), backing).value_or(true) ? state : os::process_state::dead;
   }
 
+  /// Whether the descriptor still leads to the segment's file: a program may have closed all that it found open, and
+  /// opened others since. Asked before a lock on it is taken, or one that is free is believed.
+  [[nodiscard]] bool descriptor_is_its_own() const {
+    const auto& file = memory.file();
+    if (file.inode == 0) return true;  // of a look, which holds its own
+    const auto now = os::facts_of(file.descriptor, file.path);
+    return now.inode == file.inode && now.device == file.device;
+  }
+
+  [[nodiscard]] bool may_lock() const noexcept {
+    try {
+      return !memory.has_file() || descriptor_is_its_own();
+    } catch (const error&) {
+      return false;
+    }
+  }
+
   /// Whether the process that sits (or sat) there is gone. Unclear is no.
   [[nodiscard]] bool owner_is_gone(std::uint32_t i) const noexcept {
     if (!memory.has_file()) return process_of(i) == liveness::dead;
     try {
-      return !os::byte_lock::is_held(memory.file().descriptor, lock_of(i), 1);
+      return !os::byte_lock::is_held(memory.file().descriptor, lock_of(i), 1) && descriptor_is_its_own();
     } catch (const error&) {
       return false;
     }
@@ -127,7 +143,8 @@ struct seat_table::impl final : seat_keeper {
   [[nodiscard]] std::optional<seat_lock> lock_seat(std::uint32_t i) noexcept {
     try {
       if (memory.has_file()) {
-        auto byte = os::byte_lock::try_lock(memory.file().descriptor, lock_of(i), os::lock_mode::exclusive);
+        auto byte = os::byte_lock::try_lock(memory.file().descriptor, lock_of(i), os::lock_mode::exclusive,
+                                            memory.placement().page_bytes);
         if (!byte) return std::nullopt;
         return seat_lock{std::move(byte), nullptr};
       }
@@ -147,6 +164,7 @@ struct seat_table::impl final : seat_keeper {
   }
 
   bool try_lock(std::uint32_t i) noexcept override {
+    if (!may_lock()) return false;
     auto lock = lock_seat(i);
     if (!lock) return false;
     mending.insert_or_assign(i, std::move(*lock));
@@ -217,6 +235,11 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
   // Before the seat is ours, or another's membarrier would miss this process.
   if (!os::membarrier_register())
     ring.control->mode.store(static_cast<std::uint32_t>(wake_mode::fence), std::memory_order_relaxed);
+
+  if (!table.may_lock())
+    throw error(errc::misuse, where + ": its descriptor " + std::to_string(table.memory.file().descriptor) +
+                                  " was closed by somebody else in this process, and may mean another file by now; "
+                                  "attach anew");
 
   // Those that say they are taken come last: to prove one of them dead costs system calls.
   const auto first = ring.first_seat(own), count = ring.seat_count(own);

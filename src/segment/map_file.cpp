@@ -97,7 +97,7 @@ std::uint64_t make_room(int file, std::uint64_t bytes, const std::string& path, 
 segment map_file(os::fd file, const file_part& part, const memory_options& how) {
   const auto facts = os::facts_of(file.get(), part.path);
   segment_placement placement;
-  placement.page_bytes = os::page_bytes_of(file.get());
+  placement.page_bytes = os::page_bytes_of(file.get(), facts);
   placement.is_writable = how.access != view::read_only;
   placement.is_shared = how.access != view::private_copy;
   require_huge_if_asked(how, placement.page_bytes, part.path);

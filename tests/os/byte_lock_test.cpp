@@ -30,7 +30,7 @@ struct ByteLockTest : ::testing::Test {
   fd file = create_in(working_directory, directory / "locked", 0600, "locked");
 
   std::optional<byte_lock> take(lock_mode mode = lock_mode::exclusive, std::uint64_t at = byte) const {
-    return byte_lock::try_lock(file.get(), at, mode);
+    return byte_lock::try_lock(file.get(), at, mode, kernel_page_bytes());
   }
   [[nodiscard]] bool is_held(std::uint64_t at = byte, std::uint64_t count = 1) const {
     return byte_lock::is_held(file.get(), at, count);
@@ -210,7 +210,7 @@ TEST_F(ByteLockTest, OfAStoppedProcessIsHeld) {  // scenario 52
 TEST_F(ByteLockTest, IsOfTheFileAndNotOfItsName) {
   const auto lock = take();
   const auto other = create_in(working_directory, directory / "other", 0600, "other");
-  EXPECT_TRUE(byte_lock::try_lock(other.get(), byte, lock_mode::exclusive));
+  EXPECT_TRUE(byte_lock::try_lock(other.get(), byte, lock_mode::exclusive, kernel_page_bytes()));
   ASSERT_EQ(::rename((directory / "other").c_str(), (directory / "locked").c_str()), 0);
   EXPECT_TRUE(is_held()) << "the descriptor still leads to the first file";
 }
@@ -233,7 +233,7 @@ TEST_F(ByteLockTest, LeavesNoMappingAndNoDescriptorBehind) {
 }
 
 TEST_F(ByteLockTest, IsReportedWhenTheFileCannotBeReopened) {
-  EXPECT_THROW((void)byte_lock::try_lock(-1, byte, lock_mode::shared), error);
+  EXPECT_THROW((void)byte_lock::try_lock(-1, byte, lock_mode::shared, kernel_page_bytes()), error);
   EXPECT_THROW((void)byte_lock::is_held(-1, byte, 1), error);
 }
 

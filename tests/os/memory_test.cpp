@@ -137,14 +137,14 @@ struct FileMapping : ::testing::Test {
 };
 
 TEST_F(FileMapping, AnchorIsAbsentInAForkedChild) {
-  const auto anchored = mapping::anchor(file.get());
+  const auto anchored = mapping::anchor(file.get(), kernel_page_bytes());
   EXPECT_EQ(test::mappings_that_name(directory.path()), 1);
   auto child = child_process::fork([&] { return test::mappings_that_name(directory.path()); });
   EXPECT_TRUE(child.wait().is_success());
 }
 
 TEST_F(FileMapping, AnchorCanNeitherBeReadNorWritten) {
-  const auto anchored = mapping::anchor(file.get());
+  const auto anchored = mapping::anchor(file.get(), kernel_page_bytes());
   EXPECT_NE(test::mapping_at(anchored.bytes().data()).find("---s"), std::string::npos);
 }
 

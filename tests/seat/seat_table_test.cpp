@@ -1,5 +1,6 @@
 #include "sluice/seat/seat_table.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -376,6 +377,27 @@ TEST(ManySeats, AreTakenOneByOneAndRefusedWhenAllAreTaken) {
   EXPECT_NO_THROW((void)room.take(role::producer)) << "the other role has seats of its own";
   seats.erase(seats.begin() + 1);
   EXPECT_EQ(room.take(role::consumer).index(), 4U);
+}
+
+TEST(SeatsOfAFile, WhoseDescriptorMeansAnotherFileByNowAreNeverTakenForDead) {
+  const test::watchdog dog;
+  const seat_room room(judged_by::kernel_lock);
+  const auto producer = room.take(role::producer);
+  auto child = child_process::fork([&] {
+    auto table = room.table();
+    EXPECT_EQ(table.count(role::producer).alive, 1U);
+    // As a program does that closes what it finds open, and then opens files of its own.
+    const int other = ::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    EXPECT_EQ(::dup2(other, room.memory.memory().file().descriptor), room.memory.memory().file().descriptor);
+    EXPECT_EQ(table.count(role::producer).alive, 1U) << "the lock is free in the other file";
+    EXPECT_FALSE(table.keeper().try_lock(0));
+    EXPECT_THAT(thrown_by([&] { (void)room.take(role::consumer); }),
+                ThrewSaying(errc::misuse, "may mean another file"));
+    ::close(room.memory.memory().file().descriptor);
+    EXPECT_EQ(table.count(role::producer).alive, 1U) << "nobody can be asked";
+    EXPECT_THAT(thrown_by([&] { (void)room.take(role::consumer); }), ThrewSaying(errc::misuse, "was closed"));
+  });
+  EXPECT_TRUE(child.wait().is_success());
 }
 
 TEST(AnonymousSeats, OfAPidThatIsSomebodyElsesNowAreTakenOver) {  // scenario 55
