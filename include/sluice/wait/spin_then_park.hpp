@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "sluice/wait/wait_strategy.hpp"
 
@@ -19,8 +20,9 @@ class spin_then_park {
   template <class Look, class Tick>
   wait_result wait(sleeper& place, Look&& look, Tick&& tick, std::uint64_t deadline_ns) {
     const auto began = monotonic_now_ns();
-    if (where_ != detail::processors::one) {
-      if (auto answer = detail::poll(look, std::min(deadline_ns, began + poll_ns_), where_)) return *answer;
+    if (!where_) where_ = detail::own_processors();  // some system calls, and whoever never waits does not pay for them
+    if (*where_ != detail::processors::one) {
+      if (auto answer = detail::poll(look, std::min(deadline_ns, began + poll_ns_), *where_)) return *answer;
     }
     const auto result = detail::sleep_until(place, look, tick, deadline_ns);
     const auto took = monotonic_now_ns() - began;
@@ -30,7 +32,7 @@ class spin_then_park {
 
  private:
   std::uint64_t poll_ns_ = longest_poll_ns;
-  detail::processors where_ = detail::own_processors();
+  std::optional<detail::processors> where_;
 };
 
 static_assert(wait_strategy<spin_then_park>);
