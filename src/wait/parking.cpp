@@ -81,6 +81,15 @@ void sleeper::sleep(std::uint32_t announced, std::uint64_t timeout_ns) noexcept 
   os::futex_wait(own.futex, announced, timeout_ns);
 }
 
+bool sleeper::is_announced(std::uint32_t announced) const noexcept {
+  const auto& own = ring_.seats[seat_index_];
+  const auto mask = std::uint64_t{1} << (seat_index_ - ring_.first_seat(own_)) % parked_bits;
+  // All three: a waker takes the bit first and the seat's word next, and may die before it adds to the futex word.
+  return (parked_of(ring_, own_).load(std::memory_order_relaxed) & mask) != 0 &&
+         own.parked.load(std::memory_order_relaxed) != 0 &&
+         own.futex.load(std::memory_order_relaxed) == announced;  // relaxed: taken just now, the sleep ends at once
+}
+
 void sleeper::retract() noexcept {
   auto& parked = parked_of(ring_, own_);
   const auto place = seat_index_ - ring_.first_seat(own_);

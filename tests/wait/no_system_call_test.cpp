@@ -9,12 +9,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <initializer_list>
 #include <stdexcept>
+#include <vector>
 
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"
+#include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::test {
@@ -44,6 +48,21 @@ void forbid_everything() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   sock_fprog filter{sizeof program / sizeof program[0], program};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    throw std::runtime_error("seccomp");
+}
+
+/// The same for every system call but these and the end of the process.
+void allow_only(std::initializer_list<int> calls) {
+  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  const auto let_pass = [&](int call) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  };
+  for (const int call : calls) let_pass(call);
+  let_pass(SYS_exit_group);
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+  sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
     throw std::runtime_error("seccomp");
 }
@@ -103,6 +122,41 @@ TYPED_TEST(NoSystemCall, IsMadeByReceivingFromAProducerThatSpins) {  // scenario
     ASSERT_EQ(result, wait_result::ready) << to_string(result);
   }
   EXPECT_TRUE(child.wait().is_success());
+}
+
+TYPED_TEST(NoSystemCall, OtherThanTheseIsMadeByAConsumerThatIsParked) {
+  const temp_registry names;
+  const auto shared = TestFixture::link::create(*names, segment_name("idle"), {.capacity_slots = 64});
+  const auto out = shared.producer();  // alive, and silent
+  auto child = child_process::fork([&shared] {
+    auto in = shared.consumer(park());
+    // To sleep, to ask a lock for the producer's life and a file for its length: nothing is opened or read.
+    allow_only({SYS_futex, SYS_membarrier, SYS_fcntl, SYS_fstat, SYS_newfstatat, SYS_clock_gettime});
+    std::uint64_t number = 0;
+    const auto result = in.receive_for(number, std::chrono::nanoseconds(4 * tick_ns));
+    ::syscall(SYS_exit_group, result == wait_result::timed_out ? 0 : 1);
+  });
+  const auto end = child.wait();
+  EXPECT_TRUE(end.is_success()) << end;
+}
+
+TEST(NoSystemCallAtATick, RenewsAnAnnouncementThatNobodyTook) {
+  const watchdog dog;
+  const auto shared = channel<std::uint64_t>::create_unnamed({.capacity_slots = 64});
+  auto child = child_process::fork([&shared] {
+    auto in = shared.consumer(park());
+    int ticks = 0;
+    const auto look = [](bool) -> wait_answer { return std::nullopt; };
+    const auto tick = [&]() -> wait_answer {
+      if (ticks++ == 0)
+        allow_only({SYS_futex, SYS_clock_gettime});  // announced before: membarrier ends the process now
+      return ticks == 4 ? wait_answer(wait_result::peer_gone) : std::nullopt;
+    };
+    const auto result = park().wait(in.raw().details().place(), look, tick, never);
+    ::syscall(SYS_exit_group, result == wait_result::peer_gone ? 0 : 1);
+  });
+  const auto end = child.wait();
+  EXPECT_TRUE(end.is_success()) << end;
 }
 
 TYPED_TEST(NoSystemCall, TheFilterBitesWhenTheConsumerSleeps) {  // the test of the tests above

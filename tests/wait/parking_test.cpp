@@ -11,6 +11,7 @@
 
 #include "conformance/ring_memory.hpp"
 #include "os/membarrier.hpp"
+#include "sluice/wait/park.hpp"
 #include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 
@@ -75,6 +76,42 @@ TEST_F(Parking, AWakeBetweenAnnouncingAndSleepingKeepsFromSleeping) {
   wake_parked(view_, role::consumer, 1);
   own.sleep(announced, never / 2);  // the watchdog ends it if it sleeps
   own.retract();
+}
+
+TEST_F(Parking, AnAnnouncementStandsUntilAWakerHasTakenAnyPartOfIt) {
+  auto own = place(3);
+  auto announced = own.announce();
+  EXPECT_TRUE(own.is_announced(announced));
+  wake_parked(view_, role::consumer, 1);
+  EXPECT_FALSE(own.is_announced(announced));
+  announced = own.announce();
+  view_.control->parked[1].store(0);  // by a waker that died before it came to the seat
+  EXPECT_FALSE(own.is_announced(announced));
+  announced = own.announce();
+  view_.seats[seat_of(3)].parked.store(0);  // by one that died between the seat and its futex word
+  EXPECT_FALSE(own.is_announced(announced));
+  announced = own.announce();
+  view_.seats[seat_of(3)].futex.fetch_add(1);  // by one that took it for somebody behind the same bit
+  EXPECT_FALSE(own.is_announced(announced));
+  own.retract();
+}
+
+TEST_F(Parking, ASleeperWhoseBitADeadWakerTookAnnouncesItselfAgainAtItsTick) {
+  std::atomic<bool> is_over{false};
+  std::thread sleeping([&] {
+    auto own = place(3);
+    const auto look = [&](bool) -> wait_answer {
+      return is_over.load() ? wait_answer(wait_result::ready) : std::nullopt;
+    };
+    (void)park().wait(
+        own, look, []() -> wait_answer { return std::nullopt; }, never);
+  });
+  while (parked() == 0) std::this_thread::yield();
+  view_.control->parked[1].store(0);                // and it died before it woke anybody
+  while (parked() == 0) std::this_thread::yield();  // the watchdog ends it otherwise
+  is_over.store(true);
+  wake_parked(view_, role::consumer, 1);
+  sleeping.join();
 }
 
 TEST_F(Parking, ASeatBehindASharedBitStaysAnnouncedWhenAnotherRetracts) {

@@ -71,6 +71,8 @@ class sleeper {
   [[nodiscard]] std::uint32_t announce() noexcept;
   /// Sleeps until woken since announce(), or for `timeout_ns`, or spuriously.
   void sleep(std::uint32_t announced, std::uint64_t timeout_ns) noexcept;
+  /// Whether announce() still stands: no waker has taken the bit since.
+  [[nodiscard]] bool is_announced(std::uint32_t announced) const noexcept;
   /// Awake again. After every announce().
   void retract() noexcept;
 

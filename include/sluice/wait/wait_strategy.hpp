@@ -4,6 +4,7 @@
 // them. `look(exact)` is cheap and may be asked at every turn; `exact` asks for the costly, final answer that must come
 // before one sleeps. `tick()` asks about deaths and mends; it makes system calls and is asked once a tick.
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <optional>
@@ -57,6 +58,28 @@ wait_answer poll(Look& look, std::uint64_t until_ns, processors where = processo
 
 void yield_processor() noexcept;
 
+/// "I sleep", from its making to its end. It stands from tick to tick for as long as nobody takes it, for to say it anew
+/// costs a membarrier.
+class announcement {
+ public:
+  explicit announcement(sleeper& place) noexcept : place_(place), announced_(place.announce()) {}
+  announcement(const announcement&) = delete;
+  announcement& operator=(const announcement&) = delete;
+  ~announcement() { place_.retract(); }
+
+  void sleep(std::uint64_t timeout_ns) noexcept { place_.sleep(announced_, timeout_ns); }
+  /// Says it again, unless it was not taken.
+  void renew() noexcept {
+    if (place_.is_announced(announced_)) return;
+    place_.retract();
+    announced_ = place_.announce();
+  }
+
+ private:
+  sleeper& place_;
+  std::uint32_t announced_;
+};
+
 /// Sleeps, a tick at a time, until an answer comes or `deadline_ns`.
 template <class Look, class Tick>
 wait_result sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t deadline_ns);
@@ -81,18 +104,15 @@ wait_answer detail::poll(Look& look, std::uint64_t until_ns, processors where) {
 
 template <class Look, class Tick>
 wait_result detail::sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t deadline_ns) {
-  for (;;) {
-    const auto announced = place.announce();
-    auto answer = look(true);
-    const auto now = monotonic_now_ns();
-    if (!answer && now < deadline_ns) {
-      place.sleep(announced, deadline_ns - now < tick_ns ? deadline_ns - now : tick_ns);
-      answer = look(true);
+  for (announcement here(place);;) {
+    if (auto answer = look(true)) return *answer;
+    if (const auto now = monotonic_now_ns(); now < deadline_ns) {
+      here.sleep(std::min(deadline_ns - now, tick_ns));
+      if (auto answer = look(true)) return *answer;
     }
-    place.retract();
-    if (answer) return *answer;
     if (auto verdict = tick()) return *verdict;
     if (monotonic_now_ns() >= deadline_ns) return wait_result::timed_out;
+    here.renew();
   }
 }
 
