@@ -33,15 +33,27 @@ struct flock range(short type, std::uint64_t offset, std::uint64_t count) noexce
 
 }  // namespace
 
-std::optional<byte_lock> byte_lock::try_lock(int file, std::uint64_t offset, lock_mode mode, std::uint64_t page) {
-  const std::lock_guard guard(fork_gate());
-  const auto fresh = reopen(file, true);
+lock_session::lock_session(int file) : no_fork_(fork_gate()), fresh_(reopen(file, true)) {}
+
+bool lock_session::try_lock(std::uint64_t offset, lock_mode mode) {
   auto lock = range(mode == lock_mode::exclusive ? F_WRLCK : F_RDLCK, offset, 1);
-  if (::fcntl(fresh.get(), F_OFD_SETLK, &lock) != 0) {
-    if (errno == EAGAIN || errno == EACCES) return std::nullopt;
-    throw error::from_errno(errno, "lock byte " + std::to_string(offset) + " of a segment");
-  }
-  return byte_lock(mapping::anchor(fresh.get(), page));
+  if (::fcntl(fresh_.get(), F_OFD_SETLK, &lock) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  throw error::from_errno(errno, "lock byte " + std::to_string(offset) + " of a segment");
+}
+
+void lock_session::unlock(std::uint64_t offset) {
+  auto lock = range(F_UNLCK, offset, 1);
+  if (::fcntl(fresh_.get(), F_OFD_SETLK, &lock) != 0)
+    throw error::from_errno(errno, "unlock byte " + std::to_string(offset) + " of a segment");
+}
+
+byte_lock lock_session::keep(std::uint64_t page) && { return byte_lock(mapping::anchor(fresh_.get(), page)); }
+
+std::optional<byte_lock> byte_lock::try_lock(int file, std::uint64_t offset, lock_mode mode, std::uint64_t page) {
+  lock_session session(file);
+  if (!session.try_lock(offset, mode)) return std::nullopt;
+  return std::move(session).keep(page);
 }
 
 bool byte_lock::is_held(int file, std::uint64_t offset, std::uint64_t count) {

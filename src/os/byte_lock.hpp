@@ -8,8 +8,10 @@
 // not kept alive by a child, and does exclude another handle of the same process, which has a description of its own.
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 
+#include "os/fd.hpp"
 #include "os/mapping.hpp"
 
 namespace sluice::os {
@@ -34,8 +36,27 @@ class byte_lock {
   void forget() noexcept { anchor_.forget(); }
 
  private:
+  friend class lock_session;
   explicit byte_lock(mapping anchor) noexcept : anchor_(std::move(anchor)) {}
   mapping anchor_;
+};
+
+/// A fresh description while its locks are being taken, for who needs more than one of them. Goes without keep(): all of
+/// them fall. No thread of this process forks meanwhile, so make it short.
+class lock_session {
+ public:
+  /// @throws error when the file cannot be reopened.
+  explicit lock_session(int file);
+
+  /// Tries once, without blocking; false when another holds it.
+  [[nodiscard]] bool try_lock(std::uint64_t offset, lock_mode mode);
+  void unlock(std::uint64_t offset);
+  /// What is locked now stays so for as long as the result lives. `page` as page_bytes_of(file) says.
+  [[nodiscard]] byte_lock keep(std::uint64_t page) &&;
+
+ private:
+  std::lock_guard<std::mutex> no_fork_;
+  fd fresh_;
 };
 
 }  // namespace sluice::os

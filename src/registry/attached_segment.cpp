@@ -7,9 +7,7 @@ namespace sluice {
 
 os::byte_lock join_presence(const detail::opened_file& opened, const std::string& what) {
   auto presence = detail::try_lock(opened, presence_lock_offset, os::lock_mode::shared);
-  if (!presence)
-    throw error(errc::in_use,
-                what + ": somebody holds its presence lock for himself alone, which no correct process does");
+  if (!presence) detail::throw_presence_is_refused(what);
   return std::move(*presence);
 }
 
@@ -51,11 +49,10 @@ void attached_segment::join_here() {
   auto opened = directory_fd ? detail::open_name(directory_fd->get(), own.directory, own.name, true) : std::nullopt;
   if (!opened || !opened->facts.same_file(own.facts))
     throw error(errc::not_found, "join " + own.what + " after fork: the name was removed meanwhile");
-  const auto gate = detail::pass_gate(*opened, os::lock_mode::shared, "join " + own.what);
-  if (!detail::still_leads_to(directory_fd->get(), own.name, own.facts))
-    throw error(errc::not_found, "join " + own.what + " after fork: the name was removed meanwhile");
+  auto presence = detail::come_in(*opened, directory_fd->get(), own.name, "join " + own.what);
+  if (!presence) throw error(errc::not_found, "join " + own.what + " after fork: the name was removed meanwhile");
   own.presence->forget();
-  own.presence = join_presence(*opened, "join " + own.what);
+  own.presence = std::move(presence);
   own.mark = process_mark::here();
 }
 

@@ -56,10 +56,9 @@ fresh_file begin_file(int directory, const std::string& directory_path, const st
     auto temporary = detail::new_temporary();
     detail::opened_file opened{os::create_in(directory, temporary, mode, directory_path + "/" + temporary), {}, path};
     opened.facts = os::facts_of(opened.file.get(), path);
-    const auto gate = detail::pass_gate(opened, os::lock_mode::shared, what);
-    if (!detail::still_leads_to(directory, temporary, opened.facts)) continue;  // swept before we held it
-    auto presence = join_presence(opened, what);
-    return {std::move(opened), std::move(temporary), std::move(presence)};
+    auto presence = detail::come_in(opened, directory, temporary, what);
+    if (!presence) continue;  // swept before we held it
+    return {std::move(opened), std::move(temporary), std::move(*presence)};
   }
   throw error(errc::in_use, what + ": what is begun in " + directory_path + " is swept away at once");
 }
@@ -163,14 +162,13 @@ attached_segment registry::attach(const segment_name& name, const memory_options
   for (int i = 0; i < most_tries; ++i) {
     auto opened = detail::open_name(directory->get(), directory_, name.str(), true);
     if (!opened) throw not_found();
-    const auto gate = detail::pass_gate(*opened, os::lock_mode::shared, what);
-    if (!detail::still_leads_to(directory->get(), name.str(), opened->facts)) continue;  // removed while we came
+    auto presence = detail::come_in(*opened, directory->get(), name.str(), what);
+    if (!presence) continue;  // removed while we came
     auto attached = std::make_shared<attached_segment::impl>();
     attached->what = quoted(name);
     attached->directory = directory_;
     attached->name = name.str();
     attached->facts = opened->facts;
-    auto presence = join_presence(*opened, what);
     const auto length = opened->facts.length_bytes;
     // The header is checked in a copy: mapping a file that is cut short meanwhile could kill us.
     std::vector<std::byte> header(sizeof(segment_header));

@@ -52,16 +52,18 @@ std::optional<opened_file> open_name(int directory, const std::string& directory
 }
 
 std::optional<os::byte_lock> try_lock(const opened_file& opened, std::uint64_t offset, os::lock_mode mode) {
-  return os::byte_lock::try_lock(opened.file.get(), offset, mode,
-                                 os::page_bytes_of(opened.file.get(), opened.facts));
+  return os::byte_lock::try_lock(opened.file.get(), offset, mode, os::page_bytes_of(opened.file.get(), opened.facts));
 }
 
-os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what) {
-  constexpr int tries = 200;
-  for (int i = 0; i < tries; ++i) {
-    if (auto gate = try_lock(opened, gate_lock_offset, mode)) return std::move(*gate);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the gate is held for a few system calls only
-  }
+namespace {
+
+constexpr int tries_at_gate = 200;
+
+void wait_at_gate() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the gate is held for a few system calls only
+}
+
+[[noreturn]] void throw_gate_is_held(const opened_file& opened, const std::string& what) {
   std::uint64_t holder = 0;
   const auto read = os::read_at(opened.file.get(), offsetof(segment_header, gate_holder),
                                 std::as_writable_bytes(std::span(&holder, 1)), opened.path);
@@ -70,6 +72,38 @@ os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std
                        : std::string("holder not known");
   throw error(errc::in_use, what + ": somebody holds its gate for longer than a second (" + who +
                                 "): stopped in the middle of a removal? Continue or kill that process and try again");
+}
+
+}  // namespace
+
+os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what) {
+  for (int i = 0; i < tries_at_gate; ++i) {
+    if (auto gate = try_lock(opened, gate_lock_offset, mode)) return std::move(*gate);
+    wait_at_gate();
+  }
+  throw_gate_is_held(opened, what);
+}
+
+void throw_presence_is_refused(const std::string& what) {
+  throw error(errc::in_use,
+              what + ": somebody holds its presence lock for himself alone, which no correct process does");
+}
+
+std::optional<os::byte_lock> come_in(const opened_file& opened, int directory, const std::string& name,
+                                     const std::string& what) {
+  for (int i = 0; i < tries_at_gate; ++i) {
+    {
+      os::lock_session session(opened.file.get());
+      if (session.try_lock(gate_lock_offset, os::lock_mode::shared)) {
+        if (!still_leads_to(directory, name, opened.facts)) return std::nullopt;
+        if (!session.try_lock(presence_lock_offset, os::lock_mode::shared)) throw_presence_is_refused(what);
+        session.unlock(gate_lock_offset);
+        return std::move(session).keep(os::page_bytes_of(opened.file.get(), opened.facts));
+      }
+    }
+    wait_at_gate();
+  }
+  throw_gate_is_held(opened, what);
 }
 
 bool is_attached_by_anybody(const opened_file& opened) {

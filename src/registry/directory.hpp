@@ -33,6 +33,13 @@ struct opened_file {
 /// Tries for the gate for about a second; @throws error in_use when a stopped process keeps it.
 [[nodiscard]] os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what);
 
+[[noreturn]] void throw_presence_is_refused(const std::string& what);
+
+/// Comes in through the gate: holds it, asks whether `name` still leads to the file that was opened, and holds its
+/// presence before it lets go of the gate. Empty when the name leads elsewhere. @throws error in_use as pass_gate().
+[[nodiscard]] std::optional<os::byte_lock> come_in(const opened_file& opened, int directory, const std::string& name,
+                                                   const std::string& what);
+
 /// Whether any living process is attached, this one included.
 [[nodiscard]] bool is_attached_by_anybody(const opened_file& opened);
 
