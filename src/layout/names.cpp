@@ -1,5 +1,6 @@
 // What the enumerations of the shared bytes are called, in the CLI and in errors.
 
+#include "sluice/layout/durability.hpp"
 #include "sluice/layout/seat.hpp"
 #include "sluice/layout/segment_header.hpp"
 
@@ -28,6 +29,16 @@ const char* to_string(lifetime value) noexcept {
   switch (value) {
     case lifetime::persistent: return "persistent";
     case lifetime::ephemeral: return "ephemeral";
+  }
+  return "unknown";
+}
+
+std::string to_string(const durability& value) {
+  switch (value.when) {
+    case flush_when::kernel_decides: return "none";
+    case flush_when::on_close: return "on close";
+    case flush_when::every:
+      return value.messages == 1 ? "every message" : "every " + std::to_string(value.messages) + " messages";
   }
   return "unknown";
 }

@@ -35,28 +35,37 @@ constexpr std::uint64_t large_from_bytes = 1024;
 
 std::string quantity(std::uint64_t value) { return std::to_string(value); }
 
-std::uint64_t payload_offset_for(const type_identity& type) {
+/// A durable ring's slot has its checksum right after its word.
+constexpr std::uint64_t durable_checksum_offset = sizeof(std::uint64_t);
+
+std::uint64_t payload_offset_for(const type_identity& type, bool is_durable) {
+  const auto before = (is_durable ? durable_checksum_offset : 0) + sizeof(std::uint64_t);
   if (type.message_bytes >= own_line_from_bytes)
     return std::max<std::uint64_t>(cache_line_bytes, type.message_alignment);
-  return std::max<std::uint64_t>(sizeof(std::uint64_t), type.message_alignment);
+  return round_up(before, std::max<std::uint64_t>(sizeof(std::uint64_t), type.message_alignment));
 }
 
-std::uint64_t stride_for(const type_identity& type) {
+std::uint64_t stride_for(const type_identity& type, bool is_durable) {
   const bool has_gap = type.message_bytes >= gap_from_bytes && type.message_alignment <= cache_line_bytes;
-  const auto needed = payload_offset_for(type) + type.message_bytes + (has_gap ? gap_bytes : 0);
+  const auto needed = payload_offset_for(type, is_durable) + type.message_bytes + (has_gap ? gap_bytes : 0);
   const auto step = std::max<std::uint64_t>(
       type.message_bytes >= own_line_from_bytes ? cache_line_bytes : sizeof(std::uint64_t), type.message_alignment);
   return round_up(needed, step);
 }
 
-std::uint64_t default_capacity(const type_identity& type, footprint sized_for) {
+std::uint64_t default_capacity(const type_identity& type, footprint sized_for, bool is_durable) {
   const auto slots = [&](std::uint64_t bytes, std::uint64_t at_least) {
-    return std::max<std::uint64_t>(at_least, std::bit_floor(bytes / stride_for(type)));
+    return std::max<std::uint64_t>(at_least, std::bit_floor(bytes / stride_for(type, is_durable)));
   };
   if (sized_for == footprint::throughput) return slots(4U << 20, 8);
   // Lines that another core changed come sooner from its second cache than from its first, which it must search: a
   // message of many lines is better off in a ring that the first cache cannot hold.
   return type.message_bytes < large_from_bytes ? slots(64U << 10, 8) : slots(1U << 20, 2);
+}
+
+void require_sane(const durability& value) {
+  if (value.when == flush_when::every && value.messages == 0)
+    throw error(errc::bad_argument, "durability of every 0 messages: must be 1 or more");
 }
 
 void require_sane(const type_identity& type) {
@@ -91,8 +100,10 @@ ring_descriptor describe(const ring_request& request) {
   const auto& options = request.options;
   if (options.kind != ring_kind::spsc && options.kind != ring_kind::mpmc)
     throw error(errc::bad_argument, "ring kind is neither spsc nor mpmc");
-  const auto capacity =
-      options.capacity_slots != 0 ? options.capacity_slots : default_capacity(request.type, options.sized_for);
+  require_sane(options.durability);
+  const bool is_durable = !options.durability.is_none();
+  const auto capacity = options.capacity_slots != 0 ? options.capacity_slots
+                                                    : default_capacity(request.type, options.sized_for, is_durable);
   if (!std::has_single_bit(capacity) || capacity < 2 || capacity > max_capacity_slots)
     throw error(errc::bad_argument,
                 "capacity " + quantity(capacity) + " slots: must be a power of two from 2 to " +
@@ -105,11 +116,14 @@ ring_descriptor describe(const ring_request& request) {
   ring.message_alignment = request.type.message_alignment;
   ring.message_bytes = request.type.message_bytes;
   ring.capacity_slots = capacity;
-  ring.slot_stride_bytes = stride_for(request.type);
-  ring.payload_offset = payload_offset_for(request.type);
+  ring.slot_stride_bytes = stride_for(request.type, is_durable);
+  ring.payload_offset = payload_offset_for(request.type, is_durable);
   ring.producer_seats = seats_for(options.kind, options.producer_seats, "producer");
   ring.consumer_seats = seats_for(options.kind, options.consumer_seats, "consumer");
   ring.type_hash = request.type.hash;
+  ring.flush_when = static_cast<std::uint32_t>(options.durability.when);
+  ring.flush_messages = options.durability.messages;
+  if (is_durable) ring.checksum_offset = durable_checksum_offset;
   const auto name = request.type.name.substr(0, type_name_bytes - 1);
   std::copy(name.begin(), name.end(), ring.type_name);
   return ring;
@@ -139,6 +153,19 @@ std::uint64_t place_slots(ring_descriptor& ring, std::uint64_t at) {
   throw error(code, where + ": " + why);
 }
 
+/// Neither, or a rhythm that exists and room for a checksum between word and message. The payload's offset is checked.
+bool is_sane_durability(const ring_descriptor& ring) {
+  switch (static_cast<flush_when>(ring.flush_when)) {
+    case flush_when::kernel_decides: return ring.flush_messages == 0 && ring.checksum_offset == 0;
+    case flush_when::on_close:
+    case flush_when::every:
+      return (ring.flush_messages != 0) == (ring.flush_when == static_cast<std::uint32_t>(flush_when::every)) &&
+             ring.checksum_offset >= sizeof(std::uint64_t) && ring.checksum_offset % sizeof(std::uint64_t) == 0 &&
+             ring.checksum_offset <= ring.payload_offset - sizeof(std::uint64_t);
+  }
+  return false;
+}
+
 /// Offsets, counts and sizes that the checksum cannot vouch for when the creator itself was hostile.
 bool is_sane(const ring_descriptor& ring, std::uint64_t length) {
   const auto within = [length](std::uint64_t offset, std::uint64_t size) {
@@ -151,7 +178,7 @@ bool is_sane(const ring_descriptor& ring, std::uint64_t length) {
          std::has_single_bit(ring.capacity_slots) && ring.capacity_slots >= 2 &&
          ring.capacity_slots <= max_capacity_slots && ring.payload_offset >= sizeof(std::uint64_t) &&
          ring.payload_offset <= 2 * page_bytes && ring.payload_offset % ring.message_alignment == 0 &&
-         ring.slot_stride_bytes >= ring.payload_offset + ring.message_bytes &&
+         is_sane_durability(ring) && ring.slot_stride_bytes >= ring.payload_offset + ring.message_bytes &&
          ring.slot_stride_bytes <= 2 * max_message_bytes && ring.slot_stride_bytes % sizeof(std::uint64_t) == 0 &&
          ring.slot_stride_bytes % ring.message_alignment == 0 && ring.producer_seats >= 1 &&
          ring.producer_seats <= max_role_seats && ring.consumer_seats >= 1 && ring.consumer_seats <= max_role_seats &&
@@ -292,6 +319,9 @@ ring_view view_ring(std::span<std::byte> bytes, const ring_descriptor& descripto
 namespace {
 
 ring_descriptor place_in_memory(const ring_request& request) {
+  if (!request.options.durability.is_none())
+    throw error(errc::bad_argument,
+                "a durable ring in memory of the caller's own: it has no disk; make a channel by name");
   auto ring = describe(request);
   place_slots(ring, place_control(ring, 0));
   return ring;

@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -181,10 +182,32 @@ bool rename_new(int directory, const std::string& from, const std::string& to, c
   throw error::from_errno(errno, "rename to " + path);
 }
 
+void rename_over(int directory, const std::string& from, const std::string& to, const std::string& path) {
+  if (::renameat(directory, from.c_str(), directory, to.c_str()) != 0)
+    throw error::from_errno(errno, "rename over " + path);
+}
+
 bool unlink_in(int directory, const std::string& name, const std::string& path) {
   if (::unlinkat(directory, name.c_str(), 0) == 0) return true;
   if (errno == ENOENT) return false;
   throw error::from_errno(errno, "unlink " + path);
+}
+
+bool is_in_memory(int file) noexcept {
+  constexpr unsigned long in_memory[] = {0x01021994, 0x858458f6, 0x958458f6};  // linux/magic.h: tmpfs, ramfs, hugetlbfs
+  struct statfs s {};
+  if (::fstatfs(file, &s) != 0) return false;
+  return std::ranges::find(in_memory, static_cast<unsigned long>(s.f_type)) != std::end(in_memory);
+}
+
+void sync(int file, const std::string& path) {
+  if (retried([&] { return ::fsync(file); }) != 0) throw error::from_errno(errno, "fsync " + path);
+}
+
+void give_to(int file, std::uint32_t uid, std::uint32_t gid, const std::string& path) {
+  if (::fchown(file, uid, gid) != 0)
+    throw error::from_errno(errno,
+                            "give " + path + " to user " + std::to_string(uid) + ", group " + std::to_string(gid));
 }
 
 std::size_t read_at(int file, std::uint64_t offset, std::span<std::byte> into, const std::string& path) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// Files and names: open(2), linkat(2), unlinkat(2), fstat(2), fallocate(2). Every failure is a sluice::error that names
+// Files and names: open(2), linkat(2), renameat(2), unlinkat(2), fstat(2), fallocate(2), fsync(2). Every failure is a sluice::error that names
 // what was tried on what, or a value where the caller expects it.
 
 #include <cstddef>
@@ -72,8 +72,17 @@ void set_length(int file, std::uint64_t bytes, const std::string& path);
 [[nodiscard]] bool link_unnamed(int file, int directory, const std::string& name, const std::string& path);
 /// renameat2(2) with RENAME_NOREPLACE; false when the new name is taken.
 [[nodiscard]] bool rename_new(int directory, const std::string& from, const std::string& to, const std::string& path);
+/// rename(2): `to` leads to what `from` led to, whatever it led to before.
+void rename_over(int directory, const std::string& from, const std::string& to, const std::string& path);
 /// False when there was no such name.
 bool unlink_in(int directory, const std::string& name, const std::string& path);
+
+/// Whether its filesystem lives in memory alone (tmpfs, ramfs, hugetlbfs), so that nothing of it survives a reset.
+[[nodiscard]] bool is_in_memory(int file) noexcept;
+/// fsync(2) of a file: its bytes and its length are on the disk afterwards; of a directory: its names.
+void sync(int file, const std::string& path);
+/// fchown(2). @throws error no_permission: only root may.
+void give_to(int file, std::uint32_t uid, std::uint32_t gid, const std::string& path);
 
 /// pread(2) until `into` is full or the file ends; how many bytes were read.
 [[nodiscard]] std::size_t read_at(int file, std::uint64_t offset, std::span<std::byte> into, const std::string& path);

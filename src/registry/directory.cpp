@@ -70,11 +70,19 @@ void wait_at_gate() {
   const auto who = read == sizeof holder && holder != 0
                        ? "process " + std::to_string(os::pid_of(holder)) + " took it last"
                        : std::string("holder not known");
-  throw error(errc::in_use, what + ": somebody holds its gate for longer than a second (" + who +
-                                "): stopped in the middle of a removal? Continue or kill that process and try again");
+  throw error(errc::in_use,
+              what + ": somebody holds its gate for longer than a second (" + who +
+                  "): stopped in the middle of a removal or a recovery? Continue or kill that process and try again");
 }
 
 }  // namespace
+
+segment_header checked_header(const opened_file& opened, const std::string& what) {
+  alignas(segment_header) std::byte copy[sizeof(segment_header)];
+  const auto read = os::read_at(opened.file.get(), 0, copy, opened.path);
+  validate_segment(std::span(copy).first(read), opened.facts.length_bytes, what);
+  return *reinterpret_cast<const segment_header*>(copy);
+}
 
 os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what) {
   for (int i = 0; i < tries_at_gate; ++i) {
@@ -125,6 +133,27 @@ std::string new_temporary() { return std::string(temporary_prefix) + std::to_str
 bool is_temporary(const std::string& name) noexcept {
   return name.starts_with(temporary_prefix) && name.size() > temporary_prefix.size() &&
          name.find_first_not_of("0123456789", temporary_prefix.size()) == std::string::npos;
+}
+
+void note_gate_holder(const opened_file& opened, const segment_info& info) {
+  if (info.state == segment_state::broken) return;
+  const auto self = os::self();
+  try {
+    os::write_at(opened.file.get(), offsetof(segment_header, gate_holder), std::as_bytes(std::span(&self, 1)),
+                 opened.path);
+  } catch (const error&) {
+    // A hint; hugetlbfs has no write(2).
+  }
+}
+
+std::string who_uses(const segment_info& info) {
+  std::string who;
+  for (const auto& ring : info.rings)
+    for (const auto& seat : ring.seats)
+      if (seat.state == seat_state::taken && seat.alive != liveness::dead)
+        who += (who.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " pid " + std::to_string(seat.pid) +
+               " (" + (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
+  return who.empty() ? "a process that is attached and has no seat" : who;
 }
 
 }  // namespace sluice::detail

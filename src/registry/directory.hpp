@@ -40,11 +40,20 @@ struct opened_file {
 [[nodiscard]] std::optional<os::byte_lock> come_in(const opened_file& opened, int directory, const std::string& name,
                                                    const std::string& what);
 
+/// The header, read and checked in a copy. @throws error all of validate_segment().
+[[nodiscard]] segment_header checked_header(const opened_file& opened, const std::string& what);
+
 /// Whether any living process is attached, this one included.
 [[nodiscard]] bool is_attached_by_anybody(const opened_file& opened);
 
 /// Whether `name` still leads to the file that was opened.
 [[nodiscard]] bool still_leads_to(int directory, const std::string& name, const os::file_facts& facts);
+
+/// Says who holds the gate, for whoever waits for it in vain. Only into a header that is one.
+void note_gate_holder(const opened_file& opened, const segment_info& info);
+
+/// "producer pid 4711 (feed, alive), …", for errors.
+[[nodiscard]] std::string who_uses(const segment_info& info);
 
 /// A name for a file that is still being built, where the filesystem cannot make one without a name. No legal name.
 [[nodiscard]] std::string new_temporary();

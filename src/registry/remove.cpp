@@ -2,35 +2,12 @@
 
 #include <algorithm>
 
-#include "os/process.hpp"
 #include "registry/directory.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/registry/registry.hpp"
 
 namespace sluice {
 namespace {
-
-/// Says who holds the gate, for whoever waits for it in vain. Only into a header that is one.
-void note_gate_holder(const detail::opened_file& opened, const segment_info& info) {
-  if (info.state == segment_state::broken) return;
-  const auto self = os::self();
-  try {
-    os::write_at(opened.file.get(), offsetof(segment_header, gate_holder), std::as_bytes(std::span(&self, 1)),
-                 opened.path);
-  } catch (const error&) {
-    // A hint; hugetlbfs has no write(2).
-  }
-}
-
-std::string who_uses(const segment_info& info) {
-  std::string who;
-  for (const auto& ring : info.rings)
-    for (const auto& seat : ring.seats)
-      if (seat.state == seat_state::taken && seat.alive != liveness::dead)
-        who += (who.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " pid " + std::to_string(seat.pid) +
-               " (" + (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
-  return who.empty() ? "a process that is attached and has no seat" : who;
-}
 
 /// Why sweep may take it; empty: it may not.
 std::string reason_to_sweep(const segment_info& info) {
@@ -70,7 +47,7 @@ sweep_result sweep_one(int directory, const std::string& directory_path, const s
     const auto info = detail::read_info(*opened, name);  // once more, now that nobody can come
     why = reason_to_sweep(info);
     if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile, and left in order", *named);
-    note_gate_holder(*opened, info);
+    detail::note_gate_holder(*opened, info);
     os::unlink_in(directory, name, opened->path);
     return as(sweep_outcome::removed, why, *named);
   } catch (const error& problem) {
@@ -93,11 +70,11 @@ void registry::remove(const segment_name& name, bool force) const {
     if (!detail::still_leads_to(directory->get(), name.str(), opened->facts)) continue;  // somebody was quicker
     const auto info = detail::read_info(*opened, name.str());
     if (!force && detail::is_attached_by_anybody(*opened))  // asked here: a look that failed must not pass for no
-      throw error(errc::in_use,
-                  what + ": in use by " + who_uses(info) + "; end that first, or force the removal of the name");
+      throw error(errc::in_use, what + ": in use by " + detail::who_uses(info) +
+                                    "; end that first, or force the removal of the name");
     if (!force && info.state == segment_state::broken && info.problem_code == errc::not_a_segment)
       throw error(errc::not_a_segment, what + ": " + info.problem + "; force the removal if you are sure");
-    note_gate_holder(*opened, info);
+    detail::note_gate_holder(*opened, info);
     os::unlink_in(directory->get(), name.str(), opened->path);
     return;
   }

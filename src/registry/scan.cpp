@@ -5,7 +5,9 @@
 
 #include "os/process.hpp"
 #include "registry/directory.hpp"
+#include "registry/recover.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/layout/durability.hpp"
 #include "sluice/registry/registry.hpp"
 
 namespace sluice {
@@ -179,6 +181,10 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   info.holes = ring.control->holes.load(std::memory_order_relaxed);
   info.redelivered = ring.control->redelivered.load(std::memory_order_relaxed);
   info.settled = ring.control->settled.load(std::memory_order_relaxed);
+  info.recovered = ring.control->recovered.load(std::memory_order_relaxed);
+  info.recovered_torn = ring.control->recovered_torn.load(std::memory_order_relaxed);
+  info.recovered_missing = ring.control->recovered_missing.load(std::memory_order_relaxed);
+  info.recovered_realtime_ns = ring.control->recovered_realtime_ns.load(std::memory_order_relaxed);
   info.seats = seat_table(copy, ring, index).report();
   for (const auto at : sequences_of_interest(ring, kind)) {
     const auto slot = read_slot(opened, ring, info.descriptor, at, 0);
@@ -241,11 +247,13 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     if (records_end(copy.header()) > copy.bytes().size())
       throw error(errc::corrupted, opened.path + ": the header changed while it was read");
     std::memcpy(&info.header, copy.bytes().data(), sizeof info.header);
+    info.is_of_another_boot = is_of_another_boot(info.header);
+    if (info.is_of_another_boot) require_recoverable(info.header, opened.path);
     for (std::uint32_t i = 0; i < info.header.ring_count; ++i) info.rings.push_back(read_ring(opened, copy, i));
     const bool is_ephemeral = info.header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral);
-    info.state = info.is_in_use                        ? segment_state::live
-                 : is_ephemeral || somebody_died(info) ? segment_state::dead
-                                                       : segment_state::idle;
+    // What is to outlast a reset of the machine outlasts its participants: nothing that sweep takes.
+    const bool is_left = is_ephemeral || (!is_durable(info.header) && somebody_died(info));
+    info.state = info.is_in_use ? segment_state::live : is_left ? segment_state::dead : segment_state::idle;
   } catch (const error& problem) {
     info.state = segment_state::broken;
     info.problem = problem.what();

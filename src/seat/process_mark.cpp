@@ -21,6 +21,11 @@ process_mark process_mark::here() {
   return {&word, value_in(word)};
 }
 
+process_mark process_mark::nowhere() noexcept {
+  static constinit const std::atomic<std::uint64_t> zero{0};
+  return {&zero, 1};
+}
+
 process_mark process_mark::here(const segment& memory, const std::string& what) {
   auto* const word = memory.mark();
   if (word == nullptr) return here();

@@ -56,6 +56,9 @@ TEST(Format, OffsetsOfTheRingDescriptor) {
   EXPECT_EQ(offsetof(ring_descriptor, consumer_seats), 68U);
   EXPECT_EQ(offsetof(ring_descriptor, type_hash), 72U);
   EXPECT_EQ(offsetof(ring_descriptor, type_name), 80U);
+  EXPECT_EQ(offsetof(ring_descriptor, flush_when), 176U);
+  EXPECT_EQ(offsetof(ring_descriptor, flush_messages), 180U);
+  EXPECT_EQ(offsetof(ring_descriptor, checksum_offset), 184U);
   EXPECT_EQ(sizeof(ring_descriptor), 224U);
 }
 
@@ -63,6 +66,10 @@ TEST(Format, OffsetsOfTheRingControl) {
   EXPECT_EQ(offsetof(ring_control, parked), 0U);
   EXPECT_EQ(offsetof(ring_control, mode), 16U);
   EXPECT_EQ(offsetof(ring_control, closed), 20U);
+  EXPECT_EQ(offsetof(ring_control, recovered), 24U);
+  EXPECT_EQ(offsetof(ring_control, recovered_torn), 32U);
+  EXPECT_EQ(offsetof(ring_control, recovered_missing), 40U);
+  EXPECT_EQ(offsetof(ring_control, recovered_realtime_ns), 48U);
   EXPECT_EQ(offsetof(ring_control, tail), 64U);
   EXPECT_EQ(offsetof(ring_control, head), 128U);
   EXPECT_EQ(offsetof(ring_control, repairs), 192U);

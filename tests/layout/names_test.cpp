@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "sluice/layout/durability.hpp"
 #include "sluice/layout/seat.hpp"
 #include "sluice/layout/segment_header.hpp"
 
@@ -24,6 +25,13 @@ TEST(Names, OfRingKindsLifetimesRolesAndSeatsAreTheirEnumerators) {
   EXPECT_STREQ(to_string(seat_state::taken), "taken");
   EXPECT_STREQ(to_string(seat_state::dead), "dead");
   EXPECT_STREQ(to_string(seat_state::settled), "settled");
+}
+
+TEST(Names, OfDurabilitiesSayWhenTheDiskHasIt) {
+  EXPECT_EQ(to_string(durability::none()), "none");
+  EXPECT_EQ(to_string(durability::on_close()), "on close");
+  EXPECT_EQ(to_string(durability::every(1)), "every message");
+  EXPECT_EQ(to_string(durability::every(1000)), "every 1000 messages");
 }
 
 TEST(Names, OfValuesThatAStrangerWroteAreUnknown) {

@@ -181,6 +181,24 @@ TEST(Plan, CutsALongTypeNameAndTerminatesIt) {
   EXPECT_EQ(std::string(plan.rings[0].type_name), name.substr(0, type_name_bytes - 1));
 }
 
+TEST(Plan, ASlotOfADurableRingHasItsChecksumBetweenWordAndMessage) {
+  for (const std::uint64_t bytes : {1, 8, 64, 200, 256, 4096})
+    for (const std::uint32_t alignment : {1, 8, 32, 64}) {
+      if (bytes % alignment != 0) continue;
+      auto request = ring_of(16, bytes, alignment);
+      const auto plain = plan_segment(request).rings[0];
+      request.options.durability = durability::every(3);
+      const auto durable = plan_segment(request).rings[0];
+      EXPECT_EQ(plain.checksum_offset, 0U);
+      EXPECT_EQ(durable.checksum_offset, 8U);
+      EXPECT_GE(durable.payload_offset, 16U);
+      EXPECT_EQ(durable.payload_offset % alignment, 0U);
+      EXPECT_GE(durable.slot_stride_bytes, durable.payload_offset + bytes);
+      EXPECT_LE(durable.slot_stride_bytes - plain.slot_stride_bytes, std::max<std::uint64_t>(8, alignment));
+      EXPECT_EQ(durability_of(durable), durability::every(3));
+    }
+}
+
 TEST(RingMemory, OfTheCallerIsRefusedWhenTooShortOrNotAligned) {
   const auto request = ring_of(8);
   const auto needed = ring_memory_bytes(request);

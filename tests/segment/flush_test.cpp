@@ -1,18 +1,15 @@
 // What has to reach the disk, and what is found there by those who come later.
 
 #include <gtest/gtest.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <optional>
-#include <sstream>
 #include <string>
 
 #include "sluice/channel.hpp"
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
+#include "support/disk.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/sanitizer.hpp"
@@ -23,32 +20,9 @@ namespace sluice {
 namespace {
 
 using test::child_process;
+using test::dirty_kib;
+using test::on_a_disk;
 using test::temp_directory;
-
-/// A folder on a disk, where pages become dirty and clean again; none if all are in memory.
-std::optional<std::string> on_a_disk() {
-  constexpr long tmpfs = 0x01021994;
-  for (const char* folder : {"/var/tmp", "/tmp", "."}) {
-    struct statfs facts {};
-    if (::statfs(folder, &facts) == 0 && facts.f_type != tmpfs && ::access(folder, W_OK) == 0) return folder;
-  }
-  return std::nullopt;
-}
-
-/// KiB of the mapping at `address` that this process changed and nobody wrote back yet: proc(5), smaps.
-std::uint64_t dirty_kib(const void* address) {
-  std::ifstream maps("/proc/self/smaps");
-  std::ostringstream begin;
-  begin << std::hex << reinterpret_cast<std::uintptr_t>(address) << '-';
-  bool is_here = false;
-  std::uint64_t kib = 0;
-  for (std::string text; std::getline(maps, text);) {
-    if (text.find('-') < text.find(' ') && text.find(':') > text.find(' ')) is_here = text.starts_with(begin.str());
-    if (is_here && (text.starts_with("Private_Dirty:") || text.starts_with("Shared_Dirty:")))
-      kib += std::stoull(text.substr(text.find(':') + 1));
-  }
-  return kib;
-}
 
 TEST(SeedsRow10, ChangedPagesReachTheDiskWhenAFlushIsWaitedFor) {
   const auto folder = on_a_disk();

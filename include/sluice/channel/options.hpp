@@ -14,13 +14,16 @@ struct channel_options {
   std::uint32_t producer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   std::uint32_t consumer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   sluice::lifetime lifetime = sluice::lifetime::persistent;
-  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask
-  memory_options memory = {};  ///< how this process maps it: huge pages, prefault, …
+  sluice::durability durability = {};  ///< what survives a reset of the machine; by name and on a disk only
+  std::uint32_t mode = 0600;           ///< permissions of the file, whatever the umask
+  memory_options memory = {};          ///< how this process maps it: huge pages, prefault, …
 };
 
 [[nodiscard]] inline ring_request request_for(const type_identity& type, ring_kind kind,
                                               const channel_options& options) {
-  return {type, {kind, options.capacity_slots, options.sized_for, options.producer_seats, options.consumer_seats}};
+  return {type,
+          {kind, options.capacity_slots, options.sized_for, options.producer_seats, options.consumer_seats,
+           options.durability}};
 }
 
 /// What would be made, before it is: sizes and offsets. @throws error bad_argument.

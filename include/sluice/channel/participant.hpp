@@ -31,6 +31,7 @@ class participant {
   /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken.
   participant(attached_segment attached, std::uint32_t ring_index, role own, seat_table::settler settle);
 
+  [[nodiscard]] const attached_segment& attached() const noexcept { return attached_; }
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
   [[nodiscard]] std::uint32_t seat_index() const noexcept { return seat_.index(); }
   [[nodiscard]] seat_keeper& keeper() noexcept { return table_.keeper(); }

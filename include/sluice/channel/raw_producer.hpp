@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "sluice/channel/durable_publisher.hpp"
 #include "sluice/channel/participant.hpp"
 #include "sluice/ring/ring_concept.hpp"
 #include "sluice/wait/wait_strategy.hpp"
@@ -16,6 +17,9 @@ namespace sluice {
 /// Moving it is allowed while no claim is open. Its seat is the process's that made it: after fork
 /// the child gets wrong_process.
 /// Killed at any instruction: claims are void, what was published is delivered, the seat goes to the next who asks.
+///
+/// Of a durable channel its mark says that it is nowhere: so claim and publish take their way for what is out of the
+/// ordinary every time, which asks the owner, seals and flushes, and no other channel's path has anything to ask.
 template <ring Ring, wait_strategy Wait>
 class raw_producer {
  public:
@@ -23,8 +27,10 @@ class raw_producer {
       : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::producer, &Ring::settle)),
         ring_(owner_->ring(), owner_->seat_index()),
         control_(owner_->ring().control),
-        wait_(std::move(wait)) {
+        wait_(std::move(wait)),
+        durable_(durable_publisher::of(owner_->attached().memory(), ring_index, owner_->attached().what())) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
+    if (durable_) mark_ = process_mark::nowhere();
   }
   raw_producer(raw_producer&&) noexcept = default;
   raw_producer& operator=(raw_producer&& other) noexcept {
@@ -33,7 +39,9 @@ class raw_producer {
     return *std::construct_at(this, std::move(other));
   }
   ~raw_producer() {
-    if (owner_ && owner_->is_here()) ring_.leave();
+    if (!owner_ || !owner_->is_here()) return;
+    ring_.leave();
+    if (durable_) durable_->flush_the_rest();
   }
 
   [[nodiscard]] std::size_t message_bytes() const noexcept { return owner_->ring().message_bytes; }
@@ -41,10 +49,10 @@ class raw_producer {
 
   /// Claims up to `count` slots without waiting; how many it got. They are filled through claimed() and then published or
   /// abandoned before the next claim. 0: full, or closed.
-  /// @throws error wrong_process.
+  /// @throws error wrong_process; of a durable channel, what the disk said at an earlier flush.
   [[nodiscard, gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count = 1) {
     if (!mark_.is_here()) [[unlikely]]
-      owner_->require_here();
+      require_usable();
     if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]
       return 0;  // only refuses; nothing is read on its word
     return ring_.try_claim(count);
@@ -55,9 +63,10 @@ class raw_producer {
 
   /// Makes the first `count` claimed messages visible, in order, and abandons the rest. Wakes consumers that sleep.
   /// In a forked child: does nothing, the claim is the parent's.
+  /// Blocks: of a durable channel, for the disk whenever a flush is due. They are visible before that.
   [[gnu::always_inline]] void publish(std::uint64_t count = 1) noexcept {
     if (!mark_.is_here()) [[unlikely]]
-      return;
+      return publish_durably(count);
     ring_.publish(count);
     if (must_wake(*control_, role::consumer)) [[unlikely]]
       wake_sleepers(owner_->ring(), role::consumer, count + (count == 0));  // what is abandoned lets others pass
@@ -92,16 +101,32 @@ class raw_producer {
   }
 
   /// Ends the channel: consumers get what was published and then `closed`; producers get `closed` at once. The next
-  /// producer that attaches opens it again.
+  /// producer that attaches opens it again. Of a durable channel: it is on the disk when this returns.
+  /// @throws error wrong_process; of a durable channel, what the disk says.
   void close() {
     owner_->require_here();
     owner_->close();
+    if (durable_) durable_->flush();
   }
 
   [[nodiscard]] peer_state peer() { return owner_->peer(); }
   [[nodiscard]] participant& details() noexcept { return *owner_; }
 
  private:
+  [[gnu::noinline]] void require_usable() const {
+    owner_->require_here();
+    if (durable_) durable_->require_flushed();
+  }
+
+  [[gnu::noinline]] void publish_durably(std::uint64_t count) noexcept {
+    if (!durable_ || !owner_->is_here()) return;
+    const auto run = ring_.claimed_run(count);
+    for (std::uint64_t i = 0; i < run.count; ++i) durable_->seal(ring_.claimed(i), run.first + i);
+    ring_.publish(count);
+    if (must_wake(*control_, role::consumer)) wake_sleepers(owner_->ring(), role::consumer, count + (count == 0));
+    durable_->published(run.count);
+  }
+
   [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, std::uint64_t count,
                                               std::uint64_t& claimed_count) {
     const auto look = [&](bool) -> wait_answer {
@@ -131,6 +156,7 @@ class raw_producer {
   ring_control* control_;  // these two are the owner's, kept near for the data path
   process_mark mark_ = owner_->mark();
   Wait wait_;
+  std::unique_ptr<durable_publisher> durable_;  // null: not durable
 };
 
 }  // namespace sluice

@@ -39,7 +39,13 @@ struct alignas(cache_line_bytes) ring_control {
   std::atomic<std::uint64_t> parked[2];  // by role: bit i stands for the seats i, i + 64, … that may be asleep
   std::atomic<std::uint32_t> mode;       // wake_mode
   std::atomic<std::uint32_t> closed;     // 1 after close(), until the next producer attaches
-  std::atomic<std::uint64_t> reserved0[5];
+  // How registry::recover() found the ring, when it made this segment of one that a reset of the machine had left; else
+  // zero. Never written again.
+  std::atomic<std::uint64_t> recovered;              // sequences below this may have been delivered before
+  std::atomic<std::uint64_t> recovered_torn;         // messages that did not fit their checksums
+  std::atomic<std::uint64_t> recovered_missing;      // that never reached the disk
+  std::atomic<std::uint64_t> recovered_realtime_ns;  // when
+  std::atomic<std::uint64_t> reserved0;
 
   alignas(cache_line_bytes) std::atomic<std::uint64_t> tail;  // mpmc: next sequence to claim for filling
   std::atomic<std::uint64_t> reserved1[7];

@@ -40,6 +40,10 @@ struct ring_view {
                                        std::uint64_t seat_index = 0) const noexcept {
     return slot_word(lap(sequence), kind, seat_index);
   }
+  /// Whose slot this is in the lap of `word`. Divides: not for the way of a message.
+  [[nodiscard]] std::uint64_t sequence_of(const std::byte* slot, std::uint64_t word) const noexcept {
+    return (lap_of(word) << lap_bits) + static_cast<std::uint64_t>(slot - slots) / stride_bytes;
+  }
   [[nodiscard]] std::uint32_t first_seat(role r) const noexcept { return r == role::producer ? 0 : producer_seats; }
   [[nodiscard]] std::uint32_t seat_count(role r) const noexcept {
     return r == role::producer ? producer_seats : consumer_seats;

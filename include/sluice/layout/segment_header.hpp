@@ -48,7 +48,10 @@ struct ring_descriptor {
   std::uint32_t consumer_seats;
   std::uint64_t type_hash;          // see type_identity.hpp
   char type_name[type_name_bytes];  // for people; zero terminated, cut when longer
-  std::uint64_t reserved[6];
+  std::uint32_t flush_when;         // see durability.hpp; 0: not durable, and so are the next two
+  std::uint32_t flush_messages;     // with flush_when `every`: after so many of one producer
+  std::uint64_t checksum_offset;    // of the slot_checksum within its slot
+  std::uint64_t reserved[4];
 };
 
 /// The segment: docs/format.md, table 1.

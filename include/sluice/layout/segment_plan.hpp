@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/layout/durability.hpp"
 #include "sluice/layout/ring_view.hpp"
 #include "sluice/layout/segment_header.hpp"
 #include "sluice/layout/type_identity.hpp"
@@ -24,6 +25,7 @@ struct ring_options {
   footprint sized_for = footprint::latency;  ///< latency: 64 KiB, or 1 MiB for messages from 1 KiB; throughput: 4 MiB
   std::uint32_t producer_seats = 0;          ///< mpmc: how many producers at once, 1 to 4096; 0: 64. spsc: always 1
   std::uint32_t consumer_seats = 0;          ///< mpmc: how many consumers at once, 1 to 4096; 0: 64. spsc: always 1
+  sluice::durability durability = {};        ///< for a ring in a file on a disk
 };
 
 /// A ring to be made: what a user chose, and for which message.
@@ -41,7 +43,7 @@ struct segment_plan {
 
 /// Computes offsets and sizes for one or two rings.
 /// @throws error bad_argument: capacity not a power of two, too small or too large; seats out of range; message of no
-///         bytes, above 1 GiB, or with an alignment above 4096.
+///         bytes, above 1 GiB, or with an alignment above 4096; durability of every 0 messages.
 [[nodiscard]] segment_plan plan_segment(std::span<const ring_request> requests);
 [[nodiscard]] segment_plan plan_segment(const ring_request& request);
 
@@ -76,7 +78,7 @@ void require_ring(const segment_header& header, std::size_t index, ring_kind kin
 /// Pointers into a validated segment.
 [[nodiscard]] ring_view view_ring(std::span<std::byte> bytes, const ring_descriptor& descriptor) noexcept;
 
-/// Bytes a ring of its own needs in memory the caller owns; see view_memory().
+/// Bytes a ring of its own needs in memory the caller owns; see view_memory(). @throws error bad_argument: durable.
 [[nodiscard]] std::uint64_t ring_memory_bytes(const ring_request& request);
 
 /// A ring in memory that the caller owns and keeps: zeroed, cache-line aligned, ring_memory_bytes() long, no header.

@@ -11,6 +11,7 @@
 //   seats     one each.
 // attach = open, gate shared, does the name still lead to this file (else start again), presence, gate released.
 // remove = open, gate exclusive, same question, nobody present, unlink, gate released.
+// recover = as remove, but the name leads to a new file afterwards, made of what is whole in the old one.
 // The creator is present before the name exists. Whoever is killed anywhere in this loses its locks and leaves nothing
 // but a nameless file, which the kernel frees, or a whole segment.
 
@@ -49,6 +50,17 @@ struct sweep_result {
   std::uint64_t device = 0, inode = 0;  ///< of the file that was found
 };
 
+/// What recover() found in one ring.
+struct ring_recovery {
+  std::uint64_t kept = 0;     ///< whole, and will be delivered: marked, since a consumer may have had them before
+  std::uint64_t torn = 0;     ///< did not fit their checksums: not delivered
+  std::uint64_t missing = 0;  ///< claimed or published, and not to be found on the disk
+};
+
+struct recovery_report {
+  std::vector<ring_recovery> rings;
+};
+
 /// A directory of segments. Holds no state of its own: any number of these, in any processes, agree.
 /// Threads: any. Blocks: never longer than a stopped process holds a gate, and then at most a second.
 class registry {
@@ -65,13 +77,23 @@ class registry {
   /// @throws error already_exists; no_space; no_permission; unsafe_directory.
   attached_segment create(const segment_name& name, const segment_plan& plan, const naming& how = {}) const;
 
-  /// Attaches to an existing one, after every immutable byte was checked.
-  /// @throws error not_found; in_use (a stopped process holds the gate); and all of validate_segment().
+  /// Attaches to an existing one, after every immutable byte was checked. When the machine was started anew since it was
+  /// made: a durable one is recovered first, another is refused.
+  /// @throws error not_found; in_use (a stopped process holds the gate); corrupted (a reset, not durable); and all of
+  ///         validate_segment().
   attached_segment attach(const segment_name& name, const memory_options& how = {}) const;
 
   /// Whichever of the two is possible; of racing creators one wins and the others attach. An existing segment keeps its
   /// own sizes and lifetime.
   attached_segment create_or_attach(const segment_name& name, const segment_plan& plan, const naming& how = {}) const;
+
+  /// Makes a durable segment whole again that a reset of the machine left, from those messages that fit their checksums,
+  /// in their order. attach() does it by itself; this tells what was found. Killed at any moment it leaves the old
+  /// segment or the new one. Sequences begin anew.
+  /// @throws error not_found; in_use, with who; wrong_kind: not durable, so nothing can be told; no_space; no_permission
+  ///         (who recovers another user's must be root); and all of validate_segment().
+  /// Blocks: for the disk, as long as it takes to read the old and write the new one.
+  recovery_report recover(const segment_name& name) const;
 
   /// Takes the name away; the memory stays with whoever is attached.
   /// @param force  even when somebody living is attached, or when the file is not a segment of ours at all.

@@ -61,15 +61,17 @@ struct ring_info {
   std::uint64_t published_slots = 0, hole_slots = 0, taken_slots = 0, claimed_slots = 0;  // of the oldest 16,384
   std::vector<hold_report> holds;                         // of the same slots; an spsc producer's claims leave no trace
   std::uint64_t holes = 0, redelivered = 0, settled = 0;  // repairs in all
-  std::vector<stall_report> stalls;                       // what is being waited for now
-  std::vector<seat_report> seats;                         // those that were ever taken
-  std::vector<repair_report> repairs;                     // the last few, oldest first
+  std::uint64_t recovered = 0, recovered_torn = 0, recovered_missing = 0;  // by recover(), when it made this segment
+  std::uint64_t recovered_realtime_ns = 0;                                 // 0: it did not
+  std::vector<stall_report> stalls;                                        // what is being waited for now
+  std::vector<seat_report> seats;                                          // those that were ever taken
+  std::vector<repair_report> repairs;                                      // the last few, oldest first
 };
 
 /// In which condition a name was found.
 enum class segment_state {
   live,    ///< at least one living process is attached
-  idle,    ///< nobody is attached, and nobody died: persistent, waiting
+  idle,    ///< nobody is attached: persistent, waiting; and nobody died there, or it is durable
   dead,    ///< nobody alive is attached, and somebody died there or it is ephemeral: sweep removes it
   broken,  ///< cannot be attached; `problem` says why
 };
@@ -88,6 +90,7 @@ struct segment_info {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   bool is_in_use = false;               // somebody living is attached; true as well for broken ones
+  bool is_of_another_boot = false;      // durable, and the next to attach recovers it
   segment_header header{};              // when not broken
   std::vector<ring_info> rings;         // when not broken
   std::optional<memory_report> memory;  // from registry::inspect(); a list does not ask for it

@@ -82,6 +82,10 @@ class mpmc_ring {
     [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept {
       return i == 0 ? slot_ + ring_.payload_offset : ring_.payload(first_ + i);
     }
+    [[nodiscard]] sequence_run claimed_run(std::uint64_t count) const noexcept {
+      if (slot_ == nullptr) return {};
+      return {ring_.sequence_of(slot_, free_), std::min(count, 1 + more_)};
+    }
 
     void publish(std::uint64_t count) noexcept {
       if (count != 1 || more_ != 0 || slot_ == nullptr) [[unlikely]]
@@ -187,7 +191,11 @@ class mpmc_ring {
   class consumer {
    public:
     consumer(const ring_view& ring, std::uint32_t seat_index) noexcept
-        : ring_(ring), own_(&ring.seats[seat_index]), own_index_(seat_index), pace_(ring, messages()) {
+        : ring_(ring),
+          own_(&ring.seats[seat_index]),
+          own_index_(seat_index),
+          pace_(ring, messages()),
+          recovered_(ring.control->recovered.load(std::memory_order_relaxed)) {  // written before anybody could attach
       // The seat's last owner died with messages in its hands: they are ours, and come first.
       if (own_->intent.load(std::memory_order_relaxed) != 0)
         orphans_of_ = seat_index;  // settled under the lock we held
@@ -215,7 +223,10 @@ class mpmc_ring {
     [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept {
       return i == 0 ? slot_ + ring_.payload_offset : ring_.payload(first_ + i);
     }
-    [[nodiscard]] bool was_delivered_before(std::uint64_t) const noexcept { return orphans_of_ != mpmc_repair::none(); }
+    [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept {
+      return orphans_of_ != mpmc_repair::none() ||
+             (recovered_ != 0 && ring_.sequence_of(slot_, free_) + i < recovered_);
+    }
 
     void release(std::uint64_t count) noexcept {
       if (count != 1 || more_ != 0 || slot_ == nullptr || orphans_of_ != mpmc_repair::none()) [[unlikely]]
@@ -393,7 +404,8 @@ class mpmc_ring {
     std::uint64_t first_ = 0;
     stream_pace pace_;
     ring_debt debt_;
-    bool owes_ = false;  // whether debt_ says anything
+    bool owes_ = false;        // whether debt_ says anything
+    std::uint64_t recovered_;  // sequences below this come from before a reset of the machine
   };
 };
 

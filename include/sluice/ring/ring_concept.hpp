@@ -36,6 +36,12 @@ struct ring_debt {
   bool any = false;             // something that needs the keeper
 };
 
+/// Some sequences in a row.
+struct sequence_run {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
+
 /// No sequence that anybody can reach.
 [[nodiscard]] constexpr std::uint64_t nothing_to_wait_for() noexcept { return ~std::uint64_t{0}; }
 
@@ -57,6 +63,8 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   // Claims up to `count` slots; how many it got, 0 when full.
   { producer.try_claim(count) } -> std::same_as<std::uint64_t>;
   { producer.claimed(count) } -> std::same_as<std::byte*>;  // payload of the count-th claimed slot
+  // Which sequences the first `count` of the claimed slots have; fewer when fewer are claimed.
+  { producer.claimed_run(count) } -> std::same_as<sequence_run>;
   // Publishes the first `count` of the claimed slots and abandons the rest.
   { producer.publish(count) } -> std::same_as<void>;
   // Whether everything published so far was released.

@@ -70,6 +70,9 @@ class spsc_ring {
     }
 
     [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept { return ring_.payload(tail_ + i); }
+    [[nodiscard]] sequence_run claimed_run(std::uint64_t count) const noexcept {
+      return {tail_, std::min(count, limit_ - tail_)};
+    }
 
     void publish(std::uint64_t count) noexcept {
       auto tail = tail_;  // a copy: a store into the ring could be one into this object, for all the compiler knows

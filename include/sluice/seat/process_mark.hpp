@@ -18,6 +18,8 @@ class process_mark {
   /// The same for one segment: it also goes when the segment is lost (segment.hpp), so one load asks both.
   /// @throws error truncated and its like: the segment is lost already.
   static process_mark here(const segment& memory, const std::string& what);
+  /// One that never is here: whoever asks it with every call goes a longer way every time, at no cost to those who do not.
+  static process_mark nowhere() noexcept;
 
   /// Whether the caller is the process this mark was taken in: one load. After fork, false in the child; false as well
   /// once the segment it was taken for is lost.

@@ -1,0 +1,130 @@
+#include "registry/building.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "os/clock.hpp"
+#include "os/process.hpp"
+#include "registry/attachment.hpp"
+#include "registry/directory.hpp"
+#include "segment/map_file.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/layout/durability.hpp"
+
+namespace sluice::detail {
+
+segment_origin origin_here(segment_kind kind, lifetime how_long) {
+  segment_origin origin;
+  origin.kind = kind;
+  origin.lifetime = how_long;
+  const auto creator = os::own_identity();
+  origin.creator = creator.word;
+  origin.creator_uid = os::effective_uid();
+  origin.created_realtime_ns = os::realtime_ns();
+  origin.creation_id = os::random_word();
+  const auto boot = os::boot();
+  origin.boot_id[0] = boot.words[0];
+  origin.boot_id[1] = boot.words[1];
+  origin.pid_namespace = creator.pid_namespace;
+  origin.time_namespace = creator.time_namespace;
+  return origin;
+}
+
+building::building(int directory, std::string directory_path, std::string name, const segment_plan& plan,
+                   const naming& how, const std::string& what)
+    : directory_(directory),
+      directory_path_(std::move(directory_path)),
+      name_(std::move(name)),
+      path_(directory_path_ + "/" + name_) {
+  require_disk(plan, what);
+  begin(how.mode, what);
+  try {
+    const auto bytes = make_room(file_.get(), plan.mapped_bytes, path_, how.memory);
+    memory_ = map_file(std::move(file_), {segment_kind::file, bytes, 0, path_}, how.memory);
+    format_segment(memory_.bytes(), plan, origin_here(segment_kind::file, how.lifetime));
+    memory_.trust(memory_.header());
+    is_durable_ = is_durable(memory_.header());
+  } catch (...) {
+    if (!temporary_.empty()) os::unlink_in(directory_, temporary_, path_);
+    throw;
+  }
+}
+
+building::~building() {
+  if (temporary_.empty()) return;
+  try {
+    os::unlink_in(directory_, temporary_, path_);
+  } catch (const error&) {
+    // Left to sweep.
+  }
+}
+
+void building::require_disk(const segment_plan& plan, const std::string& what) const {
+  const bool is_to_last = std::any_of(plan.rings.begin(), plan.rings.end(),
+                                      [](const ring_descriptor& ring) { return !durability_of(ring).is_none(); });
+  if (is_to_last && os::is_in_memory(directory_))
+    throw error(errc::bad_argument, what + ": durability needs a disk, and " + directory_path_ +
+                                        " is in memory alone; name a directory on a disk in SLUICE_DIR, or do without "
+                                        "durability");
+}
+
+/// The presence comes before any name that others attach to, or a sweeper could take it from us at once.
+void building::begin(std::uint32_t mode, const std::string& what) {
+  if (auto file = os::open_unnamed(directory_, mode, directory_path_)) {
+    opened_file opened{std::move(*file), {}, path_};
+    facts_ = opened.facts = os::facts_of(opened.file.get(), path_);
+    presence_ = join_presence(opened, what);
+    file_ = std::move(opened.file);
+    return;
+  }
+  constexpr int most_tries = 1000;
+  for (int i = 0; i < most_tries; ++i) {
+    auto temporary = new_temporary();
+    opened_file opened{os::create_in(directory_, temporary, mode, directory_path_ + "/" + temporary), {}, path_};
+    facts_ = opened.facts = os::facts_of(opened.file.get(), path_);
+    presence_ = come_in(opened, directory_, temporary, what);
+    if (!presence_) continue;  // swept before we held it
+    file_ = std::move(opened.file);
+    temporary_ = std::move(temporary);
+    return;
+  }
+  throw error(errc::in_use, what + ": what is begun in " + directory_path_ + " is swept away at once");
+}
+
+void building::sync_file() const {
+  if (!is_durable_) return;
+  memory_.flush(flush_mode::wait);
+  os::sync(memory_.file().descriptor, path_);  // its length too
+}
+
+/// The directory itself may have been made just now.
+void building::sync_name() const {
+  if (!is_durable_) return;
+  os::sync(directory_, directory_path_);
+  if (const auto above = os::open_directory(directory_path_ + "/..")) os::sync(above->get(), directory_path_ + "/..");
+}
+
+bool building::place() {
+  sync_file();
+  if (temporary_.empty()) {
+    if (!os::link_unnamed(memory_.file().descriptor, directory_, name_, path_)) return false;
+  } else {
+    if (!os::rename_new(directory_, temporary_, name_, path_)) return false;
+    temporary_.clear();
+  }
+  sync_name();
+  return true;
+}
+
+void building::place_over() {
+  sync_file();
+  while (temporary_.empty()) {  // rename(2) wants one
+    auto temporary = new_temporary();
+    if (os::link_unnamed(memory_.file().descriptor, directory_, temporary, path_)) temporary_ = std::move(temporary);
+  }
+  os::rename_over(directory_, temporary_, name_, path_);
+  temporary_.clear();
+  sync_name();
+}
+
+}  // namespace sluice::detail

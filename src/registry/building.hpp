@@ -1,0 +1,59 @@
+#pragma once
+
+// A segment on its way to a name: whole before anybody can see it, and held by this process from before it has any name.
+
+#include <optional>
+#include <string>
+
+#include "os/byte_lock.hpp"
+#include "os/file.hpp"
+#include "sluice/layout/segment_plan.hpp"
+#include "sluice/registry/registry.hpp"
+#include "sluice/segment/segment.hpp"
+
+namespace sluice::detail {
+
+/// What this process writes into the header of a segment that it makes.
+[[nodiscard]] segment_origin origin_here(segment_kind kind, lifetime how_long);
+
+/// Goes without a trace unless it was placed. Its maker killed at any instruction: the kernel frees the file, or, where the
+/// filesystem makes none without a name, sweep does.
+class building {
+ public:
+  /// Makes and formats it in `directory`, which is open as that and stays so.
+  /// @throws error no_space; no_permission; bad_argument: durable, and there is no disk.
+  building(int directory, std::string directory_path, std::string name, const segment_plan& plan, const naming& how,
+           const std::string& what);
+  building(const building&) = delete;
+  building& operator=(const building&) = delete;
+  ~building();
+
+  [[nodiscard]] const segment& memory() const noexcept { return memory_; }
+  [[nodiscard]] const os::file_facts& facts() const noexcept { return facts_; }
+
+  /// Gives it its name; false: the name is taken. A durable one is on the disk before, and its name when this returns.
+  [[nodiscard]] bool place();
+  /// Gives it the name of another segment, which loses it in the same moment. On the disk as with place().
+  void place_over();
+  /// What keeps sweepers away.
+  [[nodiscard]] os::byte_lock take_presence() { return std::move(*presence_); }
+
+ private:
+  void begin(std::uint32_t mode, const std::string& what);
+  void require_disk(const segment_plan& plan, const std::string& what) const;
+  void sync_file() const;
+  void sync_name() const;
+
+  int directory_;
+  std::string directory_path_;
+  std::string name_;
+  std::string path_;
+  bool is_durable_ = false;
+  std::string temporary_;  // the name it has for now; empty: none
+  os::fd file_;            // until it is mapped
+  os::file_facts facts_;
+  std::optional<os::byte_lock> presence_;
+  segment memory_;
+};
+
+}  // namespace sluice::detail

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "registry/directory.hpp"
+#include "sluice/registry/registry.hpp"
+
+namespace sluice::detail {
+
+/// Whether the machine was started anew since: then what is in the file may be of different moments. Unknown is no.
+[[nodiscard]] bool is_of_another_boot(const segment_header& header) noexcept;
+
+/// For one that is of another boot. @throws error corrupted: nothing can tell what is whole in there.
+void require_recoverable(const segment_header& header, const std::string& what);
+
+enum class recover_if { asked, of_another_boot };
+
+/// What registry::recover() does. Empty: of_another_boot, and somebody has recovered it meanwhile.
+/// @param what  said first in errors: `recover "orders"`.
+[[nodiscard]] std::optional<recovery_report> recover(int directory, const std::string& directory_path,
+                                                     const std::string& name, recover_if when, const std::string& what);
+
+}  // namespace sluice::detail
