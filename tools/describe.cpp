@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "format.hpp"
+#include "sluice/layout/durability.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -80,6 +81,12 @@ json to_json(const ring_info& ring) {
           {"slots_offset", form.slots_offset},
           {"producer_seats", form.producer_seats},
           {"consumer_seats", form.consumer_seats},
+          {"durability", to_string(durability_of(form))},
+          {"checksum_offset", form.checksum_offset},
+          {"recovered", ring.recovered},
+          {"recovered_torn", ring.recovered_torn},
+          {"recovered_missing", ring.recovered_missing},
+          {"recovered_realtime_ns", ring.recovered_realtime_ns},
           {"is_closed", ring.is_closed},
           {"wake_mode", to_string(ring.mode)},
           {"tail", ring.tail},
@@ -206,7 +213,8 @@ json to_json(const segment_info& info) {
                 {"mode", fmt::format("{:04o}", info.mode)},
                 {"uid", info.uid},
                 {"gid", info.gid},
-                {"is_in_use", info.is_in_use}};
+                {"is_in_use", info.is_in_use},
+                {"is_of_another_boot", info.is_of_another_boot}};
   if (info.memory) value["memory"] = to_json(*info.memory);
   if (info.state == segment_state::broken) {
     value["problem"] = info.problem;

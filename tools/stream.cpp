@@ -5,8 +5,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <map>
+#include <optional>
 
 #include "describe.hpp"
 #include "format.hpp"
@@ -20,6 +22,17 @@ constexpr std::uint64_t slice_ns = 100'000'000;  // how long a signal or an orde
 constexpr std::uint64_t hint_after_ns = 2'000'000'000;
 constexpr int wide_pipe_bytes = 1 << 20;
 constexpr double ns_per_s = 1e9;
+
+std::optional<durability> durability_from(const std::string& text) {
+  if (text == "none") return durability::none();
+  if (text == "close") return durability::on_close();
+  if (text == "every") return durability::every(1);
+  std::uint32_t messages = 0;
+  const auto* const end = text.data() + text.size();
+  const auto [stopped, problem] = std::from_chars(text.data(), end, messages);
+  if (problem != std::errc{} || stopped != end || messages == 0) return std::nullopt;
+  return durability::every(messages);
+}
 
 const char* command_of(role own) { return own == role::producer ? "send" : "recv"; }
 
@@ -61,6 +74,17 @@ void add_stream_options(CLI::App& app, stream_options& options) {
           "OCTAL"))
       ->needs(create)
       ->type_name("OCTAL");
+  app.add_option_function<std::string>(
+         "--durability", [&options](const std::string& text) { options.durability = *durability_from(text); },
+         "When messages reach the disk, to outlast a reset of the machine: none (default), close, every\n"
+         "(each message) or N (each N messages of a sender); on a disk only, see SLUICE_DIR; with --create")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return durability_from(text) ? std::string() : "none, close, every, or a number from 1 on: " + text;
+          },
+          "WHEN"))
+      ->needs(create)
+      ->type_name("WHEN");
   app.add_flag("-p,--persistent", options.persistent,
                "The name stays when all have left; with --create. Else it goes with the last one")
       ->needs(create);
@@ -78,7 +102,8 @@ stream open_stream(const session& common, const stream_options& options) {
         throw error(errc::not_found, std::string(problem.what()) + " Or make it here with --create");
       }
     }
-    const ring_request request{record_identity(wanted_bytes), {options.ring, options.capacity_slots}};
+    const ring_request request{record_identity(wanted_bytes),
+                               {options.ring, options.capacity_slots, footprint::latency, 0, 0, options.durability}};
     const auto life = options.persistent ? lifetime::persistent : lifetime::ephemeral;
     return located.where.create_or_attach(located.name, plan_segment(request),
                                           {life, static_cast<std::uint32_t>(std::stoul(options.mode, nullptr, 8))});
@@ -89,10 +114,11 @@ stream open_stream(const session& common, const stream_options& options) {
   require_ring(header, 0, kind, record_identity(ring.message_bytes), "attach " + attached.what());
   if (ring.message_bytes < record_bytes(1))
     throw error(errc::corrupted, "attach " + attached.what() + ": its messages have no room for a record");
-  if (options.create &&
-      (ring.message_bytes != wanted_bytes || ring.capacity_slots != options.capacity_slots || kind != options.ring))
-    spdlog::warn("{} was there already: {} ring, messages of {} bytes, {} slots", attached.what(),
-                 sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.capacity_slots);
+  if (options.create && (ring.message_bytes != wanted_bytes || ring.capacity_slots != options.capacity_slots ||
+                         kind != options.ring || durability_of(ring) != options.durability))
+    spdlog::warn("{} was there already: {} ring, messages of {} bytes, {} slots, durability {}", attached.what(),
+                 sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.capacity_slots,
+                 sluice::to_string(durability_of(ring)));
   return {attached, located.name.str(), kind, ring.message_bytes - sizeof(record_header),
           header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral)};
 }

@@ -12,6 +12,7 @@
 
 #include "session.hpp"
 #include "sluice/channel/participant.hpp"
+#include "sluice/layout/durability.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/ring/spsc_ring.hpp"
 
@@ -24,6 +25,7 @@ struct stream_options {
   bool persistent = false;
   ring_kind ring = ring_kind::spsc;
   std::string mode = "600";
+  sluice::durability durability = {};
   std::uint64_t message_bytes = 64 << 10;
   std::uint64_t capacity_slots = 64;
   std::uint64_t count = 0;  // 0: all

@@ -15,6 +15,7 @@ using runner = std::function<exit_code()>;
 runner add_list(CLI::App& app, const session& common);
 runner add_inspect(CLI::App& app, const session& common);
 runner add_clear(CLI::App& app, const session& common);
+runner add_recover(CLI::App& app, const session& common);
 runner add_doctor(CLI::App& app, const session& common);
 runner add_send(CLI::App& app, const session& common);
 runner add_recv(CLI::App& app, const session& common);
@@ -29,6 +30,7 @@ inline constexpr command commands[] = {
     {"list", "List the segments of the registry, and who uses them", add_list},
     {"inspect", "Show all of one segment: header, seats, slots, counters, repairs", add_inspect},
     {"clear", "Remove a name, or every name that only dead processes used", add_clear},
+    {"recover", "Make a durable channel whole again that a reset of the machine left", add_recover},
     {"doctor", "Say what of this machine will hurt, and what to do about it", add_doctor},
     {"send", "Put standard input into a channel", add_send},
     {"recv", "Write what comes through a channel to standard output", add_recv},

@@ -9,6 +9,7 @@
 #include "commands/commands.hpp"
 #include "describe.hpp"
 #include "format.hpp"
+#include "sluice/layout/durability.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -33,6 +34,8 @@ void print_file(const segment_info& info) {
   line("file", "{} bytes long, {} allocated, mode {:04o}, user {}, group {}", info.length_bytes,
        size_text(info.resident_bytes), info.mode, info.uid, info.gid);
   line("in use", "{}", info.is_in_use ? "yes, a living process is attached" : "no");
+  if (info.is_of_another_boot)
+    line("reset", "the machine was started anew since: the next to attach recovers it, or `sluice recover`");
 }
 
 const char* sight_text(memory_sight sight) noexcept {
@@ -120,6 +123,11 @@ void print_ring(const ring_info& ring, std::size_t index) {
   line("offsets", "control {}, seats {} ({} + {}), slots {}", form.control_offset, form.seats_offset,
        form.producer_seats, form.consumer_seats, form.slots_offset);
   line("wake-ups", "{}", to_string(ring.mode));
+  line("durability", "{}{}", sluice::to_string(durability_of(form)),
+       form.checksum_offset == 0 ? "" : fmt::format(", checksums at {} of each slot", form.checksum_offset));
+  if (ring.recovered_realtime_ns != 0)
+    line("recovered", "{}: {} messages kept, {} torn, {} missing", time_text(ring.recovered_realtime_ns),
+         ring.recovered, ring.recovered_torn, ring.recovered_missing);
   line("positions", "tail {}, head {}, fill {} ({}%)", ring.tail, ring.head, ring.fill_slots,
        ring.fill_slots * 100 / form.capacity_slots);
   line("slot states", "{} published, {} claimed, {} holes, {} taken from a dead consumer", ring.published_slots,

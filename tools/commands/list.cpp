@@ -7,11 +7,22 @@
 #include "commands/commands.hpp"
 #include "describe.hpp"
 #include "format.hpp"
+#include "sluice/layout/durability.hpp"
 
 namespace sluice::tools {
 namespace {
 
 constexpr std::size_t type_width = 28;
+
+/// As --durability has it.
+std::string durability_text(const durability& value) {
+  switch (value.when) {
+    case flush_when::kernel_decides: return "none";
+    case flush_when::on_close: return "close";
+    case flush_when::every: return value.messages == 1 ? "every" : std::to_string(value.messages);
+  }
+  return "?";
+}
 
 std::string fill_text(const ring_info& ring) {
   const auto capacity = ring.descriptor.capacity_slots;
@@ -27,9 +38,10 @@ void add_rows(table& rows, const segment_info& info) {
       row = {info.name, to_string(info.state), to_string(static_cast<segment_kind>(info.header.kind))};
     else
       row = {"", "", ""};
-    row.insert(row.end(), {to_string(static_cast<ring_kind>(ring.descriptor.kind)),
-                           shortened(printable(ring.type_name), type_width),
-                           std::to_string(ring.descriptor.capacity_slots), fill_text(ring)});
+    row.insert(row.end(),
+               {to_string(static_cast<ring_kind>(ring.descriptor.kind)),
+                shortened(printable(ring.type_name), type_width), std::to_string(ring.descriptor.capacity_slots),
+                fill_text(ring), durability_text(durability_of(ring.descriptor))});
     if (i == 0)
       row.insert(row.end(),
                  {size_text(info.header.asked_bytes), size_text(info.header.mapped_bytes),
@@ -48,6 +60,7 @@ void print(const std::vector<segment_info>& all) {
               {"TYPE"},
               {"CAPACITY", true},
               {"FILL", true},
+              {"DURABILITY"},
               {"ASKED", true},
               {"MAPPED", true},
               {"RESIDENT", true},
