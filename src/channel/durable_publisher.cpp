@@ -5,8 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "layout/checksum.hpp"
 #include "sluice/base/error.hpp"
-#include "sluice/layout/slot_checksum.hpp"
 
 namespace sluice {
 

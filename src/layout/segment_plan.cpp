@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-#include "base/crc32.hpp"
+#include "layout/checksum.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 
@@ -242,7 +242,7 @@ void format_segment(std::span<std::byte> bytes, const segment_plan& plan, const 
   header.time_namespace = origin.time_namespace;
   std::copy(plan.rings.begin(), plan.rings.end(), header.rings);
   header.magic = segment_magic;
-  header.checksum = crc32(bytes.first(offsetof(segment_header, checksum)));
+  header.checksum = checksum_of(bytes.first(offsetof(segment_header, checksum)));
 }
 
 void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, const std::string& where) {
@@ -271,7 +271,7 @@ void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, co
     reject(errc::wrong_version, where,
            "has format version " + quantity(header.version) + ", this build reads " + quantity(format_version) +
                ": rebuild both sides with one version");
-  if (header.checksum != crc32(std::span(copy).first(offsetof(segment_header, checksum))))
+  if (header.checksum != checksum_of(std::span(copy).first(offsetof(segment_header, checksum))))
     reject(errc::corrupted, where, "the header's checksum does not match: its bytes were overwritten");
   if (header.mapped_bytes > length)
     reject(errc::truncated, where,

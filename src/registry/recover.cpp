@@ -14,12 +14,12 @@
 #include <cstring>
 #include <vector>
 
+#include "layout/checksum.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
 #include "registry/building.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/layout/durability.hpp"
-#include "sluice/layout/slot_checksum.hpp"
 
 namespace sluice {
 namespace {

@@ -8,7 +8,6 @@
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/layout/slot_checksum.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"
@@ -113,13 +112,10 @@ TYPED_TEST(Durable, TheChecksumBesideAMessageIsOverCreationSequenceAndMessage) {
     ASSERT_TRUE(out.try_send(numbered::of(100 + i)));
     const auto& ring = made.header().rings[0];
     const auto* const slot = made.memory().bytes().data() + ring.slots_offset + i % 8 * ring.slot_stride_bytes;
-    image bytes(16 + sizeof(numbered));
-    std::memcpy(bytes.data(), &made.header().creation_id, 8);
-    std::memcpy(bytes.data() + 8, &i, 8);
-    std::memcpy(bytes.data() + 16, slot + ring.payload_offset, sizeof(numbered));
     std::uint64_t checksum = 0;
     std::memcpy(&checksum, slot + ring.checksum_offset, 8);
-    EXPECT_EQ(checksum, crc32_of(bytes)) << i;
+    EXPECT_EQ(checksum, slot_sum(made.header().creation_id, i, std::span(slot + ring.payload_offset, sizeof(numbered))))
+        << i;
     EXPECT_EQ(in.try_receive(), numbered::of(100 + i));
   }
 }

@@ -2,23 +2,26 @@
 
 // Segment headers built by hand: valid ones, and ones that only a hostile creator writes.
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "sluice/layout/segment_plan.hpp"
 
 namespace sluice::test {
 
-/// CRC-32 (IEEE 802.3), bit by bit: not the library's code, so it cannot repeat its mistakes.
-inline std::uint32_t crc32_of(std::span<const std::byte> bytes) {
-  std::uint32_t crc = ~0U;
-  for (const auto byte : bytes) {
-    crc ^= static_cast<std::uint32_t>(byte);
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xedb88320U : 0);
-  }
-  return ~crc;
+/// XXH3, by the library of that name: what checksums are made of, but not how.
+inline std::uint64_t xxh3_of(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+inline std::uint64_t xxh3_of(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+
+inline std::uint64_t slot_sum(std::uint64_t creation_id, std::uint64_t sequence, std::span<const std::byte> message) {
+  const std::uint64_t which[] = {creation_id, sequence};
+  return XXH3_64bits_withSeed(message.data(), message.size(), xxh3_of(std::as_bytes(std::span(which))));
 }
 
 /// The bytes of a whole, freshly formatted segment.
@@ -37,7 +40,7 @@ inline segment_header header_in(std::span<const std::byte> bytes) {
 /// Puts `header` back with a checksum that fits it.
 inline void seal(std::span<std::byte> bytes, segment_header header) {
   std::memcpy(bytes.data(), &header, sizeof header);
-  header.checksum = crc32_of(bytes.first(offsetof(segment_header, checksum)));
+  header.checksum = xxh3_of(bytes.first(offsetof(segment_header, checksum)));
   std::memcpy(bytes.data(), &header, sizeof header);
 }
 

@@ -50,7 +50,7 @@ struct ring_descriptor {
   char type_name[type_name_bytes];  // for people; zero terminated, cut when longer
   std::uint32_t flush_when;         // see durability.hpp; 0: not durable, and so are the next two
   std::uint32_t flush_messages;     // with flush_when `every`: after so many of one producer
-  std::uint64_t checksum_offset;    // of the slot_checksum within its slot
+  std::uint64_t checksum_offset;    // of the checksum within its slot
   std::uint64_t reserved[4];
 };
 
@@ -76,7 +76,7 @@ struct segment_header {
   std::uint64_t reserved1[2];
   ring_descriptor rings[max_rings];
   std::uint64_t reserved2[7];
-  std::uint64_t checksum;  // CRC-32 of every byte before it
+  std::uint64_t checksum;  // XXH3 of every byte before it
 
   // Mutable part: a hint for people, never believed.
   std::uint64_t gate_holder;  // process_identity word of who last took the gate to remove; by pwrite(2)
