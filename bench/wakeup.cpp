@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
   }
   std::printf("  x poll: against the same ring with busy_spin\n");
 
-  std::printf("\nSystem calls of both sides in a ping-pong of %llu messages, counted by ptrace\n",
+  std::printf("\nSystem calls of both sides in a ping-pong of %llu messages, counted by the kernel\n",
               static_cast<unsigned long long>(counted_messages));
   for (const cell& at : cells)
     for (const call_run& run : at.calls)

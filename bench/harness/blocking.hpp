@@ -250,7 +250,8 @@ call_run calls_of_ping_pong(const run_options& options, std::uint64_t messages) 
   };
   result.failure = pair.run([&](control_page& control) { play(control, 0); },
                             [&](control_page& control) { play(control, 1); }, counter.duties());
-  if (result.failure.empty() && !counter.is_tracing()) result.failure = "ptrace is not allowed here";
+  if (result.failure.empty() && !counter.is_counting())
+    result.failure = "neither tracepoints nor ptrace are allowed here";
   result.messages = messages;
   result.calls = counter.total();
   result.names = counter.names();
