@@ -52,7 +52,7 @@ TEST_F(DurableCli, RecvGetsWhatWasSentBeforeAResetAndSaysSo) {
     const auto end = run({"recv", "orders", "--lines"});
     EXPECT_EQ(end.code, 0) << end;
     EXPECT_EQ(end.out, "one\ntwo\nthree\n");
-    EXPECT_NE(end.err.find("3 message(s) were delivered a second time"), std::string::npos) << end;
+    EXPECT_NE(end.err.find("3 message(s) may have been delivered before"), std::string::npos) << end;
     EXPECT_EQ(run({"clear", "orders", "--yes"}).code, 0);
   }
 }

@@ -165,8 +165,10 @@ exit_code run(const session& common, const stream_options& options) {
   tally done;
   const auto finish = [&](bool is_complete) {
     if (done.redelivered != 0)
-      spdlog::warn("recv \"{}\": {} message(s) were delivered a second time: a consumer that died before had seen them",
-                   from.name, done.redelivered);
+      spdlog::warn(
+          "recv \"{}\": {} message(s) may have been delivered before: to a consumer that died, or before the machine "
+          "was reset",
+          from.name, done.redelivered);
     done.print(common, "recv", from.name, is_complete);
   };
   try {
