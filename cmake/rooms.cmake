@@ -88,6 +88,14 @@ function(sluice_add_tests folder)
         # generated code is what is tested, it is the preset's.
         if(NOT room IN_LIST rooms_as_shipped)
             target_compile_options(test_${room} PRIVATE -O0)
+            # GoogleTest's headers are a quarter of such a compilation. (ccache would not keep what is compiled so.)
+            if(CMAKE_CXX_COMPILER_LAUNCHER)
+            elseif(headers_of)
+                target_precompile_headers(test_${room} REUSE_FROM ${headers_of})
+            else()
+                target_precompile_headers(test_${room} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+                set(headers_of test_${room})
+            endif()
         endif()
         gtest_discover_tests(test_${room}
             TEST_PREFIX ${room}.
