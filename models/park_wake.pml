@@ -9,7 +9,7 @@
  * message waits and somebody sleeps is a lost wake. It is excused only by the death of somebody who held a wake in hand
  * (a waker between its publish and its wake, a woken waiter before it looked), each death once.
  *
- * Sizes: PRODUCERS, WAITERS, MESSAGES per producer, DEATHS.
+ * Sizes: PRODUCERS, WAITERS, MESSAGES per producer, DEATHS; RESTS: how often a producer may wait for a tick before it sends.
  */
 #ifndef PRODUCERS
 #define PRODUCERS 2
@@ -23,6 +23,9 @@
 #ifndef DEATHS
 #define DEATHS 1
 #endif
+#ifndef RESTS
+#define RESTS 0
+#endif
 #define ALL (PRODUCERS * MESSAGES)
 
 byte tail, head;                        /* read-modify-write only */
@@ -35,6 +38,8 @@ bit working[WAITERS];                   /* a consumer may take any time over its
 #define bit_of(q)  (1 << (q))
 #define ready(q)   (memory & bit_of(q))
 
+bit resting[PRODUCERS];
+byte rests = RESTS;
 byte deaths = DEATHS, waiters_left = WAITERS, finished;
 byte excuses;                           /* deaths with a wake in hand since the last tick */
 bool over;
@@ -113,6 +118,11 @@ proctype producer(byte me)
     do
     :: left == 0 -> break
     :: left > 0 ->
+       if
+       :: atomic { rests > 0 -> rests--; resting[me] = 1 };
+          atomic { !resting[me] }
+       :: true
+       fi;
        atomic { drain(buffer[me]); q = tail; tail++ };          /* claim; a death in a claim is mpmc.pml's affair */
        atomic { buffer[me] = q + 1; left--; q = 0 };            /* publish */
 #if defined(FENCE_MODE) && !defined(MUTANT_NO_FENCE)
@@ -168,6 +178,7 @@ look:
        :: j == PRODUCERS -> j = 0; break
        od;
 #endif
+again:
 #ifndef MUTANT_NO_SECOND_LOOK
        if
        :: atomic { ready(head) -> value = 0; goto unpark }
@@ -179,14 +190,27 @@ look:
        atomic { value = futex[me]; woken = 0 };
 #endif
        if
-       :: atomic { futex[me] == value -> sleeping[me] = 1; value = 0 }
+       :: atomic { futex[me] == value -> sleeping[me] = 1 }
        :: atomic { futex[me] != value -> woken = 1; value = 0; goto unpark }
        or_die
        fi;
        if
        :: atomic { !sleeping[me] -> woken = 1 }
        :: atomic { deaths > 0 && waiters_left > 1 ->            /* killed in its sleep, or woken and killed */
-              deaths--; waiters_left--; if :: !sleeping[me] -> excuses++ :: else fi; sleeping[me] = 0; goto died }
+              deaths--; waiters_left--; if :: !sleeping[me] -> excuses++ :: else fi; sleeping[me] = 0; value = 0; goto died }
+       fi;
+       /* Nothing came, and nobody took the bit: it stands, and another sleep needs no other membarrier. The code does not
+        * look at both in one step. Whoever takes the bit changes the futex word next: then that sleep ends at once, or
+        * the waker died, which is excused until the next tick. */
+       if
+#ifdef MUTANT_ANNOUNCED_BY_FUTEX_ALONE
+       :: atomic { !ready(head) && futex[me] == value && !over -> goto again }
+       :: atomic { ready(head) || futex[me] != value || over -> value = 0 }
+#else
+       :: atomic { !ready(head) && (parked & bit_of(me)) && futex[me] == value && !over -> goto again }
+       :: atomic { ready(head) || !(parked & bit_of(me)) || futex[me] != value || over -> value = 0 }
+#endif
+       or_die
        fi;
 unpark:
        if
@@ -245,6 +269,10 @@ proctype tick()
            do
            :: k < WAITERS -> sleeping[k] = 0; working[k] = 0; k++
            :: k == WAITERS -> k = 0; break
+           od;
+           do
+           :: k < PRODUCERS -> resting[k] = 0; k++
+           :: k == PRODUCERS -> k = 0; break
            od
        }
     od
