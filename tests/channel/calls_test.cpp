@@ -238,21 +238,57 @@ TYPED_TEST(Channel, AMessageWhoseHandlingThrowsComesAgain) {  // scenario 20
   EXPECT_EQ(this->in_->try_receive()->id, 2U);
 }
 
-TYPED_TEST(Channel, ALoanTakenWhileAnExceptionPassesIsReleasedNormally) {
-  ASSERT_TRUE(this->out_->try_send(order_of(1)));
+/// What a destructor takes that runs because of an exception, by id.
+template <class Ring, class Take>
+std::vector<std::uint64_t> taken_while_unwinding(consumer<order, Ring>& in, Take take) {
   struct at_unwinding {
-    consumer<order, TypeParam>& in;
+    consumer<order, Ring>& in;
+    Take& take;
+    std::vector<std::uint64_t>& ids;
     ~at_unwinding() {
-      auto got = in.try_peek();
-      EXPECT_TRUE(got && got->id == 1);
+      while (ids.size() < 10) {
+        auto got = in.try_peek();
+        if (!got) break;
+        ids.push_back(got->id);
+        take(got);
+      }
     }
   };
+  std::vector<std::uint64_t> ids;
   try {
-    at_unwinding guard{*this->in_};
+    at_unwinding guard{in, take, ids};
     throw std::runtime_error("unwinding");
   } catch (const std::runtime_error&) {
   }
+  return ids;
+}
+
+TYPED_TEST(Channel, ALoanReleasedWhileAnExceptionPassesIsReleased) {
+  for (std::uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(this->out_->try_send(order_of(id)));
+  EXPECT_EQ(taken_while_unwinding(*this->in_, [](auto& got) { got.release(); }), (std::vector<std::uint64_t>{1, 2, 3}));
+}
+
+TYPED_TEST(Channel, OfLoansDroppedWhileAnExceptionPassesTheFirstMayComeTwice) {
+  for (std::uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(this->out_->try_send(order_of(id)));
+  EXPECT_EQ(taken_while_unwinding(*this->in_, [](auto&) {}), (std::vector<std::uint64_t>{1, 1, 2, 3}));
   EXPECT_FALSE(this->in_->try_peek());
+}
+
+TYPED_TEST(Channel, AMessageWhoseHandlingThrowsComesAgainEachTime) {
+  for (std::uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(this->out_->try_send(order_of(id)));
+  (void)taken_while_unwinding(*this->in_, [n = 0](auto& got) mutable { ++n == 1 ? got.release() : got.keep(); });
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    try {
+      auto got = this->in_->try_peek();
+      ASSERT_TRUE(got);
+      EXPECT_EQ(got->id, 2U);
+      throw std::runtime_error("handling failed");
+    } catch (const std::runtime_error&) {
+    }
+  }
+  EXPECT_EQ(this->in_->try_receive()->id, 2U);
+  { auto got = this->in_->try_peek(); }
+  EXPECT_TRUE(this->out_->is_drained());
 }
 
 TYPED_TEST(Channel, ABatchIsPublishedInOrderAsFarAsAsked) {

@@ -33,7 +33,7 @@ class producer {
       std::swap(message_, other.message_);
       return *this;
     }
-    ~loan() {
+    [[gnu::always_inline]] ~loan() {
       if (raw_ != nullptr) abandon();
     }
 
