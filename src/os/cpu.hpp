@@ -2,9 +2,6 @@
 
 namespace sluice::os {
 
-/// How many processors the calling thread may run on: sched_getaffinity(2). At least 1.
-[[nodiscard]] int usable_processors() noexcept;
-
 /// How many processors the machine has in use: sysconf(3). At least 1.
 [[nodiscard]] int online_processors() noexcept;
 

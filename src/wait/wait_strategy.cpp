@@ -6,9 +6,6 @@ namespace sluice::detail {
 
 void yield_processor() noexcept { os::yield(); }
 
-processors own_processors() noexcept {
-  if (os::usable_processors() > 1) return processors::several;
-  return os::online_processors() > 1 ? processors::one_of_several : processors::one;
-}
+bool has_one_processor() noexcept { return os::online_processors() == 1; }
 
 }  // namespace sluice::detail

@@ -10,8 +10,8 @@ namespace sluice {
 /// Polls for a while, then sleeps: the default. How long it polls follows from how long the last waits took: while they
 /// would have ended within the longest poll it polls that long; each one that did not halves it. The longest poll is
 /// longer than a wake-up takes, or two partners that both fell asleep once would keep waking each other for ever.
-/// Where there is a single processor it does not poll at all: whoever it waits for needs that processor. A process that
-/// is pinned to one of several polls, for its partner is elsewhere as a rule, and soon yields, for it may be here.
+/// Where there is a single processor it does not poll at all: whoever it waits for needs that processor. Where there are
+/// more it polls, for the partner is elsewhere as a rule; where it seems to be on this very core, it soon yields.
 class spin_then_park {
  public:
   static constexpr std::uint64_t longest_poll_ns = 200'000;
@@ -20,19 +20,22 @@ class spin_then_park {
   template <class Look, class Tick>
   wait_result wait(sleeper& place, Look&& look, Tick&& tick, std::uint64_t deadline_ns) {
     const auto began = monotonic_now_ns();
-    if (!where_) where_ = detail::own_processors();  // some system calls, and whoever never waits does not pay for them
-    if (*where_ != detail::processors::one) {
-      if (auto answer = detail::poll(look, std::min(deadline_ns, began + poll_ns_), *where_)) return *answer;
+    if (!has_one_processor_) has_one_processor_ = detail::has_one_processor();  // system calls: not for who never waits
+    if (!*has_one_processor_) {
+      if (auto answer = detail::poll(look, began, std::min(deadline_ns, began + poll_ns_), core_)) return *answer;
     }
+    const auto slept = monotonic_now_ns();
     const auto result = detail::sleep_until(place, look, tick, deadline_ns);
-    const auto took = monotonic_now_ns() - began;
-    poll_ns_ = took <= longest_poll_ns ? longest_poll_ns : std::max(shortest_poll_ns, poll_ns_ / 2);
+    const auto now = monotonic_now_ns();
+    poll_ns_ = now - began <= longest_poll_ns ? longest_poll_ns : std::max(shortest_poll_ns, poll_ns_ / 2);
+    if (now - slept < longest_poll_ns) core_.suspect();  // the answer came as soon as the core was free
     return result;
   }
 
  private:
   std::uint64_t poll_ns_ = longest_poll_ns;
-  std::optional<detail::processors> where_;
+  std::optional<bool> has_one_processor_;
+  detail::shared_core core_;
 };
 
 static_assert(wait_strategy<spin_then_park>);

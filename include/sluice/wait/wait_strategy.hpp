@@ -8,9 +8,11 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "sluice/base/pause.hpp"
 #include "sluice/wait/parking.hpp"
+#include "sluice/wait/shared_core.hpp"
 
 namespace sluice {
 
@@ -43,20 +45,16 @@ concept wait_strategy = requires(S strategy, sleeper& place, wait_answer (*look)
 
 namespace detail {
 
-/// Where the caller may run, and so where its partner may be.
-enum class processors {
-  one,             ///< the machine has one: while the caller polls its partner stands still
-  one_of_several,  ///< it is pinned: its partner is elsewhere, or was pinned to the same one
-  several,
-};
-[[nodiscard]] processors own_processors() noexcept;
-
-/// The part that all strategies share: polls until `until_ns`, then gives up with an empty answer. Yields the processor
-/// now and then once it has polled for longer than a busy partner takes, so that a partner on the same core can run.
-template <class Look>
-wait_answer poll(Look& look, std::uint64_t until_ns, processors where = processors::several);
+/// Whether the machine has one processor: while one polls, the partner stands still.
+[[nodiscard]] bool has_one_processor() noexcept;
 
 void yield_processor() noexcept;
+
+/// The part that all strategies share: polls until `until_ns`, then gives up with an empty answer. No system call on a
+/// core of one's own, but for a yield each millisecond: nothing else lets a partner on this core run where both have a
+/// real-time priority.
+template <class Look>
+wait_answer poll(Look& look, std::uint64_t now_ns, std::uint64_t until_ns, shared_core& core);
 
 /// "I sleep", from its making to its end. It stands from tick to tick for as long as nobody takes it, for to say it anew
 /// costs a membarrier.
@@ -87,18 +85,25 @@ wait_result sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t de
 }  // namespace detail
 
 template <class Look>
-wait_answer detail::poll(Look& look, std::uint64_t until_ns, processors where) {
+wait_answer detail::poll(Look& look, std::uint64_t now_ns, std::uint64_t until_ns, shared_core& core) {
   constexpr int polls_between_clocks = 64;
+  constexpr int rounds_before_yield = 4;   // one or two microseconds: a busy partner on another core has answered
   constexpr int rounds_before_pause = 16;  // a few microseconds: a pause would come on top of an answer that is near
-  // Some tens of microseconds; two or three where the partner may be on this very core.
-  const int rounds_before_yield = where == processors::several ? 32 : 4;
+  constexpr std::uint64_t longest_without_yield_ns = 1'000'000;
+  auto yielded_ns = now_ns;
   for (int round = 0;; ++round) {
     for (int i = 0; i < polls_between_clocks; ++i) {
       if (auto answer = look(i + 1 == polls_between_clocks)) return answer;
       if (round >= rounds_before_pause) cpu_pause();
     }
-    if (monotonic_now_ns() >= until_ns) return std::nullopt;
-    if (round >= rounds_before_yield) yield_processor();
+    const auto began_ns = std::exchange(now_ns, monotonic_now_ns());
+    core.turn_took(now_ns - began_ns);
+    if (now_ns >= until_ns) return std::nullopt;
+    if (round < rounds_before_yield) continue;
+    if (!core.is_likely() && now_ns - yielded_ns < longest_without_yield_ns) continue;
+    yield_processor();
+    yielded_ns = monotonic_now_ns();
+    core.yielded_for(yielded_ns - std::exchange(now_ns, yielded_ns));
   }
 }
 
