@@ -159,6 +159,18 @@ TEST(NoSystemCallAtATick, RenewsAnAnnouncementThatNobodyTook) {
   EXPECT_TRUE(end.is_success()) << end;
 }
 
+TEST(IdleTicks, AreFewerThanThoseOfWhoJustFellAsleep) {
+  const watchdog dog;
+  const auto shared = channel<std::uint64_t>::create_unnamed({.capacity_slots = 64});
+  const auto out = shared.producer();
+  auto in = shared.consumer(park());
+  const auto& ring = in.raw().details().ring();
+  std::uint64_t number = 0;
+  constexpr auto seven_ticks = std::chrono::nanoseconds(7 * tick_ns);
+  ASSERT_EQ(in.receive_for(number, seven_ticks), wait_result::timed_out);
+  EXPECT_LE(ring.seats[in.raw().details().seat_index()].parks.load(std::memory_order_relaxed), 5U);  // slow: even fewer
+}
+
 TYPED_TEST(NoSystemCall, TheFilterBitesWhenTheConsumerSleeps) {  // the test of the tests above
   const auto shared = TestFixture::link::create_unnamed({.capacity_slots = 64});
   pipe_signal parked;

@@ -11,7 +11,7 @@
 // Where membarrier is missing the ring is in fence mode, for good, and publishing costs a fence.
 //
 // What deaths do: a publisher may die between message and wake, and a woken process before it looks. Both are the
-// tick's: nobody sleeps longer than tick_ns without looking again.
+// tick's: nobody sleeps longer than tick_ns, or idle_tick_ns when idle, without looking again.
 //
 // Edges
 //   F: waker's futex word add (release) -> sleeper's futex word load (acquire): what was published before is visible.
@@ -26,8 +26,10 @@
 
 namespace sluice {
 
-/// The longest anybody sleeps without looking again: what bounds the delay that a death can cause.
+/// How long anybody sleeps without looking again: what bounds the delay that a death can cause.
 inline constexpr std::uint64_t tick_ns = 50'000'000;
+/// The same for whoever has slept for two ticks and was not woken: most of what idling costs is the waking up for it.
+inline constexpr std::uint64_t idle_tick_ns = 90'000'000;
 
 /// No deadline.
 inline constexpr std::uint64_t never = ~std::uint64_t{0};

@@ -66,11 +66,12 @@ class announcement {
   ~announcement() { place_.retract(); }
 
   void sleep(std::uint64_t timeout_ns) noexcept { place_.sleep(announced_, timeout_ns); }
-  /// Says it again, unless it was not taken.
-  void renew() noexcept {
-    if (place_.is_announced(announced_)) return;
+  /// Says it again, unless it was not taken; whether it had been.
+  bool renew() noexcept {
+    if (place_.is_announced(announced_)) return false;
     place_.retract();
     announced_ = place_.announce();
+    return true;
   }
 
  private:
@@ -109,15 +110,16 @@ wait_answer detail::poll(Look& look, std::uint64_t now_ns, std::uint64_t until_n
 
 template <class Look, class Tick>
 wait_result detail::sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t deadline_ns) {
+  int quiet_ticks = 0;  // in which nobody woke us
   for (announcement here(place);;) {
     if (auto answer = look(true)) return *answer;
     if (const auto now = monotonic_now_ns(); now < deadline_ns) {
-      here.sleep(std::min(deadline_ns - now, tick_ns));
+      here.sleep(std::min(deadline_ns - now, quiet_ticks < 2 ? tick_ns : idle_tick_ns));
       if (auto answer = look(true)) return *answer;
     }
     if (auto verdict = tick()) return *verdict;
     if (monotonic_now_ns() >= deadline_ns) return wait_result::timed_out;
-    here.renew();
+    quiet_ticks = here.renew() ? 0 : quiet_ticks + (quiet_ticks < 2);
   }
 }
 
