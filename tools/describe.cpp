@@ -142,8 +142,8 @@ const char* condition_of(const seat_report& seat) noexcept {
   switch (seat.state) {
     case seat_state::free: return "left";
     case seat_state::taken: return to_string(seat.alive);
-    case seat_state::dead: return "dead";
-    case seat_state::settled: return "died";
+    case seat_state::dead: return seat.left_in_order ? "left" : "dead";
+    case seat_state::settled: return seat.left_in_order ? "left" : "died";
   }
   return "unknown";
 }
@@ -157,7 +157,7 @@ std::string participants_text(const segment_info& info) {
   std::string text;
   for (const auto& ring : info.rings)
     for (const auto& seat : ring.seats) {
-      if (seat.state != seat_state::taken && seat.state != seat_state::dead) continue;
+      if (seat.left_in_order || seat.state == seat_state::settled) continue;
       text += fmt::format("{}{} {}{} {}", text.empty() ? "" : ", ", to_string(seat.role), seat.pid,
                           seat.command.empty() ? "" : " (" + printable(seat.command) + ")", condition_of(seat));
     }

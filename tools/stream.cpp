@@ -168,7 +168,7 @@ void companion::look_at_peer(bool one_died) {
   if (now == peer_state::dead && (one_died || last_seen_ != peer_state::dead)) {
     std::string pids;
     for (const auto& seat : self_.seats())
-      if (seat.role == peer_of(own_) && seat.state != seat_state::free)
+      if (seat.role == peer_of(own_) && !seat.left_in_order)
         pids += (pids.empty() ? "pid " : ", pid ") + std::to_string(seat.pid);
     spdlog::warn("{}: the {} ({}) died; waiting for a successor", what_, to_string(peer_of(own_)), pids);
   } else if (now == peer_state::none && last_seen_ == peer_state::alive) {

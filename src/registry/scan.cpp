@@ -212,7 +212,8 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
 bool somebody_died(const segment_info& info) {
   return std::any_of(info.rings.begin(), info.rings.end(), [](const ring_info& ring) {
     return std::any_of(ring.seats.begin(), ring.seats.end(), [](const seat_report& seat) {
-      return seat.state == seat_state::dead || (seat.state == seat_state::taken && seat.alive == liveness::dead);
+      return (seat.state == seat_state::dead && !seat.left_in_order) ||
+             (seat.state == seat_state::taken && seat.alive == liveness::dead);
     });
   });
 }

@@ -161,10 +161,11 @@ std::uint32_t adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& 
 
 void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
   auto& dead = ring.seats[dead_seat];
-  dead.intent.store(0, std::memory_order_release);  // mpmc_ring.hpp I: only now, and only under the lock
-  const auto generation = generation_of(dead.state.load(std::memory_order_relaxed));        // the lock is ours
-  dead.state.store(seat_word(seat_state::settled, generation), std::memory_order_release);  // seat_table.hpp A
-  keeper.record(repair_kind::settled_seat, dead_seat, 0);
+  dead.intent.store(0, std::memory_order_release);               // mpmc_ring.hpp I: only now, and only under the lock
+  const auto word = dead.state.load(std::memory_order_relaxed);  // the lock is ours
+  const auto after = left_in_order(dead, word) ? seat_state::free : seat_state::settled;
+  dead.state.store(seat_word(after, generation_of(word)), std::memory_order_release);  // seat_table.hpp A
+  if (after == seat_state::settled) keeper.record(repair_kind::settled_seat, dead_seat, 0);
   keeper.unlock(dead_seat);
 }
 

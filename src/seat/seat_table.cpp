@@ -213,9 +213,11 @@ struct held_seat::impl {
     auto& record = table->ring.seats[index];
     record.parked.store(0, std::memory_order_relaxed);               // A publishes it
     const auto word = record.state.load(std::memory_order_relaxed);  // ours since we took it
-    // Who leaves with messages in its hands leaves them to be adopted, as the dead do.
-    const auto left = record.intent.load(std::memory_order_relaxed) == 0 ? seat_state::free : seat_state::dead;  // ours
-    record.state.store(seat_word(left, generation_of(word)), std::memory_order_release);                         // A
+    // Who leaves with messages in its hands leaves them to be adopted, as the dead do; but it is no death.
+    const bool holds_messages = record.intent.load(std::memory_order_relaxed) != 0;         // ours
+    if (holds_messages) record.left.store(generation_of(word), std::memory_order_relaxed);  // A publishes it
+    const auto after = holds_messages ? seat_state::dead : seat_state::free;
+    record.state.store(seat_word(after, generation_of(word)), std::memory_order_release);  // A
   }
 };
 
@@ -267,7 +269,8 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
       seat_table::impl::unlock_seat(*lock);
       continue;
     }
-    if (was_dead) table.record(repair_kind::takeover, i, record.sequence.load(std::memory_order_relaxed));
+    if (was_dead && !left_in_order(record, word))
+      table.record(repair_kind::takeover, i, record.sequence.load(std::memory_order_relaxed));
     record.owner.store(table.self, std::memory_order_relaxed);  // A publishes these
     record.pid_namespace.store(table.pid_namespace, std::memory_order_relaxed);
     record.taken_realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);
@@ -316,6 +319,7 @@ peer_count seat_table::known(role whom) const noexcept {
     const auto word = ring.seats[i].state.load(std::memory_order_acquire);  // A, D
     if (state_of(word) == seat_state::taken) ++peers.alive;
     if (state_of(word) != seat_state::dead && state_of(word) != seat_state::settled) continue;
+    if (left_in_order(ring.seats[i], word)) continue;
     ++peers.dead;
     peers.deaths = fnv1a(generation_of(word), fnv1a(i, peers.deaths));
   }
@@ -344,6 +348,8 @@ std::vector<seat_report> seat_table::report() const {
     seat.role = impl_->role_of(i);
     seat.state = state_of(word);
     seat.generation = generation_of(word);
+    seat.left_in_order =
+        seat.state == seat_state::free || (seat.state != seat_state::taken && left_in_order(record, word));
     seat.pid = os::pid_of(record.owner.load(std::memory_order_relaxed));
     seat.taken_realtime_ns = record.taken_realtime_ns.load(std::memory_order_relaxed);
     seat.same_pid_namespace = record.pid_namespace.load(std::memory_order_relaxed) == impl_->pid_namespace;

@@ -181,6 +181,27 @@ TYPED_TEST(ChannelDeaths, WhatAKilledConsumerHeldIsDeliveredAgainMarked) {  // s
   EXPECT_TRUE(out.is_drained());
 }
 
+TYPED_TEST(ChannelDeaths, AConsumerThatLeavesWithMessagesInItsHandsIsNoDeath) {
+  auto out = this->place_->producer();
+  for (std::uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(out.try_send(numbered::of(i)));
+  auto child = child_process::fork([this] {
+    auto in = this->place_->consumer();
+    auto batch = in.try_peek_batch(3);
+    return batch.size() == 3 ? 0 : 1;
+  });
+  ASSERT_TRUE(child.wait().is_success());
+  EXPECT_EQ(out.peer(), peer_state::none);
+  EXPECT_EQ(out.send_for(numbered::of(8), 120ms), wait_result::timed_out) << "peer_gone of one that left";
+  auto in = this->place_->consumer();
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    auto got = in.wait_for(10s);
+    ASSERT_TRUE(got) << to_string(in.status());
+    EXPECT_EQ(*got, numbered::of(i));
+    EXPECT_EQ(got.was_delivered_before(), i < 3) << i;
+  }
+  EXPECT_TRUE(out.is_drained());
+}
+
 TYPED_TEST(ChannelDeaths, BothDeadAndTheProducerReplacedFirst) {  // scenario 49
   auto producing = this->producer_child(0, 4);
   auto consuming = this->consumer_child(1, 2);

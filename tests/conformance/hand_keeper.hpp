@@ -25,6 +25,7 @@ class hand_keeper final : public seat_keeper {
   void leave(std::uint32_t seat_index) {
     auto& own = ring_.seats[seat_index];
     const auto state = own.intent.load() != 0 ? seat_state::dead : seat_state::free;
+    if (state == seat_state::dead) own.left.store(generation_of(own.state.load()));
     own.state.store(seat_word(state, generation_of(own.state.load())));
   }
   /// Its owner is dead from here on; nobody has noticed yet.
@@ -41,11 +42,13 @@ class hand_keeper final : public seat_keeper {
   void record(repair_kind what, std::uint32_t, std::uint64_t) noexcept override {
     if (what == repair_kind::hole) ++holes;
     if (what == repair_kind::redelivery) ++redeliveries;
+    if (what == repair_kind::settled_seat) ++settled;
   }
   [[nodiscard]] bool holds_locks() const noexcept { return !locked_.empty(); }
 
   std::uint64_t holes = 0;
   std::uint64_t redeliveries = 0;
+  std::uint64_t settled = 0;
 
  private:
   ring_view ring_;

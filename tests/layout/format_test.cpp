@@ -86,6 +86,7 @@ TEST(Format, OffsetsOfTheSeat) {
   EXPECT_EQ(offsetof(seat, futex), 40U);
   EXPECT_EQ(offsetof(seat, parked), 44U);
   EXPECT_EQ(offsetof(seat, parks), 48U);
+  EXPECT_EQ(offsetof(seat, left), 56U);
   EXPECT_EQ(offsetof(seat, intent), 64U);
   EXPECT_EQ(offsetof(seat, sequence), 72U);
   EXPECT_EQ(offsetof(seat, peeked), 80U);
@@ -98,7 +99,7 @@ TEST(Format, OffsetsOfTheSeat) {
 
 TEST(Format, TheOwnersLineOfASeatIsALineOfItsOwn) {
   EXPECT_EQ(offsetof(seat, intent) % cache_line_bytes, 0U);
-  EXPECT_LT(offsetof(seat, reserved0), cache_line_bytes);
+  EXPECT_LT(offsetof(seat, left), cache_line_bytes);
 }
 
 TEST(Format, LockBytesOfTheRingsDoNotMeet) {

@@ -141,6 +141,37 @@ TEST_F(MpmcRing, AnotherConsumerDeliversWhatADeadOneHeldMarkedAndOnce) {  // sce
   EXPECT_EQ(second.try_claim(100), rig.view.capacity());
 }
 
+TEST_F(MpmcRing, TheSeatOfOneThatLeftWithAMessageInHandIsFreeOnceAnotherDeliveredIt) {
+  mpmc_rig rig;
+  ASSERT_TRUE(rig.send(1));
+  ASSERT_EQ(rig.peek(1), 1U);
+  rig.in->leave();
+  rig.keeper.leave(rig.consumer_seat);
+  auto& seat = rig.view.seats[rig.consumer_seat];
+  ASSERT_TRUE(left_in_order(seat, seat.state.load()));
+  rig.in.reset();
+  rig.in.emplace(rig.view, rig.keeper.sit(role::consumer, 1));
+  ASSERT_EQ(rig.peek(1), 0U);
+  rig.mend();
+  ASSERT_EQ(rig.peek(1), 1U);
+  EXPECT_TRUE(rig.in->was_delivered_before(0));
+  EXPECT_TRUE(rig.receives(1));
+  EXPECT_EQ(state_of(seat.state.load()), seat_state::free);
+  EXPECT_EQ(rig.keeper.settled, 0U) << "no seat of the dead";
+  EXPECT_FALSE(rig.keeper.holds_locks());
+
+  // Its next owner dies: that is a death again.
+  ASSERT_TRUE(rig.send(2));
+  mpmc_ring::consumer next(rig.view, rig.keeper.sit(role::consumer, 0));
+  ASSERT_EQ(next.try_peek(1), 1U);
+  rig.keeper.die(rig.consumer_seat);
+  rig.mend();
+  EXPECT_TRUE(rig.receives(2));
+  EXPECT_EQ(state_of(seat.state.load()), seat_state::settled);
+  EXPECT_FALSE(left_in_order(seat, seat.state.load()));
+  EXPECT_EQ(rig.keeper.settled, 1U);
+}
+
 TEST_F(MpmcRing, WhatALivingConsumerHoldsIsNotAdopted) {  // scenario 52
   mpmc_rig rig;
   for (std::uint64_t i = 0; i < 2; ++i) ASSERT_TRUE(rig.send(i));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sluice/channel.hpp"
+#include "sluice/ring/mpmc_ring.hpp"
 #include "tools/run_cli.hpp"
 
 namespace sluice::test {
@@ -100,6 +101,25 @@ TEST_F(Cli, InspectSaysWhichConsumerHoldsAMessage) {
   ASSERT_EQ(slots.size(), 3U) << end;
   EXPECT_EQ(slots[0]["holder_pid"], ::getpid());
   EXPECT_TRUE(slots[1]["holder_pid"].is_null());
+}
+
+TEST_F(Cli, AConsumerThatLeftWithAMessageInItsHandsIsShownAsLeftAndItsChannelAsIdle) {
+  {
+    auto channel = sluice::channel<std::uint64_t, sluice::mpmc_ring>::create(file("kept").string());
+    auto producer = channel.producer();
+    auto consumer = channel.consumer();
+    ASSERT_TRUE(producer.try_send(7));
+    auto held = consumer.try_peek();
+    ASSERT_TRUE(held);
+    held.keep();
+  }
+  const auto end = run({"list", "--json"});
+  const auto kept = json::parse(end.out)["segments"][0];
+  EXPECT_EQ(kept["state"], "idle") << "nobody died";
+  for (const auto& seat : ring("kept")["seats"]) EXPECT_EQ(seat["condition"], "left") << seat;
+  const auto slots = json::parse(run({"inspect", "kept", "--slots", "--json"}).out)["rings"][0]["slots"];
+  ASSERT_EQ(slots.size(), 1U);
+  EXPECT_EQ(slots[0]["holder_pid"], ::getpid());
 }
 
 TEST_F(Cli, InspectShowsWhoTookOverFromADeadProducer) {

@@ -24,7 +24,7 @@ enum class role : std::uint32_t { producer = 0, consumer = 1 };
 enum class seat_state : std::uint64_t {
   free = 0,     ///< nobody has sat here, or the last owner left in order
   taken = 1,    ///< has an owner, who may meanwhile have died without anybody having noticed
-  dead = 2,     ///< the owner is proven dead; what it left is not settled yet
+  dead = 2,     ///< the owner is gone and what it left is not settled yet: proven dead, or it left_in_order()
   settled = 3,  ///< free, but the last owner died rather than left
 };
 
@@ -46,7 +46,7 @@ struct alignas(2 * cache_line_bytes) seat {
   std::atomic<std::uint32_t> futex;   // others add one to it and wake; the owner sleeps on it
   std::atomic<std::uint32_t> parked;  // 1 while the owner sleeps or is about to
   std::atomic<std::uint64_t> parks;   // how often the owner slept, over all owners
-  std::atomic<std::uint64_t> reserved0;
+  std::atomic<std::uint64_t> left;    // generation of the last owner that left in order with messages in its hands
 
   // The owner's line.
   std::atomic<std::uint64_t> intent;       // mpmc: the positions it is about to claim or has claimed
@@ -58,10 +58,17 @@ struct alignas(2 * cache_line_bytes) seat {
   std::atomic<std::uint64_t> reserved1[2];
 };
 
-static_assert(sizeof(seat) == 128 && offsetof(seat, futex) == 40 && offsetof(seat, intent) == 64,
+static_assert(sizeof(seat) == 128 && offsetof(seat, futex) == 40 && offsetof(seat, left) == 56 &&
+                  offsetof(seat, intent) == 64,
               "docs/format.md, table 4");
 static_assert(std::is_standard_layout_v<seat>, "other processes compute these offsets");
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a lock inside would be per process");
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "a lock inside would be per process");
+
+/// Whether the owner of whom `word` says dead or settled died of nothing: it left, and others settle what it had in its
+/// hands. A later generation in `left` means that the seat went on after `word` was read, and that nobody's death is news.
+[[nodiscard]] inline bool left_in_order(const seat& record, std::uint64_t word) noexcept {
+  return record.left.load(std::memory_order_relaxed) >= generation_of(word);  // published by the word's own store
+}
 
 }  // namespace sluice

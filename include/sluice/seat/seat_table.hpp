@@ -43,6 +43,8 @@ struct seat_report {
   sluice::role role = role::producer;
   seat_state state = seat_state::free;
   std::uint64_t generation = 0;
+  bool left_in_order =
+      false;              // nobody sits there, and nobody died: also of a dead seat, whose messages are to be settled
   std::uint32_t pid = 0;  // as the owner saw itself
   liveness alive = liveness::unknown;
   std::string command;        // the owner's name, when it can be read
