@@ -199,13 +199,24 @@ segment_plan plan_of(const segment_header& header, const std::string& what) {
   }
 }
 
+/// The new one is to belong to whom the old one belonged: else who recovers it would lock its owner out.
+void give_back(const detail::building& fresh, const detail::opened_file& old, const std::string& what) {
+  try {
+    os::give_to(fresh.memory().file().descriptor, old.facts.uid, old.facts.gid, old.path);
+  } catch (const error& problem) {
+    throw error(problem.reason(),
+                what + ": it belongs to user " + std::to_string(old.facts.uid) + ", group " +
+                    std::to_string(old.facts.gid) +
+                    ", and is to stay theirs: recover it as that user, or as root: " + problem.what());
+  }
+}
+
 recovery_report build_anew(const detail::opened_file& old, const segment_header& header, const segment_plan& plan,
                            int directory, const std::string& directory_path, const std::string& name,
                            const std::string& what) {
   const naming how{static_cast<lifetime>(header.lifetime), old.facts.mode, {}};
   detail::building fresh(directory, directory_path, name, plan, how, what);
-  if (fresh.facts().uid != old.facts.uid || fresh.facts().gid != old.facts.gid)
-    os::give_to(fresh.memory().file().descriptor, old.facts.uid, old.facts.gid, old.path);
+  if (fresh.facts().uid != old.facts.uid || fresh.facts().gid != old.facts.gid) give_back(fresh, old, what);
   recovery_report report;
   for (std::uint32_t i = 0; i < header.ring_count; ++i) {
     old_ring from(old, header, header.rings[i]);

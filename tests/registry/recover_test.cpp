@@ -1,5 +1,6 @@
 // What a reset of the machine leaves of a durable channel, built by hand, and what recovery makes of it.
 
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -36,8 +37,10 @@ class Recover : public ::testing::Test {
   [[nodiscard]] std::string path() const { return names_->path("orders"); }
 
   /// A durable channel into which `sent` messages went and `received` came out again; nobody is attached any more.
-  void make(std::uint64_t sent, std::uint64_t received, const durability& how = durability::every(1)) {
-    const auto made = link::create_or_attach(names(), name, {.capacity_slots = capacity, .durability = how});
+  void make(std::uint64_t sent, std::uint64_t received, const durability& how = durability::every(1),
+            std::uint32_t mode = 0600) {
+    const auto made =
+        link::create_or_attach(names(), name, {.capacity_slots = capacity, .durability = how, .mode = mode});
     auto out = made.producer();
     auto in = made.consumer();
     for (; sent_ < sent; ++sent_) {
@@ -356,6 +359,68 @@ TYPED_TEST(Recover, KilledAtAnySystemCallItLeavesTheOldOrTheNewOneWhole) {
   EXPECT_GT(left_old, 100);
   EXPECT_GT(left_new, 1);
   EXPECT_GT(left_files, 0);
+}
+
+constexpr unsigned nobody = 65534, another = 65533;
+
+child_end as_user(unsigned user, unsigned group, const std::function<void()>& body) {
+  return child_process::fork([&] {
+           if (::setgroups(0, nullptr) != 0 || ::setgid(group) != 0 || ::setuid(user) != 0) return 50;
+           body();
+           return 0;
+         })
+      .wait();
+}
+
+TYPED_TEST(Recover, RootGivesTheNewOneToTheUserAndGroupOfTheOldOneInItsMode) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+  std::filesystem::permissions(this->names_->directory(), std::filesystem::perms(01777));
+  constexpr unsigned group = 1;  // not the user's own, so that uid and gid cannot be mixed up
+  for (const unsigned mode : {0600U, 0640U}) {
+    this->sent_ = this->received_ = 0;
+    const auto made = as_user(nobody, group, [&] { this->make(6, 2, durability::every(1), mode); });
+    ASSERT_TRUE(made.is_success()) << made;
+    this->sent_ = 6;
+    this->reset();
+    const auto old = this->names().inspect(name);
+    ASSERT_EQ(old.uid, nobody);
+    expect_found(this->names().recover(name), 4, 0, 0);
+    const auto found = this->names().inspect(name);
+    EXPECT_NE(found.header.creation_id, old.header.creation_id) << "another file";
+    EXPECT_EQ(found.uid, nobody);
+    EXPECT_EQ(found.gid, group);
+    EXPECT_EQ(found.mode, mode);
+    const auto used = as_user(nobody, group, [&] {
+      EXPECT_EQ(this->delivered(), (numbers{2, 3, 4, 5}));
+      this->names().remove(name);
+    });
+    EXPECT_TRUE(used.is_success()) << used;
+  }
+}
+
+TYPED_TEST(Recover, OfAnotherUserWithoutRootIsRefusedByNameAndChangesNothing) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+  std::filesystem::permissions(this->names_->directory(), std::filesystem::perms(01777));
+  const auto made = as_user(nobody, nobody, [&] { this->make(6, 2, durability::every(1), 0660); });
+  ASSERT_TRUE(made.is_success()) << made;
+  this->reset();
+  const auto old = image_of(this->path());
+  const auto refused = [&](unsigned group, const std::string& words) {
+    const auto end = as_user(another, group, [&] {
+      EXPECT_THAT(thrown_by([&] { (void)this->names().recover(name); }), ThrewSaying(errc::no_permission, words));
+      EXPECT_THAT(thrown_by([&] { (void)TestFixture::link::attach(this->names(), name); }), Threw(errc::no_permission));
+    });
+    EXPECT_TRUE(end.is_success()) << end;
+  };
+  refused(another, this->path());                                                // may not even read it
+  refused(nobody, "belongs to user 65534, group 65534, and is to stay theirs");  // may write into it
+  const auto now = this->names().inspect(name);
+  EXPECT_EQ(now.uid, nobody);
+  EXPECT_TRUE(now.is_of_another_boot);
+  EXPECT_EQ(image_of(this->path()).size(), old.size());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(this->names_->directory()), {}), 1)
+      << "and nothing beside it";
+  expect_found(this->names().recover(name), 4, 0, 0);
 }
 
 TYPED_TEST(Recover, OfRandomBytesBehindTheHeaderItEndsAndDeliversNothingThatWasNotSent) {
