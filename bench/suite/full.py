@@ -86,9 +86,9 @@ class Runner:
                 run.pop("curve_ns", None)
             self.runs.append(run)
 
-    def google_benchmark(self, program, what, arguments):
+    def google_benchmark(self, program, what, arguments, limit_seconds=120):
         try:
-            return programs.run(os.path.join(self.folder, program), arguments, 120,
+            return programs.run(os.path.join(self.folder, program), arguments, limit_seconds,
                                 ("--benchmark_out={}", "--benchmark_out_format=json"))
         except (programs.ProgramFailed, OSError) as failure:
             self.broken[what] = f"{program}: {failure}"
@@ -100,6 +100,12 @@ class Runner:
 
     def memory(self, quick):
         return self.google_benchmark("bench_memory", "mapped memory", ["--quick"] if quick else [])
+
+    def durability(self, quick):
+        """A disk that takes three times as long as the one it was written on is named, not waited for."""
+        if quick:
+            return self.google_benchmark("bench_durable", "durability", ["--benchmark_filter=^durable/64/"], 10)
+        return self.google_benchmark("bench_durable", "durability", [], 45)
 
 
 def version():
@@ -125,7 +131,7 @@ def main():
     spent = collections.defaultdict(list)
     all_slices = slices(options.quick)
     rounds = 0
-    micro = memory = None
+    alone = {}  # what programs of Google Benchmark measured, once
     while True:
         due = [piece for piece in all_slices
                if (rounds == 0 if piece.every == 0 else rounds % piece.every == 0)]
@@ -142,10 +148,10 @@ def main():
             runner.run(piece)
             spent[piece.name].append(time.monotonic() - at)
         if rounds == 0:
-            programs.say(f"round 1, {time.monotonic() - began:3.0f} of {seconds:.0f} s: single calls")
-            micro = runner.micro(options.quick)
-            programs.say(f"round 1, {time.monotonic() - began:3.0f} of {seconds:.0f} s: mapped memory")
-            memory = runner.memory(options.quick)
+            for what, measure in (("single calls", runner.micro), ("mapped memory", runner.memory),
+                                  ("durability", runner.durability)):
+                programs.say(f"round 1, {time.monotonic() - began:3.0f} of {seconds:.0f} s: {what}")
+                alone[what] = measure(options.quick)
         rounds += 1
         if is_last or time.monotonic() - began > seconds:
             break
@@ -159,7 +165,7 @@ def main():
         head[name] = next((one[name] for one in runner.heads.values()), None)
     head["curve_shares"] = next((one["curve_shares"] for one in runner.heads.values()), [])
     session = Session(runner.runs)
-    return report.write(head, session, runner, micro, memory, options.out)
+    return report.write(head, session, runner, alone, options.out)
 
 
 if __name__ == "__main__":

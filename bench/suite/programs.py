@@ -31,6 +31,7 @@ def end(process):
     name = f"sluice_bench_{process.pid}"
     on_disk = [f"{folder}/{name}_{file}" for folder in ("/var/tmp", "/tmp", ".")
                for file in ("read", "written", "by_pwrite", "flushed")]
+    on_disk += [f"{folder}/bench-durable-{process.pid}" for folder in ("/var/tmp", "/tmp", ".")]
     for left in glob.glob(f"/dev/shm/{name}[!0-9]*") + [f"/dev/shm/{name}"] + on_disk:
         if os.path.isdir(left):
             shutil.rmtree(left, ignore_errors=True)

@@ -137,6 +137,29 @@ def mapped_memory(memory):
     return table(["mapped memory", "median", "beside"], sorted(rows))
 
 
+def durability(durable):
+    """A row for each durability, and how many times as fast a channel of that size is without."""
+    if durable is None:
+        return "not measured\n"
+    rates, failures = {}, []
+    for one in durable["benchmarks"]:
+        _, size, how = one["run_name"].split("/")[:3]
+        if one.get("error_occurred"):
+            failures.append(f"- {size} B, {how}: {one.get('error_message', 'failed')}\n")
+        elif one.get("aggregate_name") == "median":
+            rates[how, int(size)] = one["items_per_second"]
+    sizes = sorted({size for _, size in rates})
+    rows = []
+    for how in dict.fromkeys(how for how, _ in rates):
+        row = [how.replace("_", " ")]
+        for size in sizes:
+            rate, none = rates.get((how, size)), rates.get(("none", size))
+            row += [f"{rate:,.0f}" if rate else "-", f"{none / rate:,.1f} x" if rate and none else "-"]
+        rows.append(row)
+    header = [column for size in sizes for column in (f"{targets.SIZES[size]}, messages/s", "without it")]
+    return (table(["one spsc channel on a disk", *header], rows) if rows else "nothing was measured\n") + "".join(failures)
+
+
 def verdicts(lines):
     return table(["measure", "must", "measured", f"{targets.CONFIDENCE:.0%} interval", "verdict", ""],
                  [[line.measure, line.must, line.measured, line.interval, line.verdict, line.detail] for line in lines])
@@ -148,7 +171,7 @@ def name_of(head):
     return f"{head['date'][:10]}-{cpu}"
 
 
-def text_of(head, session, runner, micro, memory, lines, picture):
+def text_of(head, session, runner, alone, lines, picture):
     counts = targets.counts(lines)
     placements = ", ".join(f"{name} {count}" for name, count in sorted(session.counts.items()))
     parts = [f"# {head['date'][:10]}, {head['cpu']}\n",
@@ -172,8 +195,9 @@ def text_of(head, session, runner, micro, memory, lines, picture):
               matrix(session, "throughput", "batch", "messages_per_second", "M/s"),
               "## Able to sleep\n", blocking(session), "## Crowds on two cores\n", crowds(session),
               "## Setting up, and memory\n", setting_up(session), "## After a kill\n", recovery(session),
-              "## Single calls\n", single_calls(micro),
-              "## Mapped memory\n", mapped_memory(memory)]
+              "## Single calls\n", single_calls(alone["single calls"]),
+              "## Mapped memory\n", mapped_memory(alone["mapped memory"]),
+              "## Durability\n", durability(alone["durability"])]
     missing = [f"- absent, not found when this was built: {name}\n" for name in head["absent"] or []]
     missing += [f"- did not answer, and was left out from there on: {name}\n" for name in runner.silent]
     missing += [f"- failed: {what} ({count} runs)\n" for what, count in sorted(session.failures.items())]
@@ -192,7 +216,7 @@ def rounded(value):
     return value
 
 
-def write(head, session, runner, micro, memory, out):
+def write(head, session, runner, alone, out):
     lines = targets.judge_all(session)
     is_for_the_record = not head["quick"] and session.disturbed_share() <= MOST_DISTURBED
     folder = out or os.path.join(ROOT, "bench/results" if is_for_the_record else "build/bench-results")
@@ -200,15 +224,14 @@ def write(head, session, runner, micro, memory, out):
     name = name_of(head)
     path = os.path.join(folder, name)
     picture = f"{name}.svg" if plots.draw(session, head, path + ".svg") else None
-    text = text_of(head, session, runner, micro, memory, lines, picture)
+    text = text_of(head, session, runner, alone, lines, picture)
     with open(path + ".md", "w", encoding="utf-8") as file:
         file.write(text)
     with open(path + ".json", "w", encoding="utf-8") as file:
         document = {"head": head, "placement": session.placement, "near_ns": session.near_ns,
                     "verdicts": [line._asdict() for line in lines],
-                    "single_calls": micro["benchmarks"] if micro else None,
-                    "mapped_memory": memory["benchmarks"] if memory else None, "silent": runner.silent,
-                    "broken": runner.broken, "runs": session.runs}
+                    **{what.replace(" ", "_"): found["benchmarks"] if found else None for what, found in alone.items()},
+                    "silent": runner.silent, "broken": runner.broken, "runs": session.runs}
         json.dump(rounded(document), file, separators=(",", ":"))
         file.write("\n")
 
