@@ -157,6 +157,19 @@ void liveness_check(benchmark::State& state) {
   }
   directory.remove(name, true);
 }
+/// The same in memory without a name, where the kernel keeps no lock for a seat.
+void liveness_check_without_a_file(benchmark::State& state) {
+  const auto made = sluice::channel<quote>::create_unnamed(setup);
+  auto out = made.producer();
+  auto in = made.consumer();
+  auto& own = in.raw().details();
+  for (auto _ : state) {
+    bool has_died = own.peer_has_died();
+    benchmark::DoNotOptimize(has_died);
+    if (has_died) state.SkipWithError("the living were called dead");
+  }
+}
+BENCHMARK(liveness_check_without_a_file)->Unit(benchmark::kMicrosecond);
 BENCHMARK(liveness_check<sluice::spsc_ring>)->Unit(benchmark::kMicrosecond);
 BENCHMARK(liveness_check<sluice::mpmc_ring>)->Unit(benchmark::kMicrosecond);
 

@@ -19,17 +19,17 @@ namespace sluice::os {
 /// Calls `look(line)` for each line until it says true; whether it did. Empty when there was no line at all: it may not be
 /// read, or the process has no memory any more. A line that is longer than the buffer is given as its beginning.
 template <class Look>
-std::optional<bool> find_line(const char* path, Look look) {
-  const fd file(::open(path, O_RDONLY | O_CLOEXEC));
-  if (!file) return std::nullopt;
+std::optional<bool> find_line(int file, Look look) {
   char buffer[2 * 4096];
   std::size_t filled = 0;
+  off_t at = 0;
   bool saw_a_line = false, is_rest_of_a_line = false;
   for (;;) {
-    const auto length = ::read(file.get(), buffer + filled, sizeof buffer - filled);
+    const auto length = ::pread(file, buffer + filled, sizeof buffer - filled, at);
     if (length < 0 && errno == EINTR) continue;
     if (length <= 0) return saw_a_line ? std::optional(false) : std::nullopt;
     filled += static_cast<std::size_t>(length);
+    at += length;
     std::string_view rest(buffer, filled);
     for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
       saw_a_line = true;
@@ -45,6 +45,12 @@ std::optional<bool> find_line(const char* path, Look look) {
     filled = rest.size();
     std::memmove(buffer, rest.data(), filled);
   }
+}
+
+template <class Look>
+std::optional<bool> find_line(const char* path, Look look) {
+  const fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  return file ? find_line(file.get(), look) : std::nullopt;
 }
 
 /// The words of "begin-end permissions offset device inode path", counted from 0. Empty where there are not so many.

@@ -14,6 +14,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "os/address_space.hpp"
 #include "os/clock.hpp"
 #include "os/fd.hpp"
 #include "os/own_page.hpp"
@@ -173,10 +174,8 @@ std::string backing_of(const void* address) {
 }
 
 std::optional<bool> maps_backing(std::uint32_t pid, const std::string& backing) {
-  if (backing.empty()) return std::nullopt;
-  // Empty as well when it is not ours to read, or when the main thread alone has ended.
-  return find_line(("/proc/" + std::to_string(pid) + "/maps").c_str(),
-                   [&](std::string_view line) { return backing_in(line) == backing; });
+  const auto space = address_space::of(pid);
+  return space ? space->maps(backing) : std::nullopt;
 }
 
 std::string command_of(std::uint32_t pid) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "os/address_space.hpp"
 #include "os/byte_lock.hpp"
 #include "os/clock.hpp"
 #include "os/file.hpp"
@@ -71,7 +72,10 @@ struct seat_table::impl final : seat_keeper {
   std::uint32_t ring_index;
   os::identity_word self = 0;
   os::identity_word mender_word;
-  std::string backing;  // of memory without a file
+  std::string backing;  // of memory without a file; what was seen of it last:
+  mutable std::mutex looking;
+  mutable os::identity_word looked_at = 0;
+  mutable std::optional<os::address_space> space;  // it maps `backing`
   std::uint64_t pid_namespace = 0;
   process_mark mark = process_mark::here();
   std::map<std::uint32_t, seat_lock> mending;  // the locks that keeper() holds
@@ -95,8 +99,23 @@ struct seat_table::impl final : seat_keeper {
     const bool can_compare_start_times = os::time_namespace() == memory.header().time_namespace;  // now: setns(2)
     const auto state = os::state_of(can_compare_start_times ? word : os::make_identity(os::pid_of(word), 0));
     if (memory.has_file() || state == os::process_state::dead || state == os::process_state::unknown) return state;
-    // Pid and start time outlive an exec; what it had mapped does not.
-    return os::maps_backing(os::pid_of(word), backing).value_or(true) ? state : os::process_state::dead;
+    return still_maps_it(word) ? state : os::process_state::dead;
+  }
+
+  /// Of memory without a file: whether the process did not become another program meanwhile. Pid and start time outlive an
+  /// exec; what it had mapped does not. Unclear is yes.
+  [[nodiscard]] bool still_maps_it(os::identity_word word) const noexcept {
+    // A look through all that it maps costs tens of microseconds, and every tick asks for the same peer: the address space
+    // of the last one is kept, which nobody lives in after an exec.
+    const std::unique_lock alone(looking, std::try_to_lock);
+    if (alone && looked_at == word && space && space->is_lived_in()) return true;
+    auto now = os::address_space::of(os::pid_of(word));
+    const auto maps = now ? now->maps(backing) : std::nullopt;
+    if (alone && maps == true) {
+      looked_at = word;
+      space = std::move(now);
+    }
+    return maps.value_or(true);
   }
 
   /// Whether the descriptor still leads to the segment's file: a program may have closed all that it found open, and

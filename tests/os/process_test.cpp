@@ -1,5 +1,6 @@
 #include "os/process.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "os/address_space.hpp"
 #include "os/mapping.hpp"
 #include "os/membarrier.hpp"
 #include "support/become_idle.hpp"
@@ -246,6 +248,67 @@ TEST(Backing, OfASharedMappingIsSeenInAForkedChildAndNotAfterItsExec) {
   go.tell();
   ASSERT_TRUE(replaced.is_told());
   EXPECT_EQ(maps_backing(static_cast<std::uint32_t>(child.pid()), backing), false);
+}
+
+TEST(AddressSpace, IsLivedInUntilItsProcessExecsOrEnds) {
+  const test::watchdog dog;
+  const auto memory = mapping::dev_zero(4096);
+  const auto backing = backing_of(memory.bytes().data());
+  pipe_signal forked;
+  pipe_signal go;
+  pipe_signal replaced;
+  auto child = child_process::fork([&] {
+    forked.tell();
+    (void)go.is_told();
+    test::become_idle(replaced);
+  });
+  forked.only_wait();
+  replaced.only_wait();
+  ASSERT_TRUE(forked.is_told());
+  const auto before = address_space::of(static_cast<std::uint32_t>(child.pid()));
+  ASSERT_TRUE(before);
+  EXPECT_EQ(before->maps(backing), true);
+  EXPECT_EQ(before->maps(backing), true) << "from the beginning each time";
+  EXPECT_TRUE(before->is_lived_in());
+  child.stop();
+  EXPECT_TRUE(before->is_lived_in()) << "stopped is not gone";
+  child.resume();
+  go.tell();
+  ASSERT_TRUE(replaced.is_told());
+  EXPECT_FALSE(before->is_lived_in());
+  EXPECT_FALSE(before->maps(backing).has_value());
+  const auto after = address_space::of(static_cast<std::uint32_t>(child.pid()));
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->maps(backing), false);
+  EXPECT_TRUE(after->is_lived_in());
+  child.kill_to_zombie();
+  EXPECT_FALSE(after->is_lived_in());
+}
+
+TEST(AddressSpace, WhoseDescriptorIsAnotherFileByNowIsNotBelievedAndDoesNotCloseIt) {
+  const auto lowest_free = [] {
+    const int file = ::dup(0);
+    ::close(file);
+    return file;
+  };
+  const int its = lowest_free();
+  const auto me = static_cast<std::uint32_t>(::getpid());
+  std::optional space(address_space::of(me));
+  ASSERT_TRUE(space && space->is_lived_in());
+  const int other = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::dup2(other, its), its);
+  EXPECT_FALSE(space->is_lived_in());
+  EXPECT_FALSE(space->maps("00:01 7").has_value());
+  space.reset();
+  EXPECT_EQ(::close(its), 0) << "it is ours still";
+  ::close(other);
+
+  auto first = address_space::of(me), second = address_space::of(me);
+  first = std::move(second);
+  EXPECT_TRUE(first->is_lived_in());
+  first.reset();
+  second.reset();
+  EXPECT_EQ(lowest_free(), its) << "both descriptors were closed";
 }
 
 TEST(Backing, OfAProcessThatIsNobodyCannotBeTold) {

@@ -209,6 +209,55 @@ TEST_P(Seats, ExecOfTheOwnerCountsAsLeaving) {  // seeds row 5
   EXPECT_FALSE(taking().reason) << taking();
 }
 
+TEST_P(Seats, ExecOfTheOwnerIsSeenByWhoHasSeenItAlive) {
+  pipe_signal sitting, go, replaced;
+  auto child = child_process::fork([&] {
+    const auto seat = room.take(role::producer);
+    sitting.tell();
+    (void)go.is_told();
+    test::become_idle(replaced);
+  });
+  sitting.only_wait();
+  replaced.only_wait();
+  ASSERT_TRUE(sitting.is_told());
+  auto table = room.table();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(table.has_living(role::producer));
+  go.tell();
+  ASSERT_TRUE(replaced.is_told());
+  EXPECT_FALSE(table.has_living(role::producer));
+  EXPECT_EQ(state(), seat_state::dead);
+}
+
+TEST_P(Seats, ThatOneOwnerLivesSaysNothingOfAnotherThatExeced) {
+  const seat_room two(GetParam(), 2);
+  pipe_signal living, sitting, go, replaced;
+  const auto first = child_process::fork([&] {
+    const auto seat = two.take(role::producer);
+    living.tell();
+    for (;;) ::pause();
+  });
+  ASSERT_TRUE(living.is_told());
+  auto second = child_process::fork([&] {
+    const auto seat = two.take(role::producer);
+    sitting.tell();
+    (void)go.is_told();
+    test::become_idle(replaced);
+  });
+  sitting.only_wait();
+  replaced.only_wait();
+  ASSERT_TRUE(sitting.is_told());
+  auto table = two.table();
+  ASSERT_EQ(table.count(role::producer).alive, 2U);
+  go.tell();
+  ASSERT_TRUE(replaced.is_told());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(table.has_living(role::producer));
+    const auto peers = table.count(role::producer);
+    EXPECT_EQ(peers.alive, 1U);
+    EXPECT_EQ(peers.dead, 1U);
+  }
+}
+
 TEST_P(Seats, PeersAreCountedAliveAndDead) {
   auto producer = sitting(role::producer);
   EXPECT_EQ(room.table().count(role::producer).alive, 1U);
