@@ -1,5 +1,8 @@
 #include "sluice/channel/participant.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "sluice/base/error.hpp"
 #include "sluice/layout/segment_plan.hpp"
 
@@ -69,10 +72,19 @@ peer_state participant::peer() {
 
 bool participant::peer_has_died() {
   if (table_.has_living(peer_of(own_))) return false;
-  const auto peers = table_.count(peer_of(own_));
-  if (peers.alive > 0 || peers.deaths == deaths_told_) return false;
-  deaths_found_ = peers.deaths;
-  return peers.dead > 0;
+  auto peers = table_.count(peer_of(own_));
+  if (peers.alive > 0) return false;
+  // Not whether they differ: one who takes the seat of a dead one and leaves in order makes them fewer, and is no news.
+  bool is_news = false;
+  for (std::size_t i = 0; i < peers.deaths.size(); ++i)
+    is_news |= peers.deaths[i] > (i < deaths_told_.size() ? deaths_told_[i] : 0);
+  if (is_news) deaths_found_ = std::move(peers.deaths);
+  return is_news;
+}
+
+void participant::death_was_told() {
+  deaths_told_.resize(std::max(deaths_told_.size(), deaths_found_.size()));
+  for (std::size_t i = 0; i < deaths_found_.size(); ++i) deaths_told_[i] = std::max(deaths_told_[i], deaths_found_[i]);
 }
 
 void participant::throw_not_here() const {

@@ -10,7 +10,6 @@
 #include "os/file.hpp"
 #include "os/membarrier.hpp"
 #include "os/process.hpp"
-#include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 
 namespace sluice {
@@ -330,7 +329,7 @@ peer_count seat_table::count(role whom) {
   return known(whom);
 }
 
-peer_count seat_table::known(role whom) const noexcept {
+peer_count seat_table::known(role whom) const {
   peer_count peers;
   const auto& ring = impl_->ring;
   const auto first = ring.first_seat(whom);
@@ -340,7 +339,8 @@ peer_count seat_table::known(role whom) const noexcept {
     if (state_of(word) != seat_state::dead && state_of(word) != seat_state::settled) continue;
     if (left_in_order(ring.seats[i], word)) continue;
     ++peers.dead;
-    peers.deaths = fnv1a(generation_of(word), fnv1a(i, peers.deaths));
+    peers.deaths.resize(ring.seat_count(whom));
+    peers.deaths[i - first] = generation_of(word);
   }
   return peers;
 }

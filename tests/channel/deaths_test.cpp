@@ -157,6 +157,44 @@ TYPED_TEST(ChannelDeaths, AProducerOnAFullChannelLearnsOfTheDeathOfItsConsumer) 
   EXPECT_EQ(out.send(numbered::of(8)), wait_result::ready);
 }
 
+/// Two consumers' seats, so that one of two who died can have a successor.
+template <class Place>
+class ChannelDeathsOfTwo : public ::testing::Test {
+ protected:
+  watchdog dog_{std::chrono::seconds(100)};
+  Place place_{{.capacity_slots = 8, .producer_seats = 1, .consumer_seats = 2}};
+};
+using mpmc_places = ::testing::Types<named_place<mpmc_ring>, unnamed_place<mpmc_ring, anonymous_segment>>;
+TYPED_TEST_SUITE(ChannelDeathsOfTwo, mpmc_places, place_names);
+
+TYPED_TEST(ChannelDeathsOfTwo, ThatASuccessorLeftIsNotToldAsTheDeathOfTheOtherAgain) {
+  auto out = this->place_->producer();
+  for (std::uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(out.try_send(numbered::of(i)));
+  pipe_signal there;
+  const auto consuming = [&] {
+    return child_process::fork([&] {
+      auto in = this->place_->consumer();
+      there.tell();
+      wait_for_the_end();
+    });
+  };
+  auto first = consuming();
+  ASSERT_TRUE(there.is_told());
+  auto second = consuming();
+  ASSERT_TRUE(there.is_told());
+  first.kill();
+  second.kill();
+  EXPECT_EQ(out.send_for(numbered::of(8), 10s), wait_result::peer_gone);
+  EXPECT_EQ(out.send_for(numbered::of(8), 120ms), wait_result::timed_out) << "told of both";
+  { const auto in = this->place_->consumer(); }
+  EXPECT_EQ(out.send_for(numbered::of(8), 120ms), wait_result::timed_out) << "nobody died since";
+  EXPECT_EQ(out.peer(), peer_state::dead);
+  auto third = consuming();
+  ASSERT_TRUE(there.is_told());
+  third.kill();
+  EXPECT_EQ(out.send_for(numbered::of(8), 10s), wait_result::peer_gone) << "that one is news";
+}
+
 TYPED_TEST(ChannelDeaths, DrainingLearnsOfTheDeathOfTheConsumer) {
   auto out = this->place_->producer();
   auto child = this->consumer_child(0, 0);

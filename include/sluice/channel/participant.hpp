@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "sluice/layout/ring_view.hpp"
 #include "sluice/registry/attached_segment.hpp"
@@ -64,7 +65,7 @@ class participant {
   /// Whether everybody on the other side has died, and death_was_told() was not called for it.
   [[nodiscard]] bool peer_has_died();
   /// The death that peer_has_died() found is no news any more.
-  void death_was_told() noexcept { deaths_told_ = deaths_found_; }
+  void death_was_told();
 
   /// Every seat of the ring. For people.
   [[nodiscard]] std::vector<seat_report> seats() const { return table_.report(); }
@@ -79,8 +80,9 @@ class participant {
   held_seat seat_;
   sleeper place_;
   process_mark mark_;
-  std::uint64_t deaths_found_ = 0;
-  std::uint64_t deaths_told_ = 0;
+  // By seat of the other side, the last generation that died: a seat that died once is news again only by a later one.
+  std::vector<std::uint64_t> deaths_found_;
+  std::vector<std::uint64_t> deaths_told_;
   std::uint64_t last_tick_ns_ = 0;
 };
 

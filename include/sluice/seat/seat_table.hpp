@@ -58,8 +58,9 @@ struct seat_report {
 /// The other side of a ring, at one moment.
 struct peer_count {
   std::uint32_t alive = 0;
-  std::uint32_t dead = 0;    // died, and nobody sits there since
-  std::uint64_t deaths = 0;  // changes when one more has died
+  std::uint32_t dead = 0;  // died, and nobody sits there since
+  /// By seat of that side, the generation that died there and nobody follows; 0: none. Empty when there is no such seat.
+  std::vector<std::uint64_t> deaths;
 };
 
 class seat_table;
@@ -96,7 +97,7 @@ class seat_table {
   /// Proves deaths and counts. System calls: a few for each seat that is taken.
   [[nodiscard]] peer_count count(role whom);
   /// The same of what is known already, without asking anybody: the dead whom nobody noticed count as alive.
-  [[nodiscard]] peer_count known(role whom) const noexcept;
+  [[nodiscard]] peer_count known(role whom) const;
 
   /// Whether anybody living sits there: one probe in the usual case.
   [[nodiscard]] bool has_living(role whom);
