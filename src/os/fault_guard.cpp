@@ -9,6 +9,7 @@
 
 #include "os/file.hpp"
 #include "os/mapping.hpp"
+#include "os/own_page.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/cache_line.hpp"
 #include "sluice/base/error.hpp"
@@ -16,7 +17,7 @@
 namespace sluice::os {
 namespace {
 
-constexpr std::size_t places_per_block = 64;
+constexpr std::size_t places_per_block = 48;  // what has room in our page, beside the rest
 
 struct sigaction previous;  // whose SIGBUS it was before
 
@@ -97,11 +98,22 @@ struct guarded_range::block {
 
   static std::atomic<block*> first;
 
-  static block* add() {
-    auto fresh = std::make_unique<block>();
+  static std::byte* in_own_page() {
+    static_assert(sizeof(own_page::first_guards) == places_per_block * sizeof(words));
+    return os::own().first_guards.data();
+  }
+  static std::byte* in_another() {
     auto wiped = mapping::wiped_at_fork(round_up(places_per_block * sizeof(words), kernel_page_bytes()));
-    fresh->own = reinterpret_cast<words*>(wiped.bytes().data());
+    auto* const begin = wiped.bytes().data();
     wiped.forget();
+    return begin;
+  }
+
+  static block* add() {
+    static std::atomic<bool> own_page_has_room{true};
+    auto fresh = std::make_unique<block>();
+    fresh->own = reinterpret_cast<words*>(own_page_has_room.exchange(false, std::memory_order_relaxed) ? in_own_page()
+                                                                                                       : in_another());
     fresh->next = first.load(std::memory_order_relaxed);  // the exchange compares it
     while (!first.compare_exchange_weak(fresh->next, fresh.get(), std::memory_order_release,
                                         std::memory_order_relaxed)) {  // GN
@@ -155,7 +167,7 @@ guarded_range::guarded_range(std::span<std::byte> bytes, bool writable) {
   auto* from = block::first.load(std::memory_order_acquire);  // GN
   while (from != nullptr && !take(*from)) from = from->next;
   while (from == nullptr)
-    if (auto* added = block::add(); take(*added)) from = added;  // else others were quicker, all 64 of them
+    if (auto* added = block::add(); take(*added)) from = added;  // else others were quicker, all 48 of them
   place_->is_lost.store(false, std::memory_order_relaxed);       // GU publishes these
   place_->is_writable.store(writable, std::memory_order_relaxed);
   words_->mark.store(0, std::memory_order_relaxed);

@@ -95,6 +95,9 @@ bool make_directory(const std::string& path, std::uint32_t mode) {
     if (errno == EEXIST) return false;
     throw error::from_errno(errno, "mkdir " + path);
   }
+  // The umask may have taken something away, or the parent added something. To change it takes four more calls.
+  struct stat made {};
+  if (::fstatat(AT_FDCWD, path.c_str(), &made, AT_SYMLINK_NOFOLLOW) == 0 && (made.st_mode & 07777) == mode) return true;
   if (::fchmodat(AT_FDCWD, path.c_str(), mode, AT_SYMLINK_NOFOLLOW) != 0)
     throw error::from_errno(errno, "chmod " + path);
   return true;

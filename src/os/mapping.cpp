@@ -102,7 +102,8 @@ mapping mapping::untouchable(int file, std::size_t bytes) {
 }
 
 mapping mapping::wiped_at_fork(std::size_t bytes) {
-  mapping page(map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, "private memory"));
+  // At once: a look before the first store would cost a second fault.
+  mapping page(map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, "private memory"));
   if (::madvise(page.bytes_.data(), page.bytes_.size(), MADV_WIPEONFORK) != 0)
     throw error::from_errno(errno, "madvise WIPEONFORK");
   return page;

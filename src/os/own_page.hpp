@@ -6,8 +6,12 @@
 // Edges
 //   OI: identity's store (release) -> its load (acquire): the namespaces beside it are there.
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+
+#include "sluice/base/cache_line.hpp"
 
 namespace sluice::os {
 
@@ -15,8 +19,11 @@ struct own_page {
   std::atomic<std::uint64_t> mark;      // seat/process_mark.hpp
   std::atomic<std::uint64_t> identity;  // process.hpp
   std::atomic<std::uint64_t> pid_namespace;
-  std::atomic<std::uint64_t> time_namespace;  // of the identity
+  std::atomic<std::uint64_t> time_namespace;                                            // of the identity
+  alignas(cache_line_bytes) std::array<std::byte, 48 * cache_line_bytes> first_guards;  // fault_guard.cpp
 };
+
+static_assert(sizeof(own_page) <= 4096, "the smallest page");
 
 /// Made at first use; lives as long as the process. @throws error when the page cannot be had.
 [[nodiscard]] own_page& own();
