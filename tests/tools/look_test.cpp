@@ -116,7 +116,8 @@ TEST_F(Cli, AConsumerThatLeftWithAMessageInItsHandsIsShownAsLeftAndItsChannelAsI
   const auto end = run({"list", "--json"});
   const auto kept = json::parse(end.out)["segments"][0];
   EXPECT_EQ(kept["state"], "idle") << "nobody died";
-  for (const auto& seat : ring("kept")["seats"]) EXPECT_EQ(seat["condition"], "left") << seat;
+  const json shown = ring("kept");
+  for (const auto& seat : shown["seats"]) EXPECT_EQ(seat["condition"], "left") << seat;
   const auto slots = json::parse(run({"inspect", "kept", "--slots", "--json"}).out)["rings"][0]["slots"];
   ASSERT_EQ(slots.size(), 1U);
   EXPECT_EQ(slots[0]["holder_pid"], ::getpid());
