@@ -1,6 +1,9 @@
 // Kills, stops, continues and restarts producers and consumers at random under full load, and accounts for every message
 // in a ledger beside the channel:
 //   soak SECONDS [--seed N] [--ring spsc|mpmc|both] [--segment file|anonymous|zero|all] [--producers P] [--consumers C]
+//        [--directory DIR] [--privileges kept|dropped]
+// --directory: where files are made, /dev/shm unless told. --privileges dropped (as root, files only): every worker becomes
+// user and group 65534 after it took its seat, so that it cannot open the file of its segment again.
 // Ends with 1 when anything was lost, torn, duplicated without a mark, out of order or leaked, or when all stood still.
 
 #include <sluice/channel.hpp>
@@ -41,6 +44,8 @@ struct options {
   std::string segment = "all";
   std::uint32_t producers = 3;
   std::uint32_t consumers = 3;
+  std::string directory = "/dev/shm";
+  bool drops_privileges = false;
 };
 
 struct tally {
@@ -121,6 +126,8 @@ class round_of {
 
   round_of(const options& how, const std::string& segment, std::uint64_t seed)
       : random_(seed),
+        directory_(how.directory),
+        drops_privileges_(how.drops_privileges),
         has_one_seat_(Ring::kind == sluice::ring_kind::spsc),
         producers_(has_one_seat_ ? 1 : how.producers),
         consumers_(has_one_seat_ ? 1 : how.consumers),
@@ -283,7 +290,7 @@ class round_of {
   /// In the child. Half of those whose segment has a name go by it, the others by what they inherited.
   int live(const worker& w, std::uint64_t seed, bool attaches) const noexcept {
     try {
-      worker_context own{book_, w.place, w.incarnation, dice(seed)};
+      worker_context own{book_, w.place, w.incarnation, dice(seed), drops_privileges_};
       if (attaches)
         work(seat([&] { return channel::attach(**names_, name()); }), w.role, own);
       else
@@ -476,11 +483,13 @@ class round_of {
     }
     if (segment == "anonymous") return channel::template create_unnamed<sluice::anonymous_segment>(how);
     if (segment == "zero") return channel::template create_unnamed<sluice::zero_segment>(how);
-    names_ = std::make_unique<sluice::test::temp_registry>();
+    names_ = std::make_unique<sluice::test::temp_registry>(directory_);
     return channel::create(**names_, name(), how);
   }
 
   dice random_;
+  std::string directory_;
+  bool drops_privileges_;
   bool has_one_seat_;
   std::uint32_t producers_;
   std::uint32_t consumers_;
@@ -508,7 +517,8 @@ tally run_round(const combination& which, const options& how, std::uint64_t seed
 [[noreturn]] void usage() {
   std::fputs(
       "usage: soak SECONDS [--seed N] [--ring spsc|mpmc|both] [--segment file|anonymous|zero|all]\n"
-      "            [--producers 1..16] [--consumers 1..16]\n",
+      "            [--producers 1..16] [--consumers 1..16] [--directory DIR] [--privileges kept|dropped]\n"
+      "--privileges dropped needs root and --segment file\n",
       stderr);
   std::exit(2);
 }
@@ -548,9 +558,14 @@ options parse(int argc, char** argv) {
       how.producers = workers();
     else if (option == "--consumers")
       how.consumers = workers();
+    else if (option == "--directory")
+      how.directory = value;
+    else if (option == "--privileges")
+      how.drops_privileges = one_of({"kept", "dropped"}) == "dropped";
     else
       usage();
   }
+  if (how.drops_privileges && (how.segment != "file" || ::geteuid() != 0)) usage();
   return how;
 }
 

@@ -5,8 +5,10 @@
 
 #include <sluice/channel.hpp>
 
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +16,7 @@
 #include <cstdint>
 #include <random>
 #include <span>
+#include <system_error>
 #include <thread>
 
 #include "soak_ledger.hpp"
@@ -52,6 +55,7 @@ struct worker_context {
   std::uint32_t place;        // of its role
   std::uint32_t incarnation;  // how many held the place before
   dice random;
+  bool drops_privileges;  // once it has its seat
 };
 
 /// At the places where a death hurts: mostly nothing, now and then a pause, seldom the end.
@@ -307,12 +311,24 @@ auto seat(Take take) {
   }
 }
 
+inline void drop_privileges() {
+  constexpr unsigned nobody = 65534;
+  if (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0 ||
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)  // setuid(2) took it away
+    throw std::system_error(errno, std::generic_category(), "drop privileges");
+}
+
 template <class Ring, class Wait>
 void work_waiting(const sluice::channel<message, Ring>& through, sluice::role role, worker_context& own) {
+  const auto seated = [&](auto take) {
+    auto handle = seat(take);
+    if (own.drops_privileges) drop_privileges();
+    return handle;
+  };
   if (role == sluice::role::producer)
-    producing<Ring, Wait>(own, seat([&] { return through.template producer<Wait>(); })).run();
+    producing<Ring, Wait>(own, seated([&] { return through.template producer<Wait>(); })).run();
   else
-    consuming<Ring, Wait>(own, seat([&] { return through.template consumer<Wait>(); })).run();
+    consuming<Ring, Wait>(own, seated([&] { return through.template consumer<Wait>(); })).run();
 }
 
 template <class Ring>
