@@ -167,7 +167,7 @@ struct scenarios {
     return after_kill(options, {[&](notes&) { produce_for_ever(here.made); },
                                 [&](notes& shared) {
                                   auto in = here.made.template consumer<Wait>();
-                                  while (auto slot = in.wait()) shared.received.fetch_add(1, std::memory_order_relaxed);
+                                  while (auto slot = in.peek()) shared.received.fetch_add(1, std::memory_order_relaxed);
                                   if (in.status() == sluice::wait_result::peer_gone) note_once(shared);
                                 }});
   }
@@ -178,7 +178,7 @@ struct scenarios {
                                 [&](notes& shared) {
                                   auto in = here.made.template consumer<Wait>();
                                   for (;;) {
-                                    auto slot = in.wait();
+                                    auto slot = in.peek();
                                     if (!slot) continue;
                                     shared.received.fetch_add(1, std::memory_order_relaxed);
                                     if (slot->bytes[0] == std::byte{1}) note_once(shared);
@@ -200,7 +200,7 @@ struct scenarios {
     return after_kill(options, {[&](notes& shared) {
                                   auto in = here.made.template consumer<Wait>();
                                   for (;;)
-                                    if (auto slot = in.wait()) shared.received.fetch_add(1, std::memory_order_relaxed);
+                                    if (auto slot = in.peek()) shared.received.fetch_add(1, std::memory_order_relaxed);
                                 },
                                 [&](notes&) { produce_for_ever(here.made); },
                                 [&](notes& shared) {
@@ -208,7 +208,7 @@ struct scenarios {
                                     std::this_thread::sleep_for(100us);
                                   auto in = seat_when_free([&] { return here.made.template consumer<Wait>(); });
                                   for (;;)
-                                    if (auto slot = in.wait()) {
+                                    if (auto slot = in.peek()) {
                                       note_once(shared);
                                       return;
                                     }
@@ -224,7 +224,7 @@ struct scenarios {
                     auto in = here.made.template consumer<Wait>();
                     std::uint64_t last_ns = monotonic_ns(), longest_ns = 0;
                     for (std::uint64_t killed_ns = 0;;) {
-                      if (auto slot = in.wait()) shared.received.fetch_add(1, std::memory_order_relaxed);
+                      if (auto slot = in.peek()) shared.received.fetch_add(1, std::memory_order_relaxed);
                       const std::uint64_t now_ns = monotonic_ns();
                       if (killed_ns == 0) killed_ns = shared.killed_ns.load(std::memory_order_acquire);  // K
                       const std::uint64_t from_ns = std::max(last_ns, killed_ns);  // the kill may be newer than `now`

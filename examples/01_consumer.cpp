@@ -1,4 +1,4 @@
-// Two processes, one named channel: this one takes the quotes out. Learn: wait_for, in place, and why a wait ended.
+// Two processes, one named channel: this one takes the quotes out. Learn: peek_for, in place, and why a wait ended.
 
 #include <sluice/channel.hpp>
 
@@ -23,7 +23,7 @@ int main() try {
   auto in = quotes.consumer();
 
   int received = 0;
-  while (auto slot = in.wait_for(10s)) {  // the message itself, in the shared memory; released at the end of the turn
+  while (auto slot = in.peek_for(10s)) {  // the message itself, in the shared memory; released at the end of the turn
     std::printf("quote %d: %.1f / %.1f%s\n", static_cast<int>(slot->id), slot->bid, slot->ask,
                 slot.was_delivered_before() ? " (a consumer that died may have seen it)" : "");
     ++received;

@@ -16,7 +16,7 @@ int main(int argc, char** argv) try {
   const auto chunks = sluice::create_or_attach<chunk>(argv[2], chunk_options);
   auto in = chunks.consumer();
   for (;;) {
-    auto slot = in.wait();
+    auto slot = in.peek();
     if (!slot) {
       if (in.status() == sluice::wait_result::closed) return 0;  // a predecessor wrote the last chunk
       std::fputs("the sender died; waiting for its successor: start it again\n", stderr);

@@ -242,7 +242,7 @@ class sluice_waiting : public sluice_ends<message_bytes, Ring, memory_kind::file
   }
   template <class Read>
   [[gnu::always_inline]] void receive(Read&& read) {
-    auto slot = this->consumer_->wait();
+    auto slot = this->consumer_->peek();
     if (!slot) [[unlikely]]
       throw std::runtime_error(std::string("wait: ") + sluice::to_string(this->consumer_->status()));
     read(static_cast<const std::byte*>(slot->bytes));
@@ -258,7 +258,7 @@ class sluice_waiting : public sluice_ends<message_bytes, Ring, memory_kind::file
   }
   template <class Read>
   [[gnu::always_inline]] bool try_receive(Read&& read) {
-    auto slot = this->consumer_->wait_for(std::chrono::milliseconds(2));
+    auto slot = this->consumer_->peek_for(std::chrono::milliseconds(2));
     if (!slot) return false;
     read(static_cast<const std::byte*>(slot->bytes));
     slot.release();

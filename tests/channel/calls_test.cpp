@@ -187,10 +187,10 @@ TYPED_TEST(Channel, AClaimOnAFullChannelIsEmptyWhenTheTimeIsUp) {
 }
 
 TYPED_TEST(Channel, AWaitThatFindsSomethingAtOnceSaysReady) {
-  EXPECT_FALSE(this->in_->wait_for(1ms));
+  EXPECT_FALSE(this->in_->peek_for(1ms));
   ASSERT_EQ(this->in_->status(), wait_result::timed_out);
   ASSERT_TRUE(this->out_->try_send(order_of(1)));
-  EXPECT_TRUE(this->in_->wait_for(1ms));
+  EXPECT_TRUE(this->in_->peek_for(1ms));
   EXPECT_EQ(this->in_->status(), wait_result::ready);
   for (std::uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(this->out_->try_send(order_of(i)));
   EXPECT_FALSE(this->out_->claim_for(1ms));
@@ -394,7 +394,7 @@ TYPED_TEST(Channel, ClosedComesAfterTheLastMessageAndAgainAndAgain) {
   EXPECT_EQ(this->in_->receive(got), wait_result::ready);
   EXPECT_EQ(this->in_->receive(got), wait_result::closed);
   EXPECT_EQ(this->in_->receive(got), wait_result::closed);
-  EXPECT_FALSE(this->in_->wait());
+  EXPECT_FALSE(this->in_->peek());
   EXPECT_EQ(this->in_->status(), wait_result::closed);
 }
 

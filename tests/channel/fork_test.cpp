@@ -83,8 +83,8 @@ TYPED_TEST(ChannelFork, AHandleMadeBeforeForkIsRefusedInTheChildByEveryCall) {
     is_wrong_process("receive", [&] { (void)in.receive(got); });
     is_wrong_process("receive_for", [&] { (void)in.receive_for(got, 1s); });
     is_wrong_process("try_peek", [&] { (void)in.try_peek(); });
-    is_wrong_process("wait", [&] { (void)in.wait(); });
-    is_wrong_process("wait_for", [&] { (void)in.wait_for(1s); });
+    is_wrong_process("peek", [&] { (void)in.peek(); });
+    is_wrong_process("peek_for", [&] { (void)in.peek_for(1s); });
     is_wrong_process("try_peek_batch", [&] { (void)in.try_peek_batch(2); });
     is_wrong_process("begin", [&] { (void)in.begin(); });
     is_wrong_process("consumer's close", [&] { in.close(); });

@@ -202,7 +202,7 @@ class channel_world final : public world {
   bool receive_for(milliseconds timeout) {
     bool came = look();
     if (came || in_.empty()) return came;
-    if (auto slot = in_[0].wait_for(timeout)) {
+    if (auto slot = in_[0].peek_for(timeout)) {
       note(*slot, slot.was_delivered_before());
       came = true;
     }
@@ -290,7 +290,7 @@ std::vector<action<Ring>> actions() {
       {"release 1 of 3", role::consumer, 4, 0, 3, true,
        consuming([](auto& in, here_type& rest) { rest.receive(in, 3, 1); })},
       {"receive, waiting in vain", role::consumer, 0, 0, 0, true, consuming([](auto& in, here_type& rest) {
-         if (auto slot = in.wait_for(milliseconds(10))) rest.seen().note(slot->id, slot.was_delivered_before());
+         if (auto slot = in.peek_for(milliseconds(10))) rest.seen().note(slot->id, slot.was_delivered_before());
        })},
       {"attach and take the consumer's seat", role::consumer, 1, 0, 0, false,
        [](const marks& here, here_type& rest) {

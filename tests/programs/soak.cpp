@@ -403,7 +403,7 @@ class round_of {
     // The last ones may have died draining.
     auto& own = book_.notes().consumers[max_workers];
     auto in = through_.consumer();
-    while (auto slot = in.wait_for(std::chrono::nanoseconds(3 * sluice::tick_ns)))
+    while (auto slot = in.peek_for(std::chrono::nanoseconds(3 * sluice::tick_ns)))
       book_.note_delivery(own, *slot, slot.was_delivered_before());
   }
 

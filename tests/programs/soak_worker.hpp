@@ -202,7 +202,7 @@ class consuming {
     }
     // Everything is published: what is left comes within a few ticks, also what dead consumers held.
     if (may_wait) {
-      while (look(in_.wait_for(std::chrono::nanoseconds(4 * sluice::tick_ns)))) {
+      while (look(in_.peek_for(std::chrono::nanoseconds(4 * sluice::tick_ns)))) {
       }
     } else {
       for (auto since = sluice::monotonic_now_ns(); sluice::monotonic_now_ns() - since < 4 * sluice::tick_ns;) {
@@ -218,7 +218,7 @@ class consuming {
   bool act(std::uint64_t what, bool may_wait) {
     switch (what) {
       case 0: return look(in_.try_peek());
-      case 1: return look(may_wait ? in_.wait_for(some_time(own_.random)) : in_.try_peek());
+      case 1: return look(may_wait ? in_.peek_for(some_time(own_.random)) : in_.try_peek());
       case 2: return own_.random.one_in(4) ? keep() : look(in_.try_peek());
       case 3: return receive();
       default: return look_at_batch();

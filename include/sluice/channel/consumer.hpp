@@ -94,11 +94,11 @@ class consumer {
   /// The oldest message, at once or not at all. @throws error wrong_process: made before fork, used after it in the child.
   [[nodiscard, gnu::always_inline]] loan try_peek() { return raw_.try_peek(1) != 0 ? lend() : loan(); }
 
-  /// Waits for a message; empty when the channel is closed and drained, the producers died, or (wait_for) the time is up:
+  /// Waits for a message; empty when the channel is closed and drained, the producers died, or (peek_for) the time is up:
   /// status() says which.
-  [[nodiscard]] loan wait() { return peek_until(never); }
+  [[nodiscard]] loan peek() { return peek_until(never); }
   template <class Rep, class Period>
-  [[nodiscard]] loan wait_for(std::chrono::duration<Rep, Period> timeout) {
+  [[nodiscard]] loan peek_for(std::chrono::duration<Rep, Period> timeout) {
     if (auto slot = try_peek()) {
       status_ = wait_result::ready;
       return slot;
@@ -165,7 +165,7 @@ class consumer {
 
    private:
     void advance() {
-      do slot_ = from_->wait();
+      do slot_ = from_->peek();
       while (!slot_ && from_->status() == wait_result::peer_gone);
     }
     consumer* from_;
