@@ -25,6 +25,7 @@ json to_json(const seat_report& seat) {
           {"is_parked", seat.is_parked},
           {"parks", seat.parks},
           {"intent", seat.intent},
+          {"second_intent", seat.second_intent},
           {"sequence", seat.sequence},
           {"peeked", seat.peeked},
           {"messages", seat.messages},

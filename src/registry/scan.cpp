@@ -93,14 +93,16 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring, ring_kin
   for (std::uint32_t i = ring.producer_seats; kind == ring_kind::mpmc && i < ring.producer_seats + ring.consumer_seats;
        ++i) {
     const auto state = state_of(ring.seats[i].state.load(std::memory_order_relaxed));  // of a copy: nobody writes
-    const auto intent = ring.seats[i].intent.load(std::memory_order_relaxed);
     if (state != seat_state::taken && state != seat_state::dead) continue;
-    constexpr unsigned unused_bits = 16;  // an intent's 48 bits of position are read relative to head
-    const auto distance = ((head << unused_bits) - (intent & ~std::uint64_t{0xffff})) >> unused_bits;
-    if (distance > ring.capacity() || distance > head) continue;  // not of the last lap: nobody's who follows the rules
-    for (std::uint64_t q = head - distance; q < head && q - (head - distance) < intent_count(intent); ++q) {
-      if (sequences.size() == most_slots_looked_at) break;
-      sequences.push_back(q);
+    for (const auto* const word : {&ring.seats[i].intent, &ring.seats[i].second_intent}) {
+      const auto intent = word->load(std::memory_order_relaxed);
+      constexpr unsigned unused_bits = 16;  // an intent's 48 bits of position are read relative to head
+      const auto distance = ((head << unused_bits) - (intent & ~std::uint64_t{0xffff})) >> unused_bits;
+      if (distance > ring.capacity() || distance > head) continue;  // not of the last lap: no correct participant's
+      for (std::uint64_t q = head - distance; q < head && q - (head - distance) < intent_count(intent); ++q) {
+        if (sequences.size() == most_slots_looked_at) break;
+        sequences.push_back(q);
+      }
     }
   }
   std::sort(sequences.begin(), sequences.end());
@@ -118,9 +120,12 @@ const seat_report* holder_of(const ring_info& info, ring_kind kind, const slot_r
     if (slot.kind == slot_kind::taken && seat.index == slot.taken_seat) return &seat;
     if (slot.kind != (seat.role == role::producer ? slot_kind::free : slot_kind::published)) continue;
     if (kind == ring_kind::spsc && seat.role == role::consumer && slot.sequence < seat.peeked) return &seat;
-    if (kind != ring_kind::mpmc || !intent_covers(seat.intent, slot.sequence)) continue;
-    if (intent_won(seat.intent)) return &seat;
-    found = &seat;
+    if (kind != ring_kind::mpmc) continue;
+    for (const auto intent : {seat.intent, seat.second_intent}) {
+      if (!intent_covers(intent, slot.sequence)) continue;
+      if (intent_won(intent)) return &seat;
+      found = &seat;
+    }
   }
   return found;
 }

@@ -232,7 +232,8 @@ struct held_seat::impl {
     record.parked.store(0, std::memory_order_relaxed);               // A publishes it
     const auto word = record.state.load(std::memory_order_relaxed);  // ours since we took it
     // Who leaves with messages in its hands leaves them to be adopted, as the dead do; but it is no death.
-    const bool holds_messages = record.intent.load(std::memory_order_relaxed) != 0;         // ours
+    const bool holds_messages = record.intent.load(std::memory_order_relaxed) != 0 ||
+                                record.second_intent.load(std::memory_order_relaxed) != 0;  // ours
     if (holds_messages) record.left.store(generation_of(word), std::memory_order_relaxed);  // A publishes it
     const auto after = holds_messages ? seat_state::dead : seat_state::free;
     record.state.store(seat_word(after, generation_of(word)), std::memory_order_release);  // A
@@ -374,6 +375,7 @@ std::vector<seat_report> seat_table::report() const {
     seat.same_pid_namespace = record.pid_namespace.load(std::memory_order_relaxed) == impl_->pid_namespace;
     seat.is_parked = record.parked.load(std::memory_order_relaxed) != 0;
     seat.intent = record.intent.load(std::memory_order_relaxed);
+    seat.second_intent = record.second_intent.load(std::memory_order_relaxed);
     seat.sequence = record.sequence.load(std::memory_order_relaxed);
     seat.peeked = record.peeked.load(std::memory_order_relaxed);
     seat.messages = record.messages.load(std::memory_order_relaxed);

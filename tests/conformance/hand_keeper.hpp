@@ -24,7 +24,7 @@ class hand_keeper final : public seat_keeper {
   /// Stands up in order. An intent that was left standing is for others to settle, as if the owner had died.
   void leave(std::uint32_t seat_index) {
     auto& own = ring_.seats[seat_index];
-    const auto state = own.intent.load() != 0 ? seat_state::dead : seat_state::free;
+    const auto state = (own.intent.load() | own.second_intent.load()) != 0 ? seat_state::dead : seat_state::free;
     if (state == seat_state::dead) own.left.store(generation_of(own.state.load()));
     own.state.store(seat_word(state, generation_of(own.state.load())));
   }

@@ -165,9 +165,14 @@ void print_holds(const ring_info& ring) {
 }
 
 std::string intent_text(const seat_report& seat) {
-  const auto count = intent_count(seat.intent);
-  if (count == 0) return "-";
-  return fmt::format("{} from {}{}", count, seat.intent >> 16, intent_won(seat.intent) ? "" : " (not won)");
+  std::string text;
+  for (const auto intent : {seat.intent, seat.second_intent}) {
+    const auto count = intent_count(intent);
+    if (count == 0) continue;
+    if (!text.empty()) text += ", ";
+    text += fmt::format("{} from {}{}", count, intent >> 16, intent_won(intent) ? "" : " (not won)");
+  }
+  return text.empty() ? "-" : text;
 }
 
 void print_seats(const ring_info& ring) {

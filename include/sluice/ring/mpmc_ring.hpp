@@ -197,7 +197,7 @@ class mpmc_ring {
           pace_(ring, messages()),
           recovered_(ring.control->recovered.load(std::memory_order_relaxed)) {  // written before anybody could attach
       // The seat's last owner died with messages in its hands: they are ours, and come first.
-      if (own_->intent.load(std::memory_order_relaxed) != 0)
+      if (own_->intent.load(std::memory_order_relaxed) != 0 || own_->second_intent.load(std::memory_order_relaxed) != 0)
         orphans_of_ = seat_index;  // settled under the lock we held
     }
 

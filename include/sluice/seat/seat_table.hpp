@@ -52,7 +52,8 @@ struct seat_report {
   std::uint64_t taken_realtime_ns = 0;
   bool same_pid_namespace = true;
   bool is_parked = false;
-  std::uint64_t intent = 0, sequence = 0, peeked = 0, messages = 0, redelivered = 0, abandoned = 0, parks = 0;
+  std::uint64_t intent = 0, second_intent = 0, sequence = 0, peeked = 0, messages = 0, redelivered = 0, abandoned = 0,
+                parks = 0;
 };
 
 /// The other side of a ring, at one moment.
