@@ -45,8 +45,8 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ro
 
 void participant::close() noexcept {
   ring_.control->closed.store(1, std::memory_order_release);  // K
-  wake_parked(ring_, role::producer, ring_.producer_seats);
-  wake_parked(ring_, role::consumer, ring_.consumer_seats);
+  wake_all(ring_, role::producer);
+  wake_all(ring_, role::consumer);
 }
 
 void participant::note_stall(std::uint64_t sequence) noexcept {

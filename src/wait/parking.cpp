@@ -23,16 +23,23 @@ bool shares_bit(const ring_view& ring, role whom, std::uint32_t bit, std::uint32
   return false;
 }
 
-/// Wakes one sleeper among the seats of a bit that was just cleared; false when none of them was really asleep.
+/// Whether its owner was asleep; else it is dead, or not yet asleep and will look.
+bool wake_seat(seat& sleeping) noexcept {
+  sleeping.futex.fetch_add(1, std::memory_order_release);  // F
+  return os::futex_wake(sleeping.futex, 1) != 0;
+}
+
+/// Wakes the sleepers behind a bit that was just cleared, up to the first that was asleep and waits for a turn; false when
+/// there was none.
 bool wake_one_of(const ring_view& ring, role whom, std::uint32_t bit) noexcept {
   for (std::uint32_t i = bit; i < ring.seat_count(whom); i += parked_bits) {
     auto& sleeping = ring.seats[ring.first_seat(whom) + i];
-    if (sleeping.parked.exchange(0, std::memory_order_relaxed) == 0) continue;  // B made it visible
+    const auto what = sleeping.parked.exchange(0, std::memory_order_relaxed);  // B made it visible
+    if (what == 0) continue;
     // The others behind the bit are announced again before this one runs, or it could not pass a wake on to them.
     if (shares_bit(ring, whom, bit, i))
       parked_of(ring, whom).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
-    sleeping.futex.fetch_add(1, std::memory_order_release);                                // F
-    if (os::futex_wake(sleeping.futex, 1) != 0) return true;  // else dead, or not yet asleep: it will look
+    if (wake_seat(sleeping) && what != static_cast<std::uint32_t>(parked_for::drained)) return true;
   }
   return false;
 }
@@ -51,12 +58,27 @@ std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept {
 void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexcept {
   auto& parked = parked_of(ring, whom);
   auto bits = parked.load(std::memory_order_relaxed);  // a guess; fetch_and decides
-  while (count > 0 && bits != 0) {
+  for (; count > 0 && bits != 0; bits &= bits - 1) {
     const auto bit = static_cast<std::uint32_t>(std::countr_zero(bits));
     const auto mask = std::uint64_t{1} << bit;
-    bits &= ~mask;
-    if ((parked.fetch_and(~mask, std::memory_order_acq_rel) & mask) == 0) continue;  // B: another waker has it
-    if (wake_one_of(ring, whom, bit)) --count;
+    // Several may sleep behind it. Once it is clear another waker has it, or the last of them was woken.
+    while (count > 0 && (parked.fetch_and(~mask, std::memory_order_acq_rel) & mask) != 0) {  // B
+      if (!wake_one_of(ring, whom, bit)) break;
+      --count;
+    }
+  }
+}
+
+void wake_all(const ring_view& ring, role whom) noexcept {
+  // By the seats and not by the bits: another waker may have a shared bit in its hands at this moment, and would pass on
+  // what it wakes for and not what all are to be told.
+  fence_before_looking(*ring.control);
+  const auto first = ring.first_seat(whom);
+  for (auto i = first; i < first + ring.seat_count(whom); ++i) {
+    auto& sleeping = ring.seats[i];
+    if (sleeping.parked.load(std::memory_order_relaxed) == 0) continue;  // M made it visible
+    sleeping.parked.store(0, std::memory_order_relaxed);
+    (void)wake_seat(sleeping);
   }
 }
 
@@ -66,7 +88,7 @@ std::uint32_t sleeper::announce() noexcept {
   const auto fence = static_cast<std::uint32_t>(wake_mode::fence);
   const auto bit = (seat_index_ - ring_.first_seat(own_)) % parked_bits;
   const auto announced = own.futex.load(std::memory_order_acquire);                     // F
-  own.parked.store(1, std::memory_order_relaxed);                                       // the bit publishes it
+  own.parked.store(static_cast<std::uint32_t>(what_), std::memory_order_relaxed);       // the bit publishes it
   parked_of(ring_, own_).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
   if (mode.load(std::memory_order_relaxed) == fence || !os::membarrier_global()) {
     mode.store(fence, std::memory_order_relaxed);  // for good; a publisher that has not seen it yet costs one tick

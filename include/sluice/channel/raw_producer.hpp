@@ -55,7 +55,7 @@ class raw_producer {
       require_usable();
     if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]
       return 0;  // only refuses; nothing is read on its word
-    return ring_.try_claim(count);
+    return claim(count);
   }
 
   /// The message of the `i`-th claimed slot, message_bytes() long, aligned as the message type.
@@ -96,8 +96,9 @@ class raw_producer {
       return is_drained() ? wait_answer(wait_result::ready) : std::nullopt;
     };
     if (auto answer = look(true)) return *answer;
+    sleeper place(owner_->ring(), role::producer, owner_->seat_index(), parked_for::drained);
     return wait_.wait(
-        owner_->place(), look, [&] { return tick(look); }, deadline_ns);
+        place, look, [&] { return tick(look); }, deadline_ns);
   }
 
   /// Ends the channel: consumers get what was published and then `closed`; producers get `closed` at once. The next
@@ -113,6 +114,14 @@ class raw_producer {
   [[nodiscard]] participant& details() noexcept { return *owner_; }
 
  private:
+  /// A wake-up for room may have gone to a producer that found none in order yet: a claim passes one on.
+  [[gnu::always_inline]] std::uint64_t claim(std::uint64_t count) noexcept {
+    const auto claimed = ring_.try_claim(count);
+    if (claimed != 0 && ring_.must_pass_on_wake_up()) [[unlikely]]
+      wake_sleepers(owner_->ring(), role::producer, 1);
+    return claimed;
+  }
+
   [[gnu::noinline]] void require_usable() const {
     owner_->require_here();
     if (durable_) durable_->require_flushed();
@@ -130,7 +139,7 @@ class raw_producer {
   [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, std::uint64_t count,
                                               std::uint64_t& claimed_count) {
     const auto look = [&](bool) -> wait_answer {
-      if ((claimed_count = ring_.try_claim(count)) != 0) return wait_result::ready;
+      if ((claimed_count = claim(count)) != 0) return wait_result::ready;
       if (owner_->is_closed()) return wait_result::closed;
       return std::nullopt;
     };

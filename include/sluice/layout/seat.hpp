@@ -36,6 +36,13 @@ enum class seat_state : std::uint64_t {
 [[nodiscard]] constexpr seat_state state_of(std::uint64_t word) noexcept { return static_cast<seat_state>(word & 3); }
 [[nodiscard]] constexpr std::uint64_t generation_of(std::uint64_t word) noexcept { return word >> 2; }
 
+/// What the owner of a seat sleeps for, or is about to.
+enum class parked_for : std::uint32_t {
+  nothing = 0,  ///< it does not sleep
+  a_turn = 1,   ///< a message, or room for one
+  drained = 2,  ///< a drained ring: woken in addition to the others, so that it takes no wake-up from them
+};
+
 /// docs/format.md, table 4.
 struct alignas(2 * cache_line_bytes) seat {
   std::atomic<std::uint64_t> state;          // seat_word
@@ -44,7 +51,7 @@ struct alignas(2 * cache_line_bytes) seat {
   std::atomic<std::uint64_t> pid_namespace;  // the owner's; a pid means nothing elsewhere
   std::atomic<std::uint64_t> taken_realtime_ns;
   std::atomic<std::uint32_t> futex;   // others add one to it and wake; the owner sleeps on it
-  std::atomic<std::uint32_t> parked;  // 1 while the owner sleeps or is about to
+  std::atomic<std::uint32_t> parked;  // parked_for
   std::atomic<std::uint64_t> parks;   // how often the owner slept, over all owners
   std::atomic<std::uint64_t> left;    // generation of the last owner that left in order with messages in its hands
 

@@ -79,6 +79,11 @@ class mpmc_ring {
       return claim_run(count);
     }
 
+    [[nodiscard, gnu::always_inline]] bool must_pass_on_wake_up() const noexcept {
+      return ring_.control->parked[static_cast<std::uint32_t>(role::producer)].load(std::memory_order_relaxed) != 0 &&
+             is_free(ring_.control->tail.load(std::memory_order_relaxed));  // a guess; is_free() decides
+    }
+
     [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept {
       return i == 0 ? slot_ + ring_.payload_offset : ring_.payload(first_ + i);
     }
@@ -313,10 +318,11 @@ class mpmc_ring {
       }
     }
 
-    /// A wake-up may have gone to somebody who found nothing yet: whoever takes passes one on.
+    /// A wake-up may have gone to a consumer that found nothing in order yet: a consumer that takes a message passes one
+    /// on. Beside a hole too, because the consumer that is woken steps over it and looks further.
     [[gnu::always_inline]] void pass_on_wake_up(std::uint64_t next) noexcept {
       if (ring_.control->parked[static_cast<std::uint32_t>(role::consumer)].load(std::memory_order_relaxed) != 0 &&
-          run(next, 1, slot_kind::published) != 0) [[unlikely]] {
+          (run(next, 1, slot_kind::published) != 0 || run(next, 1, slot_kind::hole) != 0)) [[unlikely]] {
         debt_.consumers = 1;
         owes_ = true;
       }

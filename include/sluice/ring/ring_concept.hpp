@@ -62,6 +62,8 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   requires std::constructible_from<typename R::producer, const ring_view&, std::uint32_t>;
   // Claims up to `count` slots; how many it got, 0 when full.
   { producer.try_claim(count) } -> std::same_as<std::uint64_t>;
+  // After a claim: whether another producer may sleep although a further slot is free.
+  { producer.must_pass_on_wake_up() } -> std::same_as<bool>;
   { producer.claimed(count) } -> std::same_as<std::byte*>;  // payload of the count-th claimed slot
   // Which sequences the first `count` of the claimed slots have; fewer when fewer are claimed.
   { producer.claimed_run(count) } -> std::same_as<sequence_run>;

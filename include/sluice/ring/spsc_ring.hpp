@@ -69,6 +69,8 @@ class spsc_ring {
       return std::min(limit_ - tail_, count);
     }
 
+    [[nodiscard]] static constexpr bool must_pass_on_wake_up() noexcept { return false; }  // there is no other producer
+
     [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept { return ring_.payload(tail_ + i); }
     [[nodiscard]] sequence_run claimed_run(std::uint64_t count) const noexcept {
       return {tail_, std::min(count, limit_ - tail_)};

@@ -42,15 +42,24 @@ inline constexpr std::uint64_t never = ~std::uint64_t{0};
 [[nodiscard]] std::uint64_t monotonic_coarse_ns() noexcept;
 [[nodiscard]] std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept;
 
-/// Wakes up to `count` sleepers of a role; those who died asleep do not count. One to three system calls a sleeper.
+/// Wakes up to `count` sleepers of a role that wait for a turn. Sleepers that died do not count, and neither do those that
+/// wait for a drained ring, which are woken in addition. One or two system calls a sleeper.
 void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexcept;
 
-/// After publishing or releasing: whether somebody sleeps for it. A load and a branch.
-[[nodiscard]] inline bool must_wake(const ring_control& control, role whom) noexcept {
+/// Wakes every sleeper of a role, for news that concerns all of them. One load a seat, one system call a sleeper.
+void wake_all(const ring_view& ring, role whom) noexcept;
+
+/// Between a store that others wait for and the look whether they sleep.
+inline void fence_before_looking(const ring_control& control) noexcept {
   if (control.mode.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(wake_mode::membarrier)) [[likely]]
     std::atomic_signal_fence(std::memory_order_seq_cst);  // M
   else
     std::atomic_thread_fence(std::memory_order_seq_cst);  // M
+}
+
+/// After publishing or releasing: whether somebody sleeps for it. A load and a branch.
+[[nodiscard]] inline bool must_wake(const ring_control& control, role whom) noexcept {
+  fence_before_looking(control);
   return control.parked[static_cast<std::uint32_t>(whom)].load(std::memory_order_relaxed) != 0;
 }
 
@@ -65,8 +74,8 @@ inline void wake_parked(const ring_view& ring, role whom, std::uint64_t count) n
 /// One thread at a time. A death while parked leaves the bit; the next waker pays one system call for it, once.
 class sleeper {
  public:
-  sleeper(const ring_view& ring, role own, std::uint32_t seat_index) noexcept
-      : ring_(ring), own_(own), seat_index_(seat_index) {}
+  sleeper(const ring_view& ring, role own, std::uint32_t seat_index, parked_for what = parked_for::a_turn) noexcept
+      : ring_(ring), own_(own), seat_index_(seat_index), what_(what) {}
 
   /// Says "I sleep" so that every later publisher sees it. The caller must look again before sleep().
   /// @return what sleep() needs.
@@ -82,6 +91,7 @@ class sleeper {
   ring_view ring_;
   role own_;
   std::uint32_t seat_index_;
+  parked_for what_;
 };
 
 }  // namespace sluice

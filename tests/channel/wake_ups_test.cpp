@@ -1,0 +1,177 @@
+// Every wake-up reaches a thread that can use it. The waits of these tests have no ticks, so nothing makes a lost wake-up
+// good: the thread sleeps on and the watchdog ends the test.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <thread>
+#include <vector>
+
+#include "sluice/channel.hpp"
+#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/wait.hpp"
+#include "support/watchdog.hpp"
+
+namespace sluice::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct sleep_without_ticks {
+  template <class Look, class Tick>
+  wait_result wait(sleeper& place, Look&& look, Tick&&, std::uint64_t) {
+    for (detail::announcement here(place);;) {
+      if (const auto answer = look(true)) return *answer;
+      here.sleep(never / 2);
+      if (const auto answer = look(true)) return *answer;
+      (void)here.renew();
+    }
+  }
+};
+
+class WakeUps : public ::testing::Test {
+ protected:
+  using link = channel<std::uint64_t, mpmc_ring>;
+
+  /// How often the threads of a role have gone to sleep, all together.
+  static std::uint64_t parks(const ring_view& ring, role whose) {
+    std::uint64_t sum = 0;
+    const auto first = ring.first_seat(whose);
+    for (auto i = first; i < first + ring.seat_count(whose); ++i) sum += ring.seats[i].parks.load();
+    return sum;
+  }
+  static void await_parks(const ring_view& ring, role whose, std::uint64_t count) {
+    while (parks(ring, whose) < count) std::this_thread::yield();
+  }
+
+  watchdog dog_;
+};
+
+TEST_F(WakeUps, TwoSleepingProducersBothGoOnWhenSlotsAreReleasedInTheOtherOrder) {
+  const auto shared = link::create_unnamed({.capacity_slots = 2, .producer_seats = 2, .consumer_seats = 2});
+  auto older_in = shared.consumer(), younger_in = shared.consumer();
+  const auto ring = older_in.raw().details().ring();
+  {
+    auto out = shared.producer();
+    ASSERT_TRUE(out.try_send(0));
+    ASSERT_TRUE(out.try_send(1));
+  }
+  auto older = older_in.try_peek(), younger = younger_in.try_peek();
+  std::vector<std::thread> senders;
+  for (int i = 0; i < 2; ++i)
+    senders.emplace_back([&] {
+      auto out = shared.producer(sleep_without_ticks());
+      EXPECT_EQ(out.send(2), wait_result::ready);
+    });
+  await_parks(ring, role::producer, 2);
+  younger.release();  // wakes a producer, for which there is no room yet: slots are claimed in order
+  await_parks(ring, role::producer, 3);
+  older.release();  // room for both, and one wake-up
+  for (auto& sender : senders) sender.join();
+}
+
+TEST_F(WakeUps, AProducerThatWaitsForRoomIsWokenBesideOneThatDrains) {
+  const auto shared = link::create_unnamed({.capacity_slots = 4, .producer_seats = 2, .consumer_seats = 1});
+  auto in = shared.consumer();
+  const auto ring = in.raw().details().ring();
+  std::thread drainer([&] {
+    auto out = shared.producer(sleep_without_ticks());
+    for (std::uint64_t i = 0; i < 4; ++i) EXPECT_TRUE(out.try_send(i));
+    EXPECT_EQ(out.drain_for(1h), wait_result::ready);
+  });
+  await_parks(ring, role::producer, 1);
+  std::thread sender([&] {
+    auto out = shared.producer(sleep_without_ticks());
+    EXPECT_EQ(out.send(4), wait_result::ready);
+  });
+  await_parks(ring, role::producer, 2);
+  EXPECT_TRUE(in.try_receive().has_value());
+  sender.join();
+  while (in.try_receive()) continue;
+  drainer.join();
+}
+
+TEST_F(WakeUps, EveryProducerThatDrainsIsToldWhenTheLastMessageIsReleased) {
+  const auto shared = link::create_unnamed({.capacity_slots = 4, .producer_seats = 3, .consumer_seats = 1});
+  auto in = shared.consumer();
+  auto out = shared.producer();
+  ASSERT_TRUE(out.try_send(1));
+  std::vector<std::thread> drainers;
+  for (int i = 0; i < 2; ++i)
+    drainers.emplace_back([&] {
+      auto own = shared.producer(sleep_without_ticks());
+      EXPECT_EQ(own.drain_for(1h), wait_result::ready);
+    });
+  await_parks(in.raw().details().ring(), role::producer, 2);
+  EXPECT_TRUE(in.try_receive().has_value());
+  for (auto& drainer : drainers) drainer.join();
+}
+
+TEST_F(WakeUps, AMessageBehindAnAbandonedSlotReachesASleepingConsumer) {
+  const auto shared = link::create_unnamed({.capacity_slots = 8, .producer_seats = 2, .consumer_seats = 2});
+  auto first_out = shared.producer(), second_out = shared.producer();
+  const auto ring = first_out.raw().details().ring();
+  std::atomic<bool> has_second{false};
+  std::vector<std::thread> receivers;
+  for (int i = 0; i < 2; ++i)
+    receivers.emplace_back([&] {
+      auto in = shared.consumer(sleep_without_ticks());
+      std::uint64_t number = 0;
+      EXPECT_EQ(in.receive(number), wait_result::ready);
+      if (number == 2) has_second = true;
+      while (!has_second) std::this_thread::yield();  // at work over the first message
+    });
+  await_parks(ring, role::consumer, 2);
+  auto batch = first_out.try_claim_batch(2);
+  ASSERT_EQ(batch.size(), 2U);
+  batch[0] = 1;
+  ASSERT_TRUE(second_out.try_send(2));  // behind both: a consumer is woken and finds nothing in order
+  await_parks(ring, role::consumer, 3);
+  batch.publish(1);
+  for (auto& receiver : receivers) receiver.join();
+}
+
+TEST_F(WakeUps, CloseTellsEverySleeperOfMoreSeatsThanThereAreBits) {
+  constexpr std::uint32_t sleepers = 200;
+  const auto shared =
+      link::create_unnamed({.capacity_slots = 4, .producer_seats = sleepers + 1, .consumer_seats = sleepers});
+  auto out = shared.producer();
+  const auto ring = out.raw().details().ring();
+  std::vector<std::thread> receivers;
+  for (std::uint32_t i = 0; i < sleepers; ++i)
+    receivers.emplace_back([&] {
+      auto in = shared.consumer(sleep_without_ticks());
+      std::uint64_t number = 0;
+      EXPECT_EQ(in.receive(number), wait_result::closed);
+    });
+  await_parks(ring, role::consumer, sleepers);
+  out.close();
+  for (auto& receiver : receivers) receiver.join();
+}
+
+TEST_F(WakeUps, ABatchThatIsReleasedWakesAsManyProducersAsItHasSlots) {
+  constexpr std::uint32_t sleepers = 200;
+  const auto shared = link::create_unnamed({.capacity_slots = 256, .producer_seats = sleepers, .consumer_seats = 1});
+  auto in = shared.consumer();
+  const auto ring = in.raw().details().ring();
+  {
+    auto out = shared.producer();
+    while (out.try_send(1)) continue;
+  }
+  std::vector<std::thread> senders;
+  for (std::uint32_t i = 0; i < sleepers; ++i)
+    senders.emplace_back([&] {
+      auto out = shared.producer(sleep_without_ticks());
+      EXPECT_EQ(out.send(2), wait_result::ready);
+    });
+  await_parks(ring, role::producer, sleepers);
+  auto batch = in.try_peek_batch(256);
+  ASSERT_EQ(batch.size(), 256U);
+  batch.release();
+  for (auto& sender : senders) sender.join();
+}
+
+}  // namespace
+}  // namespace sluice::test
