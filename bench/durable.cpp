@@ -36,8 +36,8 @@ void stream(benchmark::State& state, const std::string& folder, const sluice::du
   using link = sluice::channel<message<Bytes>>;
   const sluice::registry names(folder);
   const sluice::segment_name name("bench-durable-" + std::to_string(::getpid()));
-  const auto made =
-      link::create(names, name, {.capacity_slots = 1024, .lifetime = sluice::lifetime::ephemeral, .durability = how});
+  const auto made = link::create(names, name, {.capacity_slots = 1024, .durability = how});
+  names.remove(name, true);  // a durable name would stay
   made.memory().flush();
   auto in = made.consumer();
   message<Bytes> out_message{}, in_message{};

@@ -19,6 +19,19 @@
 namespace sluice::os {
 namespace {
 
+const char* kind_of(mode_t mode) noexcept {
+  switch (mode & S_IFMT) {
+    case S_IFREG: return "a regular file";
+    case S_IFDIR: return "a directory";
+    case S_IFLNK: return "a symbolic link";
+    case S_IFIFO: return "a FIFO";
+    case S_IFSOCK: return "a socket";
+    case S_IFCHR:
+    case S_IFBLK: return "a device";
+    default: return "of an unknown kind";
+  }
+}
+
 file_facts from(const struct stat& s) {
   file_facts facts;
   facts.device = s.st_dev;
@@ -31,6 +44,7 @@ file_facts from(const struct stat& s) {
   facts.gid = s.st_gid;
   facts.is_regular = S_ISREG(s.st_mode);
   facts.is_directory = S_ISDIR(s.st_mode);
+  facts.kind = kind_of(s.st_mode);
   return facts;
 }
 
@@ -171,6 +185,8 @@ void set_length(int file, std::uint64_t bytes, const std::string& path) {
   if (errno == EFBIG) throw error(errc::no_space, what + ": above the limit for files; see ulimit -f");
   throw error::from_errno(errno, what);
 }
+
+bool may_change_names(int directory) noexcept { return ::faccessat(directory, ".", W_OK | X_OK, AT_EACCESS) == 0; }
 
 bool link_unnamed(int file, int directory, const std::string& name, const std::string& path) {
   if (::linkat(AT_FDCWD, proc_path(file).c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;

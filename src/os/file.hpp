@@ -28,6 +28,7 @@ struct file_facts {
   std::uint32_t gid = 0;
   bool is_regular = false;
   bool is_directory = false;
+  const char* kind = "";  // "a regular file", "a FIFO", …
 
   [[nodiscard]] bool same_file(const file_facts& other) const noexcept {
     return device == other.device && inode == other.inode;
@@ -67,6 +68,9 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 void allocate(int file, std::uint64_t bytes, const std::string& path);
 /// Sets the length alone: space is found when a page is touched first, or not (SIGBUS).
 void set_length(int file, std::uint64_t bytes, const std::string& path);
+
+/// Whether this process may make and remove names in the directory.
+[[nodiscard]] bool may_change_names(int directory) noexcept;
 
 /// Gives an unnamed file its name; false when the name is taken.
 [[nodiscard]] bool link_unnamed(int file, int directory, const std::string& name, const std::string& path);

@@ -2,6 +2,7 @@
 
 #include "registry/directory.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/layout/durability.hpp"
 
 namespace sluice {
 
@@ -18,7 +19,7 @@ attached_segment::impl::~impl() {
     return;
   }
   presence.reset();
-  if (memory.header().lifetime != static_cast<std::uint32_t>(lifetime::ephemeral)) return;
+  if (lifetime_of(memory.header()) != lifetime::ephemeral) return;
   try {
     const auto directory_fd = detail::open_registry(directory, false, false);
     if (!directory_fd) return;
@@ -26,7 +27,9 @@ attached_segment::impl::~impl() {
     if (!opened) return;
     const auto gate = detail::pass_gate(*opened, os::lock_mode::exclusive, what);
     if (detail::is_attached_by_anybody(*opened) || !detail::still_leads_to(directory_fd->get(), name, facts)) return;
+    const auto undelivered = on_removal ? undelivered_messages(detail::read_info(*opened, name)) : 0;
     os::unlink_in(directory_fd->get(), name, opened->path);
+    if (on_removal) on_removal(undelivered);
   } catch (const error&) {
     // Left to sweep: nothing is lost by a name that stays.
   }
@@ -41,6 +44,10 @@ attached_segment attached_segment::unnamed(segment memory, std::string what) {
 
 const segment& attached_segment::memory() const noexcept { return impl_->memory; }
 const std::string& attached_segment::what() const noexcept { return impl_->what; }
+
+void attached_segment::on_removal(std::function<void(std::uint64_t undelivered_messages)> tell) {
+  impl_->on_removal = std::move(tell);
+}
 
 void attached_segment::join_here() {
   auto& own = *impl_;

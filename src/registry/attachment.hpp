@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,6 +21,7 @@ struct attached_segment::impl {
   os::file_facts facts;
   std::optional<os::byte_lock> presence;
   process_mark mark = process_mark::here();
+  std::function<void(std::uint64_t)> on_removal;
 
   impl() = default;
   impl(const impl&) = delete;

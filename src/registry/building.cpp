@@ -41,7 +41,10 @@ building::building(int directory, std::string directory_path, std::string name, 
   try {
     const auto bytes = make_room(file_.get(), plan.mapped_bytes, path_, how.memory);
     memory_ = map_file(std::move(file_), {segment_kind::file, bytes, 0, path_}, how.memory);
-    format_segment(memory_.bytes(), plan, origin_here(segment_kind::file, how.lifetime));
+    const bool is_to_last = std::any_of(plan.rings.begin(), plan.rings.end(),
+                                        [](const auto& ring) { return !durability_of(ring).is_none(); });
+    format_segment(memory_.bytes(), plan,
+                   origin_here(segment_kind::file, is_to_last ? lifetime::persistent : how.lifetime));
     memory_.trust(memory_.header());
     is_durable_ = is_durable(memory_.header());
   } catch (...) {

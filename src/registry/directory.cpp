@@ -28,6 +28,14 @@ void require_safe(const os::file_facts& facts, const std::string& directory, boo
     refuse("everybody may rename and remove what is in it (writable for all, not sticky)");
 }
 
+[[noreturn]] void throw_is_no_file(const os::file_facts& facts, const std::string& path) {
+  throw error(errc::not_a_segment,
+              "open " + path + ": it is " + facts.kind + " and no segment, and is left alone; " +
+                  (facts.is_directory ? "move it elsewhere (mv), or name a directory of its own in "
+                                        "SLUICE_DIR"
+                                      : "move it elsewhere (mv), or remove it (rm)"));
+}
+
 }  // namespace
 
 std::optional<os::fd> open_registry(const std::string& directory, bool is_default, bool make) {
@@ -44,10 +52,13 @@ std::optional<os::fd> open_registry(const std::string& directory, bool is_defaul
 std::optional<opened_file> open_name(int directory, const std::string& directory_path, const std::string& name,
                                      bool writable) {
   const auto path = directory_path + "/" + name;
+  const auto named = os::facts_of_name(directory, name);
+  if (!named) return std::nullopt;
+  if (!named->is_regular) throw_is_no_file(*named, path);
   auto file = os::open_in(directory, name, writable, path);
   if (!file) return std::nullopt;
   const auto facts = os::facts_of(file->get(), path);
-  if (!facts.is_regular) throw error(errc::not_a_segment, "open " + path + ": not a regular file");
+  if (!facts.is_regular) throw_is_no_file(facts, path);  // it took the name since
   return opened_file{std::move(*file), facts, path};
 }
 

@@ -22,7 +22,8 @@ struct opened_file {
   std::string path;
 };
 
-/// Empty when there is no such name. @throws error not_a_segment when it is no regular file.
+/// Empty when there is no such name. What is no regular file is never opened: an open(2) would let the writer of a FIFO
+/// go on, and rewind a tape. @throws error not_a_segment, which says what it is and what to do.
 [[nodiscard]] std::optional<opened_file> open_name(int directory, const std::string& directory_path,
                                                    const std::string& name, bool writable);
 
@@ -59,8 +60,11 @@ void note_gate_holder(const opened_file& opened, const segment_info& info);
 [[nodiscard]] std::string new_temporary();
 [[nodiscard]] bool is_temporary(const std::string& name) noexcept;
 
+/// How much of a segment is read. A list of a thousand names has no time for their slots.
+enum class depth { records, slots };
+
 /// Reads what `inspect` shows. Never throws for what is wrong with the file: that becomes its state.
-[[nodiscard]] segment_info read_info(const opened_file& opened, const std::string& name);
+[[nodiscard]] segment_info read_info(const opened_file& opened, const std::string& name, depth how_deep = depth::slots);
 
 /// What inspect() adds to that. Never throws.
 [[nodiscard]] memory_report look_at_memory(const opened_file& opened, const segment_info& info);

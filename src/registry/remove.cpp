@@ -4,6 +4,7 @@
 
 #include "registry/directory.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/layout/durability.hpp"
 #include "sluice/registry/registry.hpp"
 
 namespace sluice {
@@ -14,61 +15,106 @@ std::string reason_to_sweep(const segment_info& info) {
   if (info.is_in_use) return {};
   // A name of ours is never half made: a legal name of zeroes is what some other program is just building.
   if (detail::is_temporary(info.name)) return "half made: its creator died";
-  if (info.state == segment_state::broken) return {};
   if (info.state != segment_state::dead) return {};
-  return info.header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral)
-             ? "ephemeral, and nobody is left"
-             : "somebody died there, and nobody is left";
+  return lifetime_of(info.header) == lifetime::ephemeral ? "ephemeral, and nobody is left"
+                                                         : "somebody died there, and nobody is left";
 }
 
-/// @param found  its name; and the file it must lead to, unless the inode is 0.
+/// Whether the file that was found and the one that is there now are the same segment. An inode is used again.
+bool is_same(const sweep_result& found, const segment_info& now) {
+  return found.device == now.device && found.inode == now.inode && found.creation_id == now.header.creation_id;
+}
+
+/// @param found  its name; and the segment it must lead to, unless the inode is 0.
 sweep_result sweep_one(int directory, const std::string& directory_path, const sweep_result& found, bool dry_run) {
   const auto& name = found.name;
-  const auto as = [&](sweep_outcome outcome, std::string why, const os::file_facts& facts = {}) {
-    return sweep_result{name, std::move(why), outcome, facts.device, facts.inode};
+  sweep_result result{name, {}, sweep_outcome::failed};
+  const auto as = [&](sweep_outcome outcome, std::string why) {
+    result.outcome = outcome;
+    result.why = std::move(why);
+    return result;
   };
+  const auto note = [&](const segment_info& info) {
+    result.creation_id = info.header.creation_id;
+    result.undelivered_messages = undelivered_messages(info);
+  };
+  const auto own_uid = os::effective_uid();
+  bool is_own = true;
   try {
     const auto named = os::facts_of_name(directory, name);
     if (!named || !named->is_regular) return as(sweep_outcome::spared, "the name is gone");  // or never was a file
+    result.device = named->device;
+    result.inode = named->inode;
+    is_own = own_uid == 0 || named->uid == own_uid;
     if (found.inode != 0 && (named->inode != found.inode || named->device != found.device))
-      return as(sweep_outcome::spared, "the name leads to another segment by now", *named);
+      return as(sweep_outcome::spared, "the name leads to another segment by now");
     const auto opened = detail::open_name(directory, directory_path, name, true);
     if (!opened || !opened->facts.same_file(*named))
-      return as(sweep_outcome::spared, "the name leads to another segment by now", *named);
-    auto why = reason_to_sweep(detail::read_info(*opened, name));
-    if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile", *named);
-    if (dry_run) return as(sweep_outcome::would_remove, why, *named);
+      return as(sweep_outcome::spared, "the name leads to another segment by now");
+    const auto seen = detail::read_info(*opened, name);
+    note(seen);
+    if (found.inode != 0 && !is_same(found, seen))
+      return as(sweep_outcome::spared, "the name leads to another segment by now");
+    auto why = reason_to_sweep(seen);
+    if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile");
+    if (dry_run) return as(sweep_outcome::would_remove, why);
     // Nobody waits here: whoever is at the gate now is alive and attaches or removes.
     const auto gate = detail::try_lock(*opened, gate_lock_offset, os::lock_mode::exclusive);
     if (!gate || !detail::still_leads_to(directory, name, opened->facts))
-      return as(sweep_outcome::spared, "somebody is just coming to it, or removes it", *named);
+      return as(sweep_outcome::spared, "somebody is just coming to it, or removes it");
     if (detail::is_attached_by_anybody(*opened))  // asked here: a look that failed must not pass for no
-      return as(sweep_outcome::spared, "somebody came to it meanwhile", *named);
+      return as(sweep_outcome::spared, "somebody came to it meanwhile");
     const auto info = detail::read_info(*opened, name);  // once more, now that nobody can come
+    note(info);
     why = reason_to_sweep(info);
-    if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile, and left in order", *named);
+    if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile, and left in order");
     detail::note_gate_holder(*opened, info);
     os::unlink_in(directory, name, opened->path);
-    return as(sweep_outcome::removed, why, *named);
+    return as(sweep_outcome::removed, why);
   } catch (const error& problem) {
-    const bool is_ours = problem.reason() != errc::not_found && problem.reason() != errc::not_a_segment;
-    return as(is_ours ? sweep_outcome::failed : sweep_outcome::spared, problem.what());
+    // What another user keeps from this one is that user's to sweep: it is no failure of this sweep. In a
+    // directory that is closed to this user it is one.
+    const bool is_theirs = !is_own && problem.reason() == errc::no_permission && os::may_change_names(directory);
+    const bool is_none = problem.reason() == errc::not_found || problem.reason() == errc::not_a_segment;
+    return as(is_theirs || is_none ? sweep_outcome::spared : sweep_outcome::failed, problem.what());
   }
 }
 
-}  // namespace
+std::string what_of(const segment_name& name) { return "remove \"" + name.str() + "\""; }
 
-void registry::remove(const segment_name& name, bool force) const {
-  const auto what = "remove \"" + name.str() + "\"";
-  const auto not_found = [&] { return error(errc::not_found, what + ": no " + directory_ + "/" + name.str()); };
-  const auto directory = detail::open_registry(directory_, is_default_, false);
+error leads_elsewhere(const segment_name& name) {
+  return {errc::not_found, what_of(name) +
+                               ": the name leads to another segment by now, made since it was looked at; nothing was "
+                               "removed; look again"};
+}
+
+bool is_same(const segment_info& looked_at, const os::file_facts& now) {
+  return looked_at.device == now.device && looked_at.inode == now.inode;
+}
+
+/// @param looked_at  what the name must lead to; null: to anything.
+std::uint64_t remove_name(const std::string& directory_path, bool is_default, const segment_name& name,
+                          const segment_info* looked_at, bool force) {
+  const auto what = what_of(name);
+  const auto not_found = [&] { return error(errc::not_found, what + ": no " + directory_path + "/" + name.str()); };
+  const auto directory = detail::open_registry(directory_path, is_default, false);
   if (!directory) throw not_found();
   for (int i = 0; i < 1000; ++i) {
-    const auto opened = detail::open_name(directory->get(), directory_, name.str(), true);
+    const auto named = os::facts_of_name(directory->get(), name.str());
+    if (!named) throw not_found();
+    if (looked_at != nullptr && !is_same(*looked_at, *named)) throw leads_elsewhere(name);
+    if (force && !named->is_regular && !named->is_directory) {  // a link, a FIFO, a socket: nothing that has a gate
+      os::unlink_in(directory->get(), name.str(), directory_path + "/" + name.str());
+      return 0;
+    }
+    const auto opened = detail::open_name(directory->get(), directory_path, name.str(), true);
     if (!opened) throw not_found();
     const auto gate = detail::pass_gate(*opened, os::lock_mode::exclusive, what);
     if (!detail::still_leads_to(directory->get(), name.str(), opened->facts)) continue;  // somebody was quicker
     const auto info = detail::read_info(*opened, name.str());
+    if (looked_at != nullptr &&
+        (!is_same(*looked_at, opened->facts) || looked_at->header.creation_id != info.header.creation_id))
+      throw leads_elsewhere(name);
     if (!force && detail::is_attached_by_anybody(*opened))  // asked here: a look that failed must not pass for no
       throw error(errc::in_use, what + ": in use by " + detail::who_uses(info) +
                                     "; end that first, or force the removal of the name");
@@ -76,9 +122,19 @@ void registry::remove(const segment_name& name, bool force) const {
       throw error(errc::not_a_segment, what + ": " + info.problem + "; force the removal if you are sure");
     detail::note_gate_holder(*opened, info);
     os::unlink_in(directory->get(), name.str(), opened->path);
-    return;
+    return undelivered_messages(info);
   }
   throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be looked at");
+}
+
+}  // namespace
+
+std::uint64_t registry::remove(const segment_name& name, bool force) const {
+  return remove_name(directory_, is_default_, name, nullptr, force);
+}
+
+std::uint64_t registry::remove(const segment_info& looked_at, bool force) const {
+  return remove_name(directory_, is_default_, segment_name(looked_at.name), &looked_at, force);
 }
 
 std::vector<sweep_result> registry::sweep(bool dry_run) const {
@@ -89,7 +145,7 @@ std::vector<sweep_result> registry::sweep(bool dry_run) const {
   std::sort(names.begin(), names.end());
   for (const auto& name : names) {
     if (!segment_name::is_legal(name) && !detail::is_temporary(name)) continue;
-    auto result = sweep_one(directory->get(), directory_, {name, {}, sweep_outcome::spared, 0, 0}, dry_run);
+    auto result = sweep_one(directory->get(), directory_, {name, {}, sweep_outcome::spared}, dry_run);
     if (result.outcome != sweep_outcome::spared) results.push_back(std::move(result));
   }
   return results;

@@ -66,21 +66,57 @@ std::vector<repair_report> repairs_of(const ring_control& control) {
   return repairs;
 }
 
+/// Reads slots' words: those of neighbours with one system call where they lie close together.
+class slot_words {
+ public:
+  slot_words(const detail::opened_file& opened, const ring_view& ring, const ring_descriptor& descriptor)
+      : opened_(opened), ring_(ring), slots_offset_(descriptor.slots_offset) {}
+
+  [[nodiscard]] std::uint64_t offset_of(std::uint64_t sequence) const noexcept {
+    return slots_offset_ + (sequence & ring_.mask) * ring_.stride_bytes;
+  }
+  /// Empty: the file ends before it.
+  [[nodiscard]] std::optional<std::uint64_t> at(std::uint64_t sequence) {
+    const auto offset = offset_of(sequence);
+    if (offset < begin_ || offset + sizeof(std::uint64_t) > begin_ + run_.size()) read_from(offset);
+    std::uint64_t word = 0;
+    if (offset + sizeof word > begin_ + run_.size()) return std::nullopt;
+    std::memcpy(&word, run_.data() + (offset - begin_), sizeof word);
+    return word;
+  }
+
+ private:
+  void read_from(std::uint64_t offset) {
+    constexpr std::uint64_t most_run_bytes = 64U << 10;
+    constexpr std::uint64_t close_together = 512;  // further apart it is cheaper to read each word alone
+    const auto end = slots_offset_ + ring_.capacity() * ring_.stride_bytes;
+    run_.resize(ring_.stride_bytes > close_together ? sizeof(std::uint64_t) : std::min(most_run_bytes, end - offset));
+    run_.resize(os::read_at(opened_.file.get(), offset, run_, opened_.path));
+    begin_ = offset;
+  }
+
+  const detail::opened_file& opened_;
+  const ring_view& ring_;
+  std::uint64_t slots_offset_;
+  std::uint64_t begin_ = 0;
+  std::vector<std::byte> run_;
+};
+
 /// The slot at `sequence` as its word says; for spsc a published word of an older lap is a free slot.
-slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, const ring_descriptor& descriptor,
+slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, slot_words& words,
                       std::uint64_t sequence, std::uint64_t most_message_bytes) {
-  const auto offset = descriptor.slots_offset + (sequence & ring.mask) * ring.stride_bytes;
-  std::uint64_t word = 0;
   slot_report slot;
   slot.sequence = sequence;
-  if (os::read_at(opened.file.get(), offset, std::as_writable_bytes(std::span(&word, 1)), opened.path) < sizeof word)
-    return slot;
+  const auto read = words.at(sequence);
+  if (!read) return slot;
+  const auto word = *read;
   if (lap_of(word) != lap_of(slot_word(ring.lap(sequence), slot_kind::free))) return slot;
   slot.kind = kind_of(word);
   slot.taken_seat = static_cast<std::uint32_t>((word & ((1U << lap_shift) - 1)) >> 2);
   if (most_message_bytes != 0 && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken)) {
     slot.message.resize(std::min(ring.message_bytes, most_message_bytes));
-    slot.message.resize(os::read_at(opened.file.get(), offset + ring.payload_offset, slot.message, opened.path));
+    slot.message.resize(
+        os::read_at(opened.file.get(), words.offset_of(sequence) + ring.payload_offset, slot.message, opened.path));
   }
   return slot;
 }
@@ -154,13 +190,14 @@ std::optional<std::uint32_t> holder_of(const ring_info& info, ring_kind kind, ro
 std::vector<stall_report> stalls_of(const detail::opened_file& opened, const ring_view& ring, const ring_info& info,
                                     ring_kind kind) {
   std::vector<stall_report> stalls;
+  slot_words words(opened, ring, info.descriptor);
   for (const auto waiting : {role::producer, role::consumer}) {
     const auto noted = ring.control->stalled_at[static_cast<std::uint32_t>(waiting)].load(std::memory_order_relaxed);
     if (noted == 0) continue;
     const auto sequence = noted - 1;
     const bool is_full = info.tail - sequence == ring.capacity() && (kind == ring_kind::mpmc || info.head == sequence);
     const bool is_unpublished = kind == ring_kind::mpmc && info.head == sequence && info.tail > sequence &&
-                                read_slot(opened, ring, info.descriptor, sequence, 0).kind == slot_kind::free;
+                                read_slot(opened, ring, words, sequence, 0).kind == slot_kind::free;
     if (waiting == role::producer ? !is_full : !is_unpublished) continue;
     stall_report stall;
     stall.waiting = waiting;
@@ -173,7 +210,8 @@ std::vector<stall_report> stalls_of(const detail::opened_file& opened, const rin
   return stalls;
 }
 
-ring_info read_ring(const detail::opened_file& opened, const segment& copy, std::uint32_t index) {
+ring_info read_ring(const detail::opened_file& opened, const segment& copy, std::uint32_t index,
+                    detail::depth how_deep) {
   ring_info info;
   info.descriptor = copy.header().rings[index];
   info.type_name = info.descriptor.type_name;
@@ -191,8 +229,11 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   info.recovered_missing = ring.control->recovered_missing.load(std::memory_order_relaxed);
   info.recovered_realtime_ns = ring.control->recovered_realtime_ns.load(std::memory_order_relaxed);
   info.seats = seat_table(copy, ring, index).report();
-  for (const auto at : sequences_of_interest(ring, kind)) {
-    const auto slot = read_slot(opened, ring, info.descriptor, at, 0);
+  slot_words words(opened, ring, info.descriptor);
+  const auto looked_at =
+      how_deep == detail::depth::slots ? sequences_of_interest(ring, kind) : std::vector<std::uint64_t>();
+  for (const auto at : looked_at) {
+    const auto slot = read_slot(opened, ring, words, at, 0);
     if (slot.kind == slot_kind::free && at < info.head) continue;  // released, or never filled
     if (const auto* holder = holder_of(info, kind, slot)) add_hold(info.holds, *holder, at);
     switch (slot.kind) {
@@ -235,10 +276,23 @@ const char* to_string(segment_state value) noexcept {
   return "unknown";
 }
 
-segment_info detail::read_info(const opened_file& opened, const std::string& name) {
+std::uint64_t undelivered_messages(const ring_info& ring) noexcept {
+  const auto without = ring.hole_slots + ring.claimed_slots;  // slots between head and tail that hold no message
+  return std::max(ring.fill_slots - std::min(ring.fill_slots, without), ring.published_slots + ring.taken_slots);
+}
+
+std::uint64_t undelivered_messages(const segment_info& info) noexcept {
+  std::uint64_t count = 0;
+  for (const auto& ring : info.rings) count += undelivered_messages(ring);
+  return count;
+}
+
+segment_info detail::read_info(const opened_file& opened, const std::string& name, depth how_deep) {
   segment_info info;
   info.name = name;
   info.path = opened.path;
+  info.device = opened.facts.device;
+  info.inode = opened.facts.inode;
   info.length_bytes = opened.facts.length_bytes;
   info.resident_bytes = opened.facts.resident_bytes;
   info.mode = opened.facts.mode;
@@ -255,10 +309,11 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     std::memcpy(&info.header, copy.bytes().data(), sizeof info.header);
     info.is_of_another_boot = is_of_another_boot(info.header);
     if (info.is_of_another_boot) require_recoverable(info.header, opened.path);
-    for (std::uint32_t i = 0; i < info.header.ring_count; ++i) info.rings.push_back(read_ring(opened, copy, i));
-    const bool is_ephemeral = info.header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral);
+    for (std::uint32_t i = 0; i < info.header.ring_count; ++i)
+      info.rings.push_back(read_ring(opened, copy, i, how_deep));
     // What is to outlast a reset of the machine outlasts its participants: nothing that sweep takes.
-    const bool is_left = is_ephemeral || (!is_durable(info.header) && somebody_died(info));
+    const bool is_left =
+        lifetime_of(info.header) == lifetime::ephemeral || (!is_durable(info.header) && somebody_died(info));
     info.state = info.is_in_use ? segment_state::live : is_left ? segment_state::dead : segment_state::idle;
   } catch (const error& problem) {
     info.state = segment_state::broken;
@@ -269,6 +324,18 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
   return info;
 }
 
+namespace {
+
+/// What a creator that was killed left under the name that a file has while it is built.
+void make_leftover(segment_info& info) {
+  info.state = segment_state::dead;
+  info.problem_code = errc::half_made;
+  info.problem = info.path + ": left half made by a creator that was killed; sluice clear --dead removes it";
+  info.rings.clear();
+}
+
+}  // namespace
+
 std::vector<segment_info> registry::list() const {
   std::vector<segment_info> all;
   const auto directory = detail::open_registry(directory_, is_default_, false);
@@ -276,10 +343,15 @@ std::vector<segment_info> registry::list() const {
   auto names = os::names_in(directory->get(), directory_);
   std::sort(names.begin(), names.end());
   for (const auto& name : names) {
-    if (!segment_name::is_legal(name)) continue;
+    const bool is_temporary = detail::is_temporary(name);
+    if (!segment_name::is_legal(name) && !is_temporary) continue;
     try {
-      if (const auto opened = detail::open_name(directory->get(), directory_, name, false))
-        all.push_back(detail::read_info(*opened, name));
+      const auto opened = detail::open_name(directory->get(), directory_, name, false);
+      if (!opened) continue;
+      auto info = detail::read_info(*opened, name, detail::depth::records);
+      if (is_temporary && info.is_in_use) continue;  // its creator is just building it
+      if (is_temporary) make_leftover(info);
+      all.push_back(std::move(info));
     } catch (const error& problem) {  // not a file, or not ours to read: still there to be seen
       segment_info info;
       info.name = name;
@@ -316,9 +388,10 @@ std::vector<slot_report> registry::slots(const segment_name& name, std::size_t r
   const auto ring = view_ring(copy.bytes(), descriptor);
   const auto kind = static_cast<ring_kind>(descriptor.kind);
   std::vector<slot_report> slots;
+  slot_words words(*opened, ring, descriptor);
   for (const auto at : sequences_of_interest(ring, kind)) {
     if (slots.size() >= limit) break;
-    auto slot = read_slot(*opened, ring, descriptor, at, most_message_bytes);
+    auto slot = read_slot(*opened, ring, words, at, most_message_bytes);
     if (slot.kind != slot_kind::free || at >= head_of(ring, kind)) slots.push_back(std::move(slot));
   }
   return slots;

@@ -68,8 +68,8 @@ void print(const std::vector<segment_info>& all) {
               {"PARTICIPANTS"}});
   table broken({{"NAME"}, {"STATE"}, {"LENGTH", true}, {"IN USE"}, {"PROBLEM"}});
   for (const auto& info : all) {
-    if (info.state == segment_state::broken)
-      broken.add({info.name, "broken", size_text(info.length_bytes), info.is_in_use ? "yes" : "no",
+    if (info.state == segment_state::broken || info.rings.empty())  // or what a killed creator left
+      broken.add({info.name, to_string(info.state), size_text(info.length_bytes), info.is_in_use ? "yes" : "no",
                   fmt::format("{}: {}", to_string(info.problem_code), printable(info.problem))});
     else
       add_rows(rows, info);

@@ -42,5 +42,10 @@ struct durability {
     if (!durability_of(header.rings[i]).is_none()) return true;
   return false;
 }
+/// How long the name of a validated segment stays. What is to outlast a reset of the machine outlasts its participants
+/// as well: a durable segment is persistent, whatever its header says.
+[[nodiscard]] constexpr lifetime lifetime_of(const segment_header& header) noexcept {
+  return is_durable(header) ? lifetime::persistent : static_cast<lifetime>(header.lifetime);
+}
 
 }  // namespace sluice

@@ -3,6 +3,8 @@
 // A segment in use by this process. While it lives, nobody sweeps the name away; the last one out of an ephemeral
 // segment takes the name with it.
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,6 +26,11 @@ class attached_segment {
   /// After fork: makes this process a participant of its own, which it is not by inheritance. No cost otherwise.
   /// @throws error not_found: the name has been removed meanwhile.
   void join_here();
+
+  /// Calls `tell` when this attachment removes the name of an ephemeral segment, because it was the last one, with the
+  /// number of undelivered messages that went with the name. `tell` runs in the destructor of the last copy: it must not
+  /// throw, nor use this attachment.
+  void on_removal(std::function<void(std::uint64_t undelivered_messages)> tell);
 
  private:
   friend class registry;

@@ -30,9 +30,9 @@ namespace sluice {
 
 /// How a new segment's name and file are to be.
 struct naming {
-  sluice::lifetime lifetime = sluice::lifetime::persistent;
-  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask
-  memory_options memory = {};  ///< how this process maps it
+  sluice::lifetime lifetime = sluice::lifetime::persistent;  ///< a durable segment is persistent, whatever this says
+  std::uint32_t mode = 0600;                                 ///< permissions of the file, whatever the umask
+  memory_options memory = {};                                ///< how this process maps it
 };
 
 /// What became of one name that sweep found.
@@ -47,7 +47,9 @@ struct sweep_result {
   std::string name;
   std::string why;  ///< why it was, would be, or could not be removed
   sweep_outcome outcome = sweep_outcome::failed;
-  std::uint64_t device = 0, inode = 0;  ///< of the file that was found
+  std::uint64_t device = 0, inode = 0;     ///< of the file that was found
+  std::uint64_t creation_id = 0;           ///< of the segment in it; 0: none could be read
+  std::uint64_t undelivered_messages = 0;  ///< that went, or would go, with the name
 };
 
 /// What recover() found in one ring.
@@ -95,12 +97,19 @@ class registry {
   /// Blocks: for the disk, as long as it takes to read the old and write the new one.
   recovery_report recover(const segment_name& name) const;
 
-  /// Takes the name away; the memory stays with whoever is attached.
-  /// @param force  even when somebody living is attached, or when the file is not a segment of ours at all.
-  /// @throws error not_found; in_use, with who; not_a_segment.
-  void remove(const segment_name& name, bool force = false) const;
+  /// Takes the name away; the memory stays with the processes that are attached.
+  /// @param force  even when a living process is attached, or when the file is not a segment of ours at all.
+  /// @return how many undelivered messages went with the name.
+  /// @throws error not_found; in_use, with the processes that use it; not_a_segment.
+  std::uint64_t remove(const segment_name& name, bool force = false) const;
 
-  /// Every name, sorted. Reads only. An empty list when there is no directory yet.
+  /// The same, but only while the name leads to the segment that inspect() or list() described: what was made under the
+  /// name since then stays.
+  /// @throws error not_found: the name is gone or leads to another segment by now; and all of the above.
+  std::uint64_t remove(const segment_info& looked_at, bool force = false) const;
+
+  /// Every name, sorted, and what killed creators left half made (`dead`). Reads only, and no slots: counts of
+  /// slots by their state and holds are zero here, see inspect(). An empty list when there is no directory yet.
   [[nodiscard]] std::vector<segment_info> list() const;
 
   /// One name, and what memory it lies in, which list() does not ask. @throws error not_found.
@@ -113,7 +122,8 @@ class registry {
 
   /// Removes what only the dead left: names nobody living is attached to, and which are ephemeral, or in which somebody
   /// died; and the temporary files of killed creators, where the filesystem makes no file without a name. Never a legal
-  /// name that is no whole segment, and whoever races it: never what a living process uses.
+  /// name that is no whole segment, and whoever races it: never what a living process uses. What another user keeps from
+  /// this one is left to that user, and is no failure.
   std::vector<sweep_result> sweep(bool dry_run = false) const;
 
   /// The same, but only of `found`, which a dry run said before: a name that leads to another file by now, or that

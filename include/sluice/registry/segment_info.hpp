@@ -72,7 +72,8 @@ struct ring_info {
 enum class segment_state {
   live,    ///< at least one living process is attached
   idle,    ///< nobody is attached: persistent, waiting; and nobody died there, or it is durable
-  dead,    ///< nobody alive is attached, and somebody died there or it is ephemeral: sweep removes it
+  dead,    ///< nobody alive is attached, and somebody died there, or it is ephemeral, or its creator left it half made
+           ///< (then it has a `problem` and no rings): sweep removes it
   broken,  ///< cannot be attached; `problem` says why
 };
 
@@ -81,8 +82,9 @@ enum class segment_state {
 struct segment_info {
   std::string name;
   std::string path;
+  std::uint64_t device = 0, inode = 0;  // of the file: which one was looked at
   segment_state state = segment_state::broken;
-  std::string problem;  // why it is broken
+  std::string problem;  // why it is broken, or half made
   errc problem_code = errc::corrupted;
   std::uint64_t length_bytes = 0;    // of the file
   std::uint64_t resident_bytes = 0;  // blocks it has
@@ -95,5 +97,10 @@ struct segment_info {
   std::vector<ring_info> rings;         // when not broken
   std::optional<memory_report> memory;  // from registry::inspect(); a list does not ask for it
 };
+
+/// Messages that were published and that no consumer has released: they go with the memory. Exact while nobody is
+/// attached, for a ring of which all slots were looked at; else an estimate from above.
+[[nodiscard]] std::uint64_t undelivered_messages(const ring_info& ring) noexcept;
+[[nodiscard]] std::uint64_t undelivered_messages(const segment_info& info) noexcept;
 
 }  // namespace sluice
