@@ -37,8 +37,6 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ro
       seat_(table_.take(own, settle, where(attached_, own))),
       place_(ring_, own, seat_.index()),
       mark_(process_mark::here(attached_.memory(), attached_.what())) {
-  if (own == role::producer)
-    ring_.control->closed.store(0, std::memory_order_release);  // K: a new producer opens it again
   (void)table_.has_living(peer_of(own));
   deaths_told_ = table_.known(peer_of(own)).deaths;  // those who died before we came are not news
 }
@@ -47,6 +45,13 @@ void participant::close() noexcept {
   ring_.control->closed.store(1, std::memory_order_release);  // K
   wake_all(ring_, role::producer);
   wake_all(ring_, role::consumer);
+}
+
+bool participant::claim_stands() const noexcept {
+  const auto& control = *ring_.control;
+  if (control.mode.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(wake_mode::membarrier))
+    std::atomic_thread_fence(std::memory_order_seq_cst);       // E
+  return control.closed.load(std::memory_order_relaxed) == 0;  // nothing is read on its word
 }
 
 void participant::note_stall(std::uint64_t sequence) noexcept {

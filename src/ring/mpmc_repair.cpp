@@ -168,6 +168,13 @@ std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept {
   return holes;
 }
 
+bool is_anything_held(const ring_view& ring, std::uint32_t except) noexcept {
+  const auto first = ring.first_seat(role::consumer);
+  for (auto s = first; s < first + ring.consumer_seats; ++s)
+    if (s != except && may_hold_messages(ring, s)) return true;
+  return false;
+}
+
 bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t sequence) noexcept {
   return ring.word(sequence).load(std::memory_order_acquire) ==
          ring.word_for(sequence, slot_kind::taken, dead_seat);  // mpmc_ring.hpp W, X

@@ -82,18 +82,22 @@ void wake_all(const ring_view& ring, role whom) noexcept {
   }
 }
 
+bool barrier_for_all(ring_control& control) noexcept {
+  const auto fence = static_cast<std::uint32_t>(wake_mode::fence);
+  const bool is_fenced = control.mode.load(std::memory_order_relaxed) == fence;
+  if (!is_fenced && os::membarrier_global()) return true;
+  control.mode.store(fence, std::memory_order_relaxed);  // for good
+  std::atomic_thread_fence(std::memory_order_seq_cst);   // M
+  return is_fenced;
+}
+
 std::uint32_t sleeper::announce() noexcept {
   auto& own = ring_.seats[seat_index_];
-  auto& mode = ring_.control->mode;
-  const auto fence = static_cast<std::uint32_t>(wake_mode::fence);
   const auto bit = (seat_index_ - ring_.first_seat(own_)) % parked_bits;
   const auto announced = own.futex.load(std::memory_order_acquire);                     // F
   own.parked.store(static_cast<std::uint32_t>(what_), std::memory_order_relaxed);       // the bit publishes it
   parked_of(ring_, own_).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
-  if (mode.load(std::memory_order_relaxed) == fence || !os::membarrier_global()) {
-    mode.store(fence, std::memory_order_relaxed);  // for good; a publisher that has not seen it yet costs one tick
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // M
-  }
+  (void)barrier_for_all(*ring_.control);  // false: a publisher that has not seen the new mode costs one tick
   return announced;
 }
 

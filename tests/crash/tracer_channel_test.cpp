@@ -77,6 +77,7 @@ class channel_world final : public world {
     fill_seats();
     receive_what_was_published();
     for (int round = 0; round < 3; ++round) fill_and_empty();
+    check_it_ends();
     return broken_;
   }
 
@@ -226,6 +227,16 @@ class channel_world final : public world {
     }
     if (room != capacity) complain("capacity is " + std::to_string(room));
     receive_what_was_published();
+  }
+
+  /// No claim and no message of the dead keeps a consumer waiting.
+  void check_it_ends() {
+    if (!broken_.empty()) return;
+    out_[0].close();
+    message m;
+    for (auto& in : in_)
+      for (int i = 0; in.receive_for(m, a_tick) != wait_result::closed; ++i)
+        if (i == ticks_allowed) return complain("a closed channel has no end");
   }
 
   const action<Ring> what_;

@@ -447,6 +447,8 @@ class trial {
       }
     }
     check_everything_came();
+    for (const auto& consumer : all_.consumers)
+      if (consumer && !consumer->is_exhausted(keeper_)) complain("a closed channel has no end");
     for (const auto& [seat, generation] : dead_)
       if (!all_.producers[seat] && !all_.consumers[seat]) complain("a dead one's seat stays empty");
   }

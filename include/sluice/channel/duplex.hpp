@@ -32,12 +32,15 @@ class duplex {
   /// For the parent, after fork. @throws error seat_taken.
   template <wait_strategy Wait = spin_then_park>
   [[nodiscard]] duplex_end<ToChild, ToParent, Ring, Wait> parent() const {
-    return {to_child_.template producer<Wait>(), to_parent_.template consumer<Wait>()};
+    auto in =
+        to_parent_.template consumer<Wait>();  // first: a producer opens a closed ring, and must not do so in vain
+    return {to_child_.template producer<Wait>(), std::move(in)};
   }
   /// For the child, after fork. @throws error seat_taken.
   template <wait_strategy Wait = spin_then_park>
   [[nodiscard]] duplex_end<ToParent, ToChild, Ring, Wait> child() const {
-    return {to_parent_.template producer<Wait>(), to_child_.template consumer<Wait>()};
+    auto in = to_child_.template consumer<Wait>();
+    return {to_parent_.template producer<Wait>(), std::move(in)};
   }
 
  private:

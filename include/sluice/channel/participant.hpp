@@ -5,6 +5,8 @@
 //
 // Edges
 //   K: closing store (release) -> closed load (acquire): what was published before close() is visible to who sees it.
+//   E: producer's claim, then the fence (seq_cst) or compiler barrier, then its load of `closed` -> consumer's load of
+//      `closed`, then the fence (seq_cst) or membarrier(2), then its look at the claims: a claim that stands is seen.
 
 #include <cstdint>
 #include <string>
@@ -60,6 +62,13 @@ class participant {
 
   /// Ends the channel for everybody and wakes all who sleep.
   void close() noexcept;
+  /// Opens it again if it was closed: a new producer's last step, after everything that can fail.
+  void open() noexcept { ring_.control->closed.store(0, std::memory_order_release); }  // K
+  /// Of a producer, after each claim: whether the claim stands. A claim is visible before `closed` is asked, so a
+  /// consumer that saw `closed` and then sees no claim knows that none comes (E).
+  [[nodiscard, gnu::noinline]] bool claim_stands() const noexcept;
+  /// Of a consumer that saw `closed`: from now on it sees every claim that stands. False: not yet, at the next look.
+  [[nodiscard]] bool sees_every_claim() noexcept { return barrier_for_all(*ring_.control); }  // parking.hpp M: here E
 
   [[nodiscard]] peer_state peer();
   /// Whether everybody on the other side has died, and death_was_told() was not called for it.

@@ -80,8 +80,11 @@ class raw_consumer {
     return wait_for_message(deadline_ns, count, peeked_count);
   }
 
-  /// Whether the channel was closed and nothing is left.
-  [[nodiscard]] bool is_finished() { return owner_->is_closed() && try_peek(1) == 0 && is_exhausted(); }
+  /// Whether the channel was closed and nothing is left: what a wait would call `closed`.
+  [[nodiscard]] bool is_finished() {
+    std::uint64_t peeked = 0;
+    return owner_->is_closed() && try_peek(1) == 0 && conclude(1, peeked) == wait_result::closed;
+  }
 
   /// Ends the channel for everybody; see raw_producer::close().
   void close() {
@@ -97,9 +100,7 @@ class raw_consumer {
                                                  std::uint64_t& peeked_count) {
     const auto look = [&](bool) -> wait_answer {
       if ((peeked_count = peek(count)) != 0) return wait_result::ready;
-      if (!owner_->is_closed()) return std::nullopt;
-      if ((peeked_count = peek(count)) != 0) return wait_result::ready;  // published before the close (K)
-      return is_exhausted() ? wait_answer(wait_result::closed) : std::nullopt;
+      return owner_->is_closed() ? conclude(count, peeked_count) : std::nullopt;
     };
     return wait_.wait(
         owner_->place(), look, [&] { return tick(look); }, deadline_ns);
@@ -120,8 +121,14 @@ class raw_consumer {
     return peeked;
   }
 
-  /// Empty, and nothing is on its way: no open claim, no message in the hands of the dead.
-  bool is_exhausted() noexcept { return ring_.is_exhausted() && !mend(); }
+  /// Of a channel that was seen closed: `closed` when nothing can come any more, no claim and no message that another
+  /// consumer holds and may leave by its death. Those that die meanwhile are the tick's.
+  [[gnu::noinline]] wait_answer conclude(std::uint64_t count, std::uint64_t& peeked_count) noexcept {
+    auto& keeper = owner_->keeper();
+    if (!ring_.is_exhausted(keeper) || !owner_->sees_every_claim() || !ring_.is_exhausted(keeper)) return std::nullopt;
+    // Last, after the verdict: what was published before the close (K), and by one that is proven dead.
+    return (peeked_count = peek(count)) != 0 ? wait_result::ready : wait_result::closed;
+  }
 
   bool mend() noexcept {
     const bool changed = ring_.mend(owner_->keeper());

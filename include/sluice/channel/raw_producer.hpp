@@ -18,8 +18,8 @@ namespace sluice {
 /// the child gets wrong_process.
 /// Killed at any instruction: claims are void, what was published is delivered, the seat goes to the next who asks.
 ///
-/// Of a durable channel its mark says that it is nowhere: so claim and publish take their way for what is out of the
-/// ordinary every time, which asks the owner, seals and flushes, and no other channel's path has anything to ask.
+/// The mark never matches in a durable channel, and in one that was found closed: every claim and publish takes the slow
+/// path then, which asks the owner and `closed`, seals and flushes. Others pay nothing for this.
 template <ring Ring, wait_strategy Wait>
 class raw_producer {
  public:
@@ -31,6 +31,7 @@ class raw_producer {
         durable_(durable_publisher::of(owner_->attached().memory(), ring_index, owner_->attached().what())) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
     if (durable_) mark_ = process_mark::nowhere();
+    owner_->open();
   }
   raw_producer(raw_producer&&) noexcept = default;
   raw_producer& operator=(raw_producer&& other) noexcept {
@@ -51,10 +52,8 @@ class raw_producer {
   /// abandoned before the next claim. 0: full, or closed.
   /// @throws error wrong_process; of a durable channel, what the disk said at an earlier flush.
   [[nodiscard, gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count = 1) {
-    if (!mark_.is_here()) [[unlikely]]
-      require_usable();
-    if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]
-      return 0;  // only refuses; nothing is read on its word
+    if (!mark_.is_here() && !may_claim()) [[unlikely]]
+      return 0;
     return claim(count);
   }
 
@@ -66,7 +65,7 @@ class raw_producer {
   /// Blocks: of a durable channel, for the disk whenever a flush is due. They are visible before that.
   [[gnu::always_inline]] void publish(std::uint64_t count = 1) noexcept {
     if (!mark_.is_here()) [[unlikely]]
-      return publish_durably(count);
+      return publish_slowly(count);
     ring_.publish(count);
     if (must_wake(*control_, role::consumer)) [[unlikely]]
       wake_sleepers(owner_->ring(), role::consumer, count + (count == 0));  // what is abandoned lets others pass
@@ -114,40 +113,58 @@ class raw_producer {
   [[nodiscard]] participant& details() noexcept { return *owner_; }
 
  private:
+  /// A claim that was made while the channel was being closed is given back: a consumer may have been told `closed`.
   /// A wake-up for room may have gone to a producer that found none in order yet: a claim passes one on.
   [[gnu::always_inline]] std::uint64_t claim(std::uint64_t count) noexcept {
     const auto claimed = ring_.try_claim(count);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // participant.hpp E
+    if ((control_->closed.load(std::memory_order_relaxed) | control_->mode.load(std::memory_order_relaxed)) != 0 &&
+        must_give_back(claimed)) [[unlikely]]
+      return 0;
     if (claimed != 0 && ring_.must_pass_on_wake_up()) [[unlikely]]
       wake_sleepers(owner_->ring(), role::producer, 1);
     return claimed;
   }
 
-  [[gnu::noinline]] void require_usable() const {
-    owner_->require_here();
-    if (durable_) durable_->require_flushed();
+  /// Whether a claim that has found the channel closed, or the ring in fence mode, does not stand; it is abandoned then.
+  [[gnu::noinline]] bool must_give_back(std::uint64_t claimed) noexcept {
+    if (owner_->claim_stands()) return false;
+    mark_ = process_mark::nowhere();  // from now on `closed` is asked before the claim: one hole is enough
+    if (claimed == 0) return true;
+    ring_.publish(0);
+    if (must_wake(*control_, role::consumer)) wake_sleepers(owner_->ring(), role::consumer, 1);
+    return true;
   }
 
-  [[gnu::noinline]] void publish_durably(std::uint64_t count) noexcept {
-    if (!durable_ || !owner_->is_here()) return;
-    const auto run = ring_.claimed_run(count);
+  /// What may be out of the ordinary where the mark says nowhere.
+  [[gnu::noinline]] bool may_claim() {
+    owner_->require_here();
+    if (durable_) durable_->require_flushed();
+    if (owner_->is_closed()) return false;
+    if (!durable_) mark_ = owner_->mark();  // opened again
+    return true;
+  }
+
+  [[gnu::noinline]] void publish_slowly(std::uint64_t count) noexcept {
+    if (!owner_->is_here()) return;
+    const auto run = durable_ ? ring_.claimed_run(count) : sequence_run{};
     for (std::uint64_t i = 0; i < run.count; ++i) durable_->seal(ring_.claimed(i), run.first + i);
     ring_.publish(count);
     if (must_wake(*control_, role::consumer)) wake_sleepers(owner_->ring(), role::consumer, count + (count == 0));
-    durable_->published(run.count);
+    if (durable_) durable_->published(run.count);
   }
 
   [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, std::uint64_t count,
                                               std::uint64_t& claimed_count) {
     const auto look = [&](bool) -> wait_answer {
-      if ((claimed_count = claim(count)) != 0) return wait_result::ready;
       if (owner_->is_closed()) return wait_result::closed;
+      if ((claimed_count = claim(count)) != 0) return wait_result::ready;
       return std::nullopt;
     };
     const auto full_tick = [&] {
       owner_->note_stall(ring_.waits_for());
       return tick(look);
     };
-    if (owner_->is_closed()) return wait_result::closed;
     return wait_.wait(owner_->place(), look, full_tick, deadline_ns);
   }
 

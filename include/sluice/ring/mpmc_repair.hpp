@@ -18,6 +18,9 @@ std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept;
 /// seat. `freed` counts holes it had claimed. @return false: somebody living may own part of its range; later.
 bool arbitrate(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept;
 
+/// Whether a consumer, living or dead, other than that of seat `except`, holds what it has not released.
+[[nodiscard]] bool is_anything_held(const ring_view& ring, std::uint32_t except) noexcept;
+
 /// Whether `sequence` is a message of the dead consumer `dead_seat` that waits to be delivered again.
 [[nodiscard]] bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t sequence) noexcept;
 

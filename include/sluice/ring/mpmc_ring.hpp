@@ -242,12 +242,10 @@ class mpmc_ring {
     }
 
     [[nodiscard]] std::uint64_t waits_for() const noexcept {
-      return is_exhausted() ? nothing_to_wait_for()
-                            : ring_.control->head.load(std::memory_order_relaxed);  // for people
+      return is_empty() ? nothing_to_wait_for() : ring_.control->head.load(std::memory_order_relaxed);  // for people
     }
-    [[nodiscard]] bool is_exhausted() const noexcept {
-      const auto head = ring_.control->head.load(std::memory_order_acquire);  // H
-      return ring_.control->tail.load(std::memory_order_acquire) == head;     // T
+    [[nodiscard]] bool is_exhausted(seat_keeper&) const noexcept {
+      return is_empty() && !mpmc_repair::is_anything_held(ring_, own_index_);
     }
 
     /// Something stalls: claims of dead producers become holes, messages of dead consumers ours to deliver.
@@ -280,6 +278,12 @@ class mpmc_ring {
     }
 
    private:
+    /// Whether everything that was claimed for filling was claimed for reading.
+    [[nodiscard]] bool is_empty() const noexcept {
+      const auto head = ring_.control->head.load(std::memory_order_acquire);  // H
+      return ring_.control->tail.load(std::memory_order_acquire) == head;     // T
+    }
+
     [[gnu::noinline]] std::uint64_t peek_what_is_open(std::uint64_t count) noexcept {
       if (slot_ != nullptr) return std::min(1 + more_, count);  // one claim at a time: one intent a seat
       if (next_orphan()) return 1;

@@ -86,8 +86,9 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { consumer.waits_for() } -> std::same_as<std::uint64_t>;
   // Hands the first `count` peeked slots back.
   { consumer.release(count) } -> std::same_as<void>;
-  // When there is nothing to peek: whether nothing is claimed for filling either.
-  { consumer.is_exhausted() } -> std::same_as<bool>;
+  // When there is nothing to peek: whether nothing can come of what was begun: no claim of a living producer, no message
+  // that another consumer, living or dead, has in its hands. Proves deaths where it must.
+  { consumer.is_exhausted(keeper) } -> std::same_as<bool>;
   // Something stalls: look for the dead and mend. True when it changed anything. Only consumers can: what stalls a
   // producer is an old message, and somebody must get it.
   { consumer.mend(keeper) } -> std::same_as<bool>;

@@ -5,7 +5,8 @@
 // cache miss and not two.
 //
 // Who writes what
-//   producer: the slots and their words; in its own seat, `sequence`: published up to here.
+//   producer: the slots and their words; in its own seat, `sequence`: published up to here, and `peeked`: claimed up to
+//             here, so that a consumer of a closed channel knows whether to wait for more.
 //   consumer: in its own seat, `sequence`: released up to here, exactly, and `peeked`: handed out up to here; and
 //             control.head, a copy of `sequence` that is brought up to date only every eighth of the ring, because each
 //             time costs the producer a miss.
@@ -23,6 +24,8 @@
 //   C: consumer's head copy store (release) -> producer's head copy load (acquire): the same, by the copy.
 //   P: consumer's peeked store (release) -> successor's peeked load (acquire): what may have been seen is marked.
 //   T: producer's tail store (release) -> successor's tail load (acquire): it resumes no earlier than published.
+//   N: producer's claim store (release) -> consumer's claim load (acquire): a claim that has come down to what was
+//      published is seen after the words. That a new one is seen in time is participant.hpp E.
 
 #include <algorithm>
 #include <atomic>
@@ -59,6 +62,7 @@ class spsc_ring {
       // A predecessor may have died between publishing and noting it.
       for (std::uint64_t i = 0; i < ring_.capacity() && is_published(tail_); ++i) ++tail_;
       own_->sequence.store(tail_, std::memory_order_release);  // T
+      note_claimed(tail_);                                     // a predecessor's claim is void
       limit_ = tail_;
       looked_exactly_at_ = tail_ - ring_.capacity();  // long ago
     }
@@ -66,7 +70,9 @@ class spsc_ring {
     std::uint64_t try_claim(std::uint64_t count) noexcept {
       if (limit_ - tail_ < count) [[unlikely]]
         look_at_progress(count);
-      return std::min(limit_ - tail_, count);
+      const auto claimed = std::min(limit_ - tail_, count);
+      if (claimed_ - tail_ < claimed) note_claimed(tail_ + claimed);
+      return claimed;
     }
 
     [[nodiscard]] static constexpr bool must_pass_on_wake_up() noexcept { return false; }  // there is no other producer
@@ -82,6 +88,8 @@ class spsc_ring {
         ring_.word(tail).store(ring_.word_for(tail, slot_kind::published), std::memory_order_release);  // W
       tail_ = tail;
       own_->sequence.store(tail, std::memory_order_release);  // T
+      if (claimed_ != tail) [[unlikely]]
+        note_claimed(tail);  // the rest is abandoned
     }
 
     [[nodiscard]] bool is_drained() const noexcept {
@@ -89,9 +97,14 @@ class spsc_ring {
     }  // S
 
     [[nodiscard]] std::uint64_t waits_for() const noexcept { return tail_ - ring_.capacity(); }
-    void leave() noexcept {}
+    void leave() noexcept { note_claimed(tail_); }
 
    private:
+    void note_claimed(std::uint64_t sequence) noexcept {
+      claimed_ = sequence;
+      own_->peeked.store(sequence, std::memory_order_release);  // N
+    }
+
     [[nodiscard]] bool is_published(std::uint64_t sequence) const noexcept {
       return ring_.word(sequence).load(std::memory_order_relaxed) ==
              ring_.word_for(sequence, slot_kind::published);  // own or a dead predecessor's store
@@ -122,6 +135,7 @@ class spsc_ring {
     seat* own_;
     const seat* peer_;
     std::uint64_t tail_ = 0;               // next sequence to publish
+    std::uint64_t claimed_ = 0;            // what own_->peeked says
     std::uint64_t limit_ = 0;              // first sequence that may still be in use
     std::uint64_t looked_exactly_at_ = 0;  // tail_ when the consumer's own word was last read
   };
@@ -166,7 +180,12 @@ class spsc_ring {
     }
 
     [[nodiscard]] static constexpr std::uint64_t waits_for() noexcept { return nothing_to_wait_for(); }
-    [[nodiscard]] static constexpr bool is_exhausted() noexcept { return true; }  // an open claim is not counted
+    [[nodiscard]] bool is_exhausted(seat_keeper& keeper) const noexcept {
+      const auto claimed = ring_.seats[0].peeked.load(std::memory_order_acquire);  // N
+      if (static_cast<std::int64_t>(claimed - head_) <= 0) return true;            // what was claimed was released
+      const auto state = ring_.seats[0].state.load(std::memory_order_acquire);     // seat_table.hpp A, D
+      return state_of(state) != seat_state::taken || keeper.is_dead(0, state);     // a dead one's claim is void
+    }
     bool mend(seat_keeper&) noexcept { return false; }
     [[nodiscard]] static constexpr bool owes() noexcept { return false; }
     [[nodiscard]] static constexpr ring_debt owed(seat_keeper&) noexcept { return {}; }

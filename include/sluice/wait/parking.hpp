@@ -70,6 +70,11 @@ inline void wake_parked(const ring_view& ring, role whom, std::uint64_t count) n
     wake_sleepers(ring, whom, count);
 }
 
+/// The rare side's half of an edge like M: everything that a participant stored before what it loads next is visible
+/// after this call, or that load sees what the caller stored or saw before it. A system call.
+/// @return false: the ring has just become one in fence mode, and a participant may not have noticed yet.
+bool barrier_for_all(ring_control& control) noexcept;
+
 /// One participant's place to sleep: its seat's futex word, and its bit among the parked of its role.
 /// One thread at a time. A death while parked leaves the bit; the next waker pays one system call for it, once.
 class sleeper {
