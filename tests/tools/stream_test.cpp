@@ -3,6 +3,7 @@
 #include <random>
 #include <sstream>
 
+#include "support/small_filesystem.hpp"
 #include "tools/run_cli.hpp"
 
 namespace sluice::test {
@@ -281,6 +282,81 @@ TEST_F(Cli, AnInterruptedConsumerWithAStuckOutputReleasesWhatItWrote) {
   EXPECT_EQ(after.front(), before.back() + 1) << "exactly once: it had the time to release what it wrote";
   EXPECT_EQ(after.back(), count);
   EXPECT_EQ(producer.wait().code, 0);
+}
+
+TEST_F(Cli, AFullDiskEndsARecvThatHasReleasedWhatItWrote) {
+  const auto small = small_filesystem::tmpfs(32);
+  if (!small) GTEST_SKIP() << "mounting a tmpfs needs root";
+  std::string lines;
+  for (int i = 0; i < 64; ++i) lines += std::string(999, static_cast<char>('a' + i % 26)) + "\n";
+  const auto sent =
+      run({"send", "orders", "--lines", "--create", "--persistent", "--no-wait", "-s", "1000"}, with_input(lines));
+  ASSERT_EQ(sent.code, 0) << sent;
+  streams to_disk;
+  to_disk.out = small->path() + "/out";
+  const auto end = run({"recv", "orders", "--lines"}, to_disk);
+  EXPECT_EQ(end.code, 7) << end;
+  const auto written = read_all(to_disk.out);
+  const auto whole = static_cast<std::size_t>(std::count(written.begin(), written.end(), '\n'));
+  ASSERT_GT(whole, 0U);
+  ASSERT_LT(whole, 64U);
+  EXPECT_NE(end.err.find("(" + std::to_string(whole) + " message(s) were written and released"), std::string::npos)
+      << end;
+  EXPECT_NE(end.err.find("ends with the first " + std::to_string(written.size() % 1000) + " bytes of a message"),
+            std::string::npos)
+      << end;
+  EXPECT_EQ(ring("orders")["fill_slots"], 64 - whole);
+  EXPECT_EQ(run({"recv", "orders", "--lines"}).out, lines.substr(whole * 1000)) << "each whole one once";
+}
+
+TEST_F(Cli, AnOutputThatFailsMidwayKeepsWhatItDidNotTake) {
+  std::string lines;
+  for (int i = 0; i < 64; ++i) lines += std::string(63, static_cast<char>('a' + i % 26)) + "\n";
+  make_idle("orders", lines);
+  ASSERT_EQ(run({"recv", "orders", "--lines", "--count", "3"}).code, 0);
+  streams to_full;
+  to_full.out = "/dev/full";
+  const auto end = run({"recv", "orders", "--lines"}, to_full);
+  EXPECT_EQ(end.code, 7) << end;
+  EXPECT_NE(end.err.find("(0 message(s) were written and released"), std::string::npos) << end;
+  EXPECT_EQ(run({"recv", "orders", "--lines"}).out, lines.substr(3 * 64));
+}
+
+TEST_F(Cli, AFileCutShortUnderASendThatReadsItsInputIsTruncated) {
+  for (const auto& form : std::vector<std::vector<std::string>>{{}, {"--lines"}, {"--ring", "mpmc"}}) {
+    for (const off_t length : {off_t{0}, off_t{4096}, off_t{20'000}}) {
+      std::vector<std::string> words{"send", "cut", "--create", "--persistent", "-s", "4000", "-C", "16"};
+      words.insert(words.end(), form.begin(), form.end());
+      auto producer = start(words, with_pipe());
+      producer.write_stdin(std::string(3999, 'x') + "\n");
+      until_published("cut", 1);
+      ASSERT_EQ(::truncate(file("cut").c_str(), length), 0);
+      for (int i = 0; i < 5; ++i) producer.write_stdin(std::string(3999, 'y') + "\n");
+      producer.close_stdin();
+      const auto end = producer.wait();
+      EXPECT_EQ(end.code, 5) << length << "\n" << end;
+      std::filesystem::remove(file("cut"));
+    }
+  }
+}
+
+TEST_F(Cli, AFileCutShortUnderARecvWhoseOutputIsStuckIsTruncated) {
+  for (const char* ring_kind : {"spsc", "mpmc"}) {
+    const auto sent = run({"send", "cut", "--create", "--persistent", "--no-wait", "--ring", ring_kind},
+                          with_input(std::string(4'000'000, 'x')));
+    ASSERT_EQ(sent.code, 0) << sent;
+    streams to_pipe;
+    to_pipe.out_is_pipe = true;
+    auto consumer = start({"recv", "cut"}, to_pipe);
+    EXPECT_EQ(consumer.read_stdout(1).size(), 1U);
+    ASSERT_EQ(::truncate(file("cut").c_str(), 4096), 0);
+    while (!consumer.read_stdout(1 << 16).empty()) {
+    }
+    const auto end = consumer.wait();
+    EXPECT_EQ(end.code, 5) << end;
+    EXPECT_NE(end.err.find("cut short"), std::string::npos) << end;
+    std::filesystem::remove(file("cut"));
+  }
 }
 
 TEST_F(Cli, AClosedOutputLeavesTheMessagesInTheChannel) {

@@ -88,33 +88,49 @@ class receiver {
       if (options_.lines) parts_.push_back({&newline, 1});
       ends_.push_back(bytes += *length + (options_.lines ? 1 : 0));
     }
-    write_parts();
-    const bool is_sane = ends_.size() == ready;
-    release(ends_.size());
-    if (!is_sane)
+    const auto [written, problem] = write_parts();
+    // Released is what the output has, however the writing ended: the next receiver must not get it again.
+    const auto whole = static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), written) - ends_.begin());
+    const auto part = written - (whole == 0 ? 0 : ends_[whole - 1]);
+    release(whole);
+    if (part != 0)
+      spdlog::warn("{}: the output ends with the first {} bytes of a message that stays in the channel", what_, part);
+    if (problem != 0) fail_to_write(problem);
+    if (ends_.size() != ready)
       throw error(errc::corrupted, fmt::format("{}: a message says that it is longer than its {} bytes of room: it was "
                                                "not delivered and stays in the channel",
                                                what_, room_));
   }
 
-  void write_parts() {
+  struct write_result {
+    std::uint64_t bytes = 0;
+    int problem = 0;  // errno; EINTR: a signal came that ends this
+  };
+
+  /// Writes all parts, or those that it can.
+  write_result write_parts() {
     std::span<iovec> rest(parts_);
     std::uint64_t written = 0;
     while (written < (ends_.empty() ? 0 : ends_.back())) {
       const auto put = ::writev(STDOUT_FILENO, rest.data(), static_cast<int>(rest.size()));
-      if (put < 0 && errno == EAGAIN) {
-        wait_for_descriptor(STDOUT_FILENO, POLLOUT);
-      } else if (put < 0 && errno != EINTR) {
-        throw error::from_errno(errno, fmt::format("{}: write standard output ({} message(s) were written before and "
-                                                   "released, the others stay in the channel)",
-                                                   what_, done_.messages));
-      }
-      if (put > 0) {
+      if (put >= 0) {
         written += static_cast<std::uint64_t>(put);
         rest = after(rest, static_cast<std::size_t>(put));
+        continue;
       }
-      if (put < 0) leave_if_interrupted(written);
+      if (errno != EAGAIN && errno != EINTR) return {written, errno};
+      if (errno == EAGAIN) wait_for_descriptor(STDOUT_FILENO, POLLOUT);
+      if (interrupting_signal() != 0) return {written, EINTR};
     }
+    return {written, 0};
+  }
+
+  [[noreturn]] void fail_to_write(int problem) {
+    leave_if_interrupted(what_);
+    consumer_.details().require_sane(true);  // EFAULT: the kernel met the end of a file that was cut short
+    throw error::from_errno(problem, fmt::format("{}: write standard output ({} message(s) were written and released, "
+                                                 "the others stay in the channel)",
+                                                 what_, done_.messages));
   }
 
   /// What is left of `parts` when `bytes` of them are written.
@@ -127,16 +143,6 @@ class receiver {
     parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + bytes;
     parts.front().iov_len -= bytes;
     return parts;
-  }
-
-  void leave_if_interrupted(std::uint64_t written) {
-    if (interrupting_signal() == 0) return;
-    const auto whole = static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), written) - ends_.begin());
-    const auto part = written - (whole == 0 ? 0 : ends_[whole - 1]);
-    release(whole);
-    if (part != 0)
-      spdlog::warn("{}: the output ends with the first {} bytes of a message that stays in the channel", what_, part);
-    tools::leave_if_interrupted(what_);
   }
 
   void release(std::uint64_t count) {

@@ -59,6 +59,7 @@ class sender {
     if constexpr (has_others) {
       try {
         if (!options_.no_wait) drain_own();
+        producer_->details().require_sane(true);  // what was sent into a file that was cut short meanwhile is lost
       } catch (...) {
         leave_to_the_others();  // the input was sent whole all the same
         throw;
@@ -66,6 +67,7 @@ class sender {
       leave_to_the_others();
     } else {
       if (!options_.keep_open) producer_->close();
+      producer_->details().require_sane(true);  // as above
       if (options_.no_wait) return;
       companion_.until([this](std::uint64_t deadline_ns) { return producer_->drain_until(deadline_ns); });
     }
@@ -120,9 +122,14 @@ class sender {
       if (errno == EAGAIN)
         wait_for_descriptor(STDIN_FILENO, POLLIN);
       else if (errno != EINTR)
-        throw error::from_errno(errno, what_ + ": read standard input");
+        fail_to_read(errno);
       leave_if_interrupted(what_);
     }
+  }
+
+  [[noreturn]] void fail_to_read(int problem) {
+    producer_->details().require_sane(true);  // EFAULT: the kernel met the end of a file that was cut short
+    throw error::from_errno(problem, what_ + ": read standard input");
   }
 
   void send_records() {
