@@ -1,22 +1,30 @@
 #include "sender_gate.hpp"
 
 #include <fcntl.h>
+#include <spdlog/fmt/fmt.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <thread>
 
+#include "sluice/wait/wait_strategy.hpp"
+
 namespace sluice::tools {
 
-sender_gate::sender_gate(const segment_file& file, const std::function<void()>& look) {
+sender_gate::sender_gate(const segment_file& file, const std::function<void(std::uint64_t waited_ns)>& look) {
   // A description of its own: a lock on the segment's would be shared by all who inherit that.
   descriptor_ = ::open(("/proc/self/fd/" + std::to_string(file.descriptor)).c_str(), O_RDWR | O_CLOEXEC);
   if (descriptor_ < 0) throw error::from_errno(errno, "reopen " + file.path);
   constexpr int tries_each_look = 100;
+  const auto began = monotonic_now_ns();
   for (int i = 1; ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0; ++i) {
     if (errno != EWOULDBLOCK && errno != EINTR) {
       const int why = errno;
@@ -25,7 +33,7 @@ sender_gate::sender_gate(const segment_file& file, const std::function<void()>& 
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));  // it is held for a few system calls
     try {
-      if (i % tries_each_look == 0) look();
+      if (i % tries_each_look == 0) look(monotonic_now_ns() - began);
     } catch (...) {
       ::close(descriptor_);
       throw;
@@ -34,6 +42,31 @@ sender_gate::sender_gate(const segment_file& file, const std::function<void()>& 
 }
 
 sender_gate::~sender_gate() { ::close(descriptor_); }
+
+std::string gate_holder_text(const segment_file& file) {
+  struct stat facts {};
+  if (::fstat(file.descriptor, &facts) != 0) return "another sender";
+  // proc_locks(5): "1: FLOCK  ADVISORY  WRITE 4711 00:1a:12345 0 EOF"; the pid is 0 or less where it is not of ours.
+  const auto wanted = fmt::format("{:02x}:{:02x}:{}", gnu_dev_major(facts.st_dev), gnu_dev_minor(facts.st_dev),
+                                  static_cast<std::uint64_t>(facts.st_ino));
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    std::istringstream words(line);
+    std::string number, kind, strictness, mode, place;
+    long pid = 0;
+    if (!(words >> number >> kind >> strictness >> mode >> pid >> place)) continue;
+    if (kind != "FLOCK" || mode != "WRITE" || place != wanted || pid <= 0) continue;
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    std::string name, state;
+    for (std::string fact; std::getline(status, fact);) {
+      if (fact.starts_with("Name:\t")) name = fact.substr(6);
+      if (fact.starts_with("State:\t")) state = fact.substr(7, 1);
+    }
+    return fmt::format("pid {}{}{}", pid, name.empty() ? "" : " (" + name + ")",
+                       state == "T" || state == "t" ? ", stopped" : "");
+  }
+  return "another sender";
+}
 
 bool has_other_producers(const participant& self) {
   const auto seats = self.seats();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "sluice/base/error.hpp"
 #include "sluice/channel/participant.hpp"
@@ -15,8 +16,10 @@ namespace sluice::tools {
 /// not know it: one that makes its producer at the very moment in which the last sender closes finds itself closed.
 class sender_gate {
  public:
-  /// Waits for it; `look` is called ten times a second and may throw. @throws error when the file cannot be locked.
-  sender_gate(const segment_file& file, const std::function<void()>& look);
+  /// Waits for it, for as long as another sender is stopped while it holds it.
+  /// @param look  called ten times a second with the time waited; may throw.
+  /// @throws error when the file cannot be locked.
+  sender_gate(const segment_file& file, const std::function<void(std::uint64_t waited_ns)>& look);
   sender_gate(const sender_gate&) = delete;
   sender_gate& operator=(const sender_gate&) = delete;
   ~sender_gate();
@@ -24,6 +27,10 @@ class sender_gate {
  private:
   int descriptor_ = -1;
 };
+
+/// "pid 4711 (sluice), stopped": the process that holds the gate of `file`, by /proc/locks. "another sender" where that
+/// does not tell, as of a process in another pid namespace.
+[[nodiscard]] std::string gate_holder_text(const segment_file& file);
 
 /// Whether a living producer other than `self` sits in the ring.
 [[nodiscard]] bool has_other_producers(const participant& self);

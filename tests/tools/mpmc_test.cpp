@@ -192,6 +192,30 @@ TEST_F(Mpmc, ASenderNeitherComesNorLeavesWhileAnotherDoes) {
   EXPECT_EQ(one.wait().out, "a 1\n") << "nobody had come, so it was the last";
 }
 
+TEST_F(Mpmc, ASenderHeldUpAtTheGateNamesTheHolderAndHeedsItsTimeoutAndTheFirstSignal) {
+  auto one = receiver();
+  auto a = open_sender("a 1\n");
+  until([&] { return ring("orders")["head"] == 1; });
+  std::optional<kept_gate> gate(std::in_place, file("orders"));
+  const auto holder = "waiting for pid " + std::to_string(::getpid());
+  auto late = run({"send", "orders", "--lines", "--timeout", "0.5"}, with_input("b 1\n"));
+  EXPECT_EQ(late.code, 6) << late;
+  EXPECT_NE(late.err.find("pid " + std::to_string(::getpid())), std::string::npos) << late;
+  // One that comes, and one that has nothing left to do but to leave.
+  auto b = sender("b 1\n");
+  a.close_stdin();
+  for (auto* each : {&a, &b}) {
+    until([&] { return each->errors_so_far().find(holder) != std::string::npos; });
+    each->signal(SIGTERM);
+    const auto end = each->wait();
+    EXPECT_EQ(end.code, 143) << end;
+  }
+  EXPECT_EQ(ring("orders")["is_closed"], false);
+  gate.reset();
+  EXPECT_EQ(sender("c 1\n").wait().code, 0);
+  EXPECT_EQ(one.wait().out, "a 1\nc 1\n");
+}
+
 TEST_F(Mpmc, AnInterruptedLastSenderLeavesTheStreamOpen) {
   auto one = receiver();
   auto a = open_sender("a 1\n");

@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "commands/commands.hpp"
@@ -27,6 +28,7 @@ namespace {
 constexpr std::uint64_t most_messages_at_once = 64;
 constexpr std::uint64_t most_bytes_at_once = 1 << 20;  // so that the consumer can begin early
 constexpr std::size_t line_buffer_bytes = 256 << 10;
+constexpr std::uint64_t hint_after_ns = 1'000'000'000;
 
 struct send_options : stream_options {
   bool no_wait = false;
@@ -79,15 +81,32 @@ class sender {
 
   std::optional<raw_producer<Ring, spin_then_park>> enter(const attached_segment& attached) {
     std::optional<sender_gate> gate;
-    if constexpr (has_others) gate.emplace(file_, [this] { leave_if_interrupted(what_); });
+    if constexpr (has_others) gate.emplace(file_, [this](std::uint64_t waited_ns) { wait_at_gate(waited_ns); });
     return std::optional<raw_producer<Ring, spin_then_park>>(std::in_place, attached, 0);
   }
 
-  /// Closes the channel unless somebody else still sends.
+  /// Called while another sender holds the gate. @throws interrupted; command_failure timed_out.
+  void wait_at_gate(std::uint64_t waited_ns) {
+    leave_if_interrupted(what_);
+    const auto timeout_ns = static_cast<std::uint64_t>(options_.timeout_s * 1e9);
+    if (timeout_ns != 0 && waited_ns >= timeout_ns)
+      throw command_failure(exit_code::timed_out, fmt::format("{}: {} held the senders' gate for {} s", what_,
+                                                              gate_holder_text(file_), options_.timeout_s));
+    if (waited_ns >= hint_after_ns && !std::exchange(has_hinted_at_gate_, true))
+      spdlog::warn("{}: waiting for {}, which was about to begin or end sending and holds the senders' gate", what_,
+                   gate_holder_text(file_));
+  }
+
+  /// Closes the channel unless another producer still sends. Interrupted, it leaves without that.
   void leave_to_the_others() {
-    const sender_gate gate(file_, [] {});
-    if (!options_.keep_open && !has_other_producers(producer_->details())) producer_->close();
-    producer_.reset();  // the seat, before the gate
+    try {
+      const sender_gate gate(file_, [this](std::uint64_t waited_ns) { wait_at_gate(waited_ns); });
+      if (!options_.keep_open && !has_other_producers(producer_->details())) producer_->close();
+      producer_.reset();  // the seat, before the gate
+    } catch (...) {
+      spdlog::warn("{}: left without closing the channel, after the end of its input", what_);
+      throw;
+    }
   }
 
   /// Until what is in the channel now was released; others may add to it all the time.
@@ -266,6 +285,7 @@ class sender {
   }
 
   segment_file file_;
+  bool has_hinted_at_gate_ = false;
   const send_options& options_;
   std::string what_;
   std::uint64_t room_;
