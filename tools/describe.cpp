@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "format.hpp"
+#include "cgroup.hpp"
 #include "sluice/layout/durability.hpp"
 
 namespace sluice::tools {
@@ -139,14 +139,24 @@ std::uint64_t unread_in(const ring_info& ring) {
 
 }  // namespace
 
-const char* condition_of(const seat_report& seat) noexcept {
+const char* condition_of(const seat_report& seat) {
   switch (seat.state) {
     case seat_state::free: return "left";
-    case seat_state::taken: return to_string(seat.alive);
+    case seat_state::taken:
+      if (seat.alive == liveness::alive && seat.same_pid_namespace && is_frozen(seat.pid)) return "frozen";
+      return to_string(seat.alive);
     case seat_state::dead: return seat.left_in_order ? "left" : "dead";
     case seat_state::settled: return seat.left_in_order ? "left" : "died";
   }
   return "unknown";
+}
+
+std::string pid_text(const seat_report& seat) {
+  return std::to_string(seat.pid) + (seat.same_pid_namespace ? "" : " (of another pid namespace)");
+}
+
+std::string occupant_text(const seat_report& seat) {
+  return pid_text(seat) + (seat.command.empty() ? "" : " (" + seat.command + ")");
 }
 
 const seat_report& seat_of(const ring_info& ring, const hold_report& hold) {
@@ -159,8 +169,8 @@ std::string participants_text(const segment_info& info) {
   for (const auto& ring : info.rings)
     for (const auto& seat : ring.seats) {
       if (seat.left_in_order || seat.state == seat_state::settled) continue;
-      text += fmt::format("{}{} {}{} {}", text.empty() ? "" : ", ", to_string(seat.role), seat.pid,
-                          seat.command.empty() ? "" : " (" + printable(seat.command) + ")", condition_of(seat));
+      text += fmt::format("{}{} {} {}", text.empty() ? "" : ", ", to_string(seat.role), occupant_text(seat),
+                          condition_of(seat));
     }
   if (text.empty() && info.is_in_use) return "attached, no seat";
   return text.empty() ? "-" : text;
@@ -242,10 +252,6 @@ json to_json(const segment_info& info) {
   value["rings"] = json::array();
   for (const auto& ring : info.rings) value["rings"].push_back(to_json(ring));
   return value;
-}
-
-std::string dump(const json& value, int indent) {
-  return value.dump(indent, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace sluice::tools

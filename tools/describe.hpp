@@ -10,8 +10,14 @@
 
 namespace sluice::tools {
 
-/// "alive", "stopped", "dead", "left" or "died" (and what it left was settled).
-[[nodiscard]] const char* condition_of(const seat_report& seat) noexcept;
+/// "alive", "stopped", "frozen", "dead", "left" or "died" (and what it left was settled).
+[[nodiscard]] const char* condition_of(const seat_report& seat);
+
+/// "4711", or "4711 (of another pid namespace)": such a number means nothing here, or another process.
+[[nodiscard]] std::string pid_text(const seat_report& seat);
+
+/// "4711 (feed)", with what is known of its namespace.
+[[nodiscard]] std::string occupant_text(const seat_report& seat);
 
 /// Whose hold it is.
 [[nodiscard]] const seat_report& seat_of(const ring_info& ring, const hold_report& hold);
@@ -37,8 +43,5 @@ namespace sluice::tools {
 
 /// All of it.
 [[nodiscard]] nlohmann::json to_json(const segment_info& info);
-
-/// Text that JSON can hold: what is not UTF-8 is replaced.
-[[nodiscard]] std::string dump(const nlohmann::json& value, int indent = 2);
 
 }  // namespace sluice::tools

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "output.hpp"
+
 namespace sluice::tools {
 namespace {
 
@@ -17,8 +19,6 @@ std::uint64_t realtime_now_ns() {
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count());
 }
-
-char shown(char c) { return c >= ' ' && c <= '~' ? c : '?'; }
 
 }  // namespace
 
@@ -52,12 +52,6 @@ std::string time_text(std::uint64_t realtime_ns) {
                      age_text(realtime_ns));
 }
 
-std::string printable(std::string_view text) {
-  std::string safe(text);
-  std::transform(safe.begin(), safe.end(), safe.begin(), shown);
-  return safe;
-}
-
 std::string shortened(std::string text, std::size_t width) {
   if (text.size() <= width) return text;
   return text.substr(0, width - 3) + "...";
@@ -76,6 +70,11 @@ std::string hex_dump(std::span<const std::byte> bytes, std::string_view indent) 
     text += fmt::format("{}{:08x} {:<49} |{}|\n", indent, at, hex, ascii);
   }
   return text;
+}
+
+void table::add(std::vector<std::string> row) {
+  for (auto& cell : row) cell = printable(cell);
+  rows_.push_back(std::move(row));
 }
 
 std::string table::text(std::string_view indent) const {

@@ -20,16 +20,13 @@ namespace sluice::tools {
 /// "2024-05-01 12:00:00 UTC (3m05s ago)".
 [[nodiscard]] std::string time_text(std::uint64_t realtime_ns);
 
-/// Bytes of a stranger, safe for a terminal: all but printable ASCII becomes '?'.
-[[nodiscard]] std::string printable(std::string_view text);
-
 /// `text`, or as much of it as fits, with "..." at the end.
 [[nodiscard]] std::string shortened(std::string text, std::size_t width);
 
 /// Sixteen bytes a line: offset, hex, ASCII.
 [[nodiscard]] std::string hex_dump(std::span<const std::byte> bytes, std::string_view indent);
 
-/// Columns as wide as their widest text, two spaces between.
+/// Columns as wide as their widest text, two spaces between. What is in them is made printable.
 class table {
  public:
   struct column {
@@ -37,7 +34,7 @@ class table {
     bool is_number = false;  // aligned to the right
   };
   explicit table(std::vector<column> columns) : columns_(std::move(columns)) {}
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  void add(std::vector<std::string> row);
   [[nodiscard]] bool is_empty() const noexcept { return rows_.empty(); }
   [[nodiscard]] std::string text(std::string_view indent = "") const;
 

@@ -19,6 +19,9 @@ void note(int signal) {
 }
 
 void handle(int signal, int flags) {
+  struct sigaction before = {};
+  ::sigaction(signal, nullptr, &before);
+  if (before.sa_handler == SIG_IGN && signal != SIGALRM) return;
   struct sigaction action = {};
   action.sa_handler = note;
   action.sa_flags = flags;  // never SA_RESTART: whatever blocks must end

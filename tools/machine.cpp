@@ -18,6 +18,8 @@
 #include <map>
 #include <sstream>
 
+#include "cgroup.hpp"
+
 namespace sluice::tools {
 namespace {
 
@@ -116,6 +118,9 @@ void look_at_directory(machine& found) {
   struct statfs space {};
   if (::statfs(place.c_str(), &space) != 0) return;
   found.is_tmpfs = space.f_type == TMPFS_MAGIC || space.f_type == RAMFS_MAGIC || space.f_type == HUGETLBFS_MAGIC;
+  found.is_overlay = space.f_type == OVERLAYFS_SUPER_MAGIC;
+  found.inodes = space.f_files;
+  found.available_inodes = space.f_ffree;
   found.filesystem_bytes = space.f_blocks * static_cast<std::uint64_t>(space.f_bsize);
   found.available_bytes = space.f_bavail * static_cast<std::uint64_t>(space.f_bsize);
 }
@@ -125,7 +130,11 @@ void look_at_names(machine& found, const registry& where) {
     for (const auto& one : where.list()) {
       found.dead_names += one.state == segment_state::dead;
       found.dead_bytes += one.state == segment_state::dead ? one.resident_bytes : 0;
-      found.broken_names += one.state == segment_state::broken;
+      struct stat facts {};
+      const bool is_others = one.state == segment_state::broken && one.problem_code == errc::no_permission &&
+                             ::lstat(one.path.c_str(), &facts) == 0 && facts.st_uid != ::geteuid();
+      found.skipped_names += is_others;
+      found.broken_names += one.state == segment_state::broken && !is_others;
     }
   } catch (const error&) {
     // An unsafe directory, which its own facts show.
@@ -150,6 +159,9 @@ machine look_at_machine(const session& common, const std::string& root) {
   found.memlock_bytes = limit_of(limits, "Max locked memory");
   found.open_files = limit_of(limits, "Max open files");
   found.file_size_bytes = limit_of(limits, "Max file size");
+  const auto memory_now = memory_limit_of_this(root);
+  found.memory_max_bytes = memory_now.most_bytes;
+  found.memory_available_bytes = memory_now.available_bytes;
   std::error_code ignored;
   found.has_systemd = fs::exists(root + "/run/systemd/system", ignored);
   found.removes_ipc = logind_removes_ipc(root);

@@ -1,7 +1,7 @@
 #pragma once
 
-// What `doctor` knows of a machine before it judges: plain facts, which travel as JSON, so that the machine of somebody
-// else can be judged here.
+// What `doctor` knows of a machine before it judges: plain facts, which travel as JSON, so that another machine can
+// be judged here.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -25,9 +25,11 @@ struct machine {
   std::uint64_t memlock_bytes = unlimited;  // the soft limits
   std::uint64_t open_files = unlimited;
   std::uint64_t file_size_bytes = unlimited;
+  std::uint64_t memory_max_bytes = unlimited;  // of the cgroup that has the least left
+  std::uint64_t memory_available_bytes = unlimited;
   bool has_systemd = false;
   bool removes_ipc = true;  // RemoveIPC= of logind, whose default is yes
-  bool lingers = false;     // the user's services outlive his sessions
+  bool lingers = false;     // the user's services outlive the user's sessions
   std::uint64_t uid = 0;
   std::uint64_t first_user_uid = 1000;  // below it: system users
 
@@ -41,16 +43,23 @@ struct machine {
   bool is_tmpfs = true;  // the directory's filesystem, or that of the parent it will be made in
   std::uint64_t filesystem_bytes = 0;
   std::uint64_t available_bytes = 0;
-  std::uint64_t dead_names = 0;  // what `clear --dead` would take
+  std::uint64_t inodes = 0;  // 0: the filesystem has no such limit
+  std::uint64_t available_inodes = 0;
+  bool is_overlay = false;
+  std::uint64_t skipped_names = 0;  // another user's, which this one may not look at
+  std::uint64_t dead_names = 0;     // what `clear --dead` would take
   std::uint64_t dead_bytes = 0;
   std::uint64_t broken_names = 0;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(machine, kernel_release, has_proc, has_membarrier, has_futex_waitv, clock_source,
-                                   shmem_huge_pages, huge_pages_total, huge_pages_free, memlock_bytes, open_files,
-                                   file_size_bytes, has_systemd, removes_ipc, lingers, uid, first_user_uid, directory,
-                                   is_default_directory, directory_exists, directory_is_link, directory_mode,
-                                   directory_uid, directory_is_writable, is_tmpfs, filesystem_bytes, available_bytes,
-                                   dead_names, dead_bytes, broken_names)
+// Facts that an older doctor did not know keep the value that nothing is said against.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(machine, kernel_release, has_proc, has_membarrier, has_futex_waitv,
+                                                clock_source, shmem_huge_pages, huge_pages_total, huge_pages_free,
+                                                memlock_bytes, open_files, file_size_bytes, memory_max_bytes,
+                                                memory_available_bytes, has_systemd, removes_ipc, lingers, uid,
+                                                first_user_uid, directory, is_default_directory, directory_exists,
+                                                directory_is_link, directory_mode, directory_uid, directory_is_writable,
+                                                is_tmpfs, filesystem_bytes, available_bytes, inodes, available_inodes,
+                                                is_overlay, skipped_names, dead_names, dead_bytes, broken_names)
 
 /// Asks the machine. Changes nothing, and makes no directory.
 /// @param root  before every path of the system's own files; "" for the machine itself.

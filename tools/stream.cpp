@@ -3,16 +3,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
 #include <csignal>
-#include <map>
 #include <optional>
 
+#include "arguments.hpp"
 #include "describe.hpp"
 #include "format.hpp"
 #include "interrupt.hpp"
+#include "output.hpp"
 #include "record.hpp"
 
 namespace sluice::tools {
@@ -34,6 +36,12 @@ std::optional<durability> durability_from(const std::string& text) {
   return durability::every(messages);
 }
 
+std::optional<ring_kind> ring_kind_from(const std::string& text) {
+  for (const auto kind : {ring_kind::spsc, ring_kind::mpmc})
+    if (text == sluice::to_string(kind)) return kind;
+  return std::nullopt;
+}
+
 const char* command_of(role own) { return own == role::producer ? "send" : "recv"; }
 
 }  // namespace
@@ -41,26 +49,26 @@ const char* command_of(role own) { return own == role::producer ? "send" : "recv
 void add_stream_options(CLI::App& app, stream_options& options) {
   app.add_option("NAME", options.name, "A name in the registry, or a path with a slash")->required()->type_name("");
   app.add_flag("-l,--lines", options.lines, "One line is one message, instead of raw bytes in records of a fixed size");
-  app.add_option("-n,--count", options.count, "End after N messages")->check(CLI::PositiveNumber)->type_name("N");
-  app.add_option("-t,--timeout", options.timeout_s,
-                 "Give up (exit 6) when the other side does nothing for so long, while this side waits for it")
-      ->check(CLI::Range(0.001, 1e9))
+  add_parsed(app, "-n,--count", options.count, within(number_from, 1), "a number of messages, from 1 on",
+             "End after N messages")
+      ->type_name("N");
+  add_parsed(app, "-t,--timeout", options.timeout_s, seconds_from,
+             "seconds from 0.001 to 1e9, such as 0.5, 2s or 100ms",
+             "Give up (exit 6) when the other side does nothing for so long, while this side waits for it")
       ->type_name("SECONDS");
   auto* create = app.add_flag("-c,--create", options.create, "Make the channel if it is not there yet");
-  app.add_option("-s,--message-size", options.message_bytes,
-                 "Payload of a message, rounded up to 8 (65536); with --create")
-      ->check(CLI::Range(std::uint64_t{1}, most_room_bytes))
+  add_parsed(app, "-s,--message-size", options.message_bytes, within(size_from, 1, most_room_bytes),
+             "bytes from 1 to " + std::to_string(most_room_bytes) + ", such as 4096, 64k or 1M",
+             "Payload of a message, rounded up to 8 (64k); with --create")
       ->needs(create)
       ->type_name("BYTES");
-  app.add_option("-C,--capacity", options.capacity_slots,
-                 "Messages that fit in the channel, a power of two (64); with --create")
-      ->check(CLI::PositiveNumber)
+  add_parsed(app, "-C,--capacity", options.capacity_slots, within(size_from, 1),
+             "a number of messages, a power of two, such as 64 or 1k",
+             "Messages that fit in the channel, a power of two (64); with --create")
       ->needs(create)
       ->type_name("SLOTS");
-  app.add_option("-r,--ring", options.ring,
-                 "spsc (one sender, one receiver; the default) or mpmc (up to 64 of each); with --create")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, ring_kind>{{"spsc", ring_kind::spsc}, {"mpmc", ring_kind::mpmc}}))
+  add_parsed(app, "-r,--ring", options.ring, ring_kind_from, "spsc or mpmc",
+             "spsc (one sender, one receiver; the default) or mpmc (up to 64 of each); with --create")
       ->needs(create)
       ->type_name("KIND");
   app.add_option("--mode", options.mode,
@@ -74,15 +82,10 @@ void add_stream_options(CLI::App& app, stream_options& options) {
           "OCTAL"))
       ->needs(create)
       ->type_name("OCTAL");
-  app.add_option_function<std::string>(
-         "--durability", [&options](const std::string& text) { options.durability = *durability_from(text); },
-         "When messages reach the disk, to outlast a reset of the machine: none (default), close, every\n"
-         "(each message) or N (each N messages of a sender); on a disk only, see SLUICE_DIR; with --create")
-      ->check(CLI::Validator(
-          [](const std::string& text) {
-            return durability_from(text) ? std::string() : "none, close, every, or a number from 1 on: " + text;
-          },
-          "WHEN"))
+  add_parsed(app, "--durability", options.durability, durability_from, "none, close, every, or a number from 1 on",
+             "When messages reach the disk, to outlast a reset of the machine: none (default), close, every\n"
+             "(each message) or N (each N messages of a sender); on a disk only, see SLUICE_DIR; with --create.\n"
+             "With any but none the channel is persistent")
       ->needs(create)
       ->type_name("WHEN");
   app.add_flag("-p,--persistent", options.persistent,
@@ -104,7 +107,9 @@ stream open_stream(const session& common, const stream_options& options) {
     }
     const ring_request request{record_identity(wanted_bytes),
                                {options.ring, options.capacity_slots, footprint::latency, 0, 0, options.durability}};
-    const auto life = options.persistent ? lifetime::persistent : lifetime::ephemeral;
+    // An ephemeral channel would lose at an orderly end what it keeps over a reset.
+    const bool is_durable = options.durability.when != flush_when::kernel_decides;
+    const auto life = options.persistent || is_durable ? lifetime::persistent : lifetime::ephemeral;
     return located.where.create_or_attach(located.name, plan_segment(request),
                                           {life, static_cast<std::uint32_t>(std::stoul(options.mode, nullptr, 8))});
   }();
@@ -119,8 +124,37 @@ stream open_stream(const session& common, const stream_options& options) {
     spdlog::warn("{} was there already: {} ring, messages of {} bytes, {} slots, durability {}", attached.what(),
                  sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.capacity_slots,
                  sluice::to_string(durability_of(ring)));
-  return {attached, located.name.str(), kind, ring.message_bytes - sizeof(record_header),
+  return {attached,
+          located,
+          located.name.str(),
+          kind,
+          ring.message_bytes - sizeof(record_header),
           header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral)};
+}
+
+std::uint64_t leave(stream& channel, const char* command) {
+  if (!channel.is_ephemeral) return 0;
+  struct stat mine {
+  }, named{};
+  std::uint64_t unread = 0;
+  std::string path;
+  try {
+    const auto info = channel.where.where.inspect(channel.where.name);
+    unread = unread_messages(info);
+    path = info.path;
+  } catch (const error&) {
+    return 0;  // the name is gone already, or cannot be looked at
+  }
+  if (unread == 0 || ::fstat(channel.attached.memory().file().descriptor, &mine) != 0) return 0;
+  { const auto last = std::move(channel.attached); }
+  const bool is_there =
+      ::lstat(path.c_str(), &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev;
+  if (is_there) return 0;  // another process is attached
+  spdlog::warn(
+      "{} \"{}\": the last participant has left the ephemeral channel: {} undelivered message(s) went with it "
+      "(--persistent would have kept them)",
+      command, channel.name, unread);
+  return unread;
 }
 
 companion::companion(participant& self, role own, std::string name, double timeout_s)
@@ -169,7 +203,7 @@ void companion::look_at_peer(bool one_died) {
     std::string pids;
     for (const auto& seat : self_.seats())
       if (seat.role == peer_of(own_) && !seat.left_in_order)
-        pids += (pids.empty() ? "pid " : ", pid ") + std::to_string(seat.pid);
+        pids += (pids.empty() ? "pid " : ", pid ") + pid_text(seat);
     spdlog::warn("{}: the {} ({}) died; waiting for a successor", what_, to_string(peer_of(own_)), pids);
   } else if (now == peer_state::none && last_seen_ == peer_state::alive) {
     spdlog::warn("{}: the {} left {}; waiting for another one", what_, to_string(peer_of(own_)),
@@ -190,16 +224,15 @@ tally::tally() : began_ns(monotonic_now_ns()) {}
 void tally::print(const session& common, const char* command, const std::string& name, bool is_complete) const {
   const auto seconds = static_cast<double>(monotonic_now_ns() - began_ns) / ns_per_s;
   if (common.json)
-    fmt::print(stderr, "{}\n",
-               dump({{"command", command},
-                     {"name", name},
-                     {"is_complete", is_complete},
-                     {"messages", messages},
-                     {"bytes", bytes},
-                     {"redelivered", redelivered},
-                     {"holes", holes},
-                     {"seconds", seconds}},
-                    -1));
+    print_error_json({{"command", command},
+                      {"name", name},
+                      {"is_complete", is_complete},
+                      {"messages", messages},
+                      {"bytes", bytes},
+                      {"redelivered", redelivered},
+                      {"holes", holes},
+                      {"lost", lost},
+                      {"seconds", seconds}});
   else
     spdlog::info("{} \"{}\": {} messages, {} bytes in {:.3f} s ({}/s)", command, name, messages, bytes, seconds,
                  size_text(static_cast<std::uint64_t>(static_cast<double>(bytes) / std::max(seconds, 1e-6))));
@@ -229,7 +262,7 @@ std::string casualties::dead_producers() const {
   for (const auto& seat : self_.seats()) {
     const bool is_old = std::find(dead_before_.begin(), dead_before_.end(), std::pair(seat.index, seat.generation)) !=
                         dead_before_.end();
-    if (has_died(seat) && !is_old) pids += (pids.empty() ? "pid " : ", pid ") + std::to_string(seat.pid);
+    if (has_died(seat) && !is_old) pids += (pids.empty() ? "pid " : ", pid ") + pid_text(seat);
   }
   return pids;
 }

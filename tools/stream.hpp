@@ -25,7 +25,7 @@ struct stream_options {
   bool persistent = false;
   ring_kind ring = ring_kind::spsc;
   std::string mode = "600";
-  sluice::durability durability = {};
+  sluice::durability durability = {};  // with any but none(), the channel is persistent
   std::uint64_t message_bytes = 64 << 10;
   std::uint64_t capacity_slots = 64;
   std::uint64_t count = 0;  // 0: all
@@ -38,6 +38,7 @@ void add_stream_options(CLI::App& app, stream_options& options);
 /// A channel of records, attached to.
 struct stream {
   attached_segment attached;
+  located_name where;
   std::string name;
   ring_kind kind = ring_kind::spsc;
   std::uint64_t room_bytes = 0;  // of a message's payload
@@ -46,6 +47,10 @@ struct stream {
 
 /// @throws error of registry::attach and create_or_attach; wrong_type when it is not a channel of records.
 [[nodiscard]] stream open_stream(const session& common, const stream_options& options);
+
+/// Detaches, after producer and consumer are gone, and says on stderr what goes with an ephemeral channel's name when
+/// this process was the last one. @return how many undelivered messages went.
+std::uint64_t leave(stream& channel, const char* command);
 
 /// Calls `run.template operator()<Ring>()` with the ring kind that the channel has: the one place that knows them.
 template <class Run>
@@ -89,6 +94,7 @@ struct tally {
   std::uint64_t bytes = 0;
   std::uint64_t redelivered = 0;
   std::uint64_t holes = 0;  // claims of dead producers that were stepped over, by whomever, while this ran
+  std::uint64_t lost = 0;   // undelivered messages that went with the name of an ephemeral channel
   std::uint64_t began_ns = 0;
 
   tally();

@@ -91,7 +91,7 @@ TEST_F(Borders, AnotherPidNamespaceSeesWhoLivesAndWhoDied) {  // scenario 56
     EXPECT_EQ(seat["pid"], 1) << "as it sees itself";
     EXPECT_EQ(seat["condition"], "alive");
     const auto text = run({"inspect", "orders"});
-    EXPECT_NE(text.out.find("1 (other namespace)"), std::string::npos) << text;
+    EXPECT_NE(text.out.find("1 (of another pid namespace)"), std::string::npos) << text;
     // From in there, the consumer out here lives as well, and the name is not to be had.
     const auto there = run({"clear", "orders", "--yes"}, probe);
     EXPECT_EQ(there.code, 4) << there;

@@ -1,9 +1,11 @@
 // doctor: every finding is provoked, by facts of a machine that is worse than this one, and by files below another root.
 
+#include <sys/mount.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
 
+#include "support/small_filesystem.hpp"
 #include "tools/run_cli.hpp"
 
 namespace sluice::test {
@@ -41,6 +43,12 @@ class Doctor : public Cli {
                   {"directory_is_writable", true},
                   {"filesystem_bytes", 1ULL << 30},
                   {"available_bytes", 1ULL << 29},
+                  {"inodes", 1000},
+                  {"available_inodes", 900},
+                  {"is_overlay", false},
+                  {"memory_max_bytes", ~0ULL},
+                  {"memory_available_bytes", ~0ULL},
+                  {"skipped_names", 0},
                   {"dead_names", 0},
                   {"broken_names", 0}});
     return facts;
@@ -64,7 +72,7 @@ TEST_F(Doctor, NothingIsWrongWithASoundMachine) {
   EXPECT_EQ(end.code, 0) << end;
   const auto said = json::parse(end.out);
   EXPECT_EQ(said["worst"], "ok") << end;
-  EXPECT_EQ(said["findings"].size(), 17U);
+  EXPECT_EQ(said["findings"].size(), 19U);
 }
 
 TEST_F(Doctor, EachFindingIsSaidWithItsSeverityAndExitCode) {
@@ -86,6 +94,12 @@ TEST_F(Doctor, EachFindingIsSaidWithItsSeverityAndExitCode) {
       {{{"available_bytes", 90 << 20}}, "space", "warning"},
       {{{"filesystem_bytes", 64 << 20}, {"available_bytes", 63 << 20}}, "space", "warning"},
       {{{"is_tmpfs", false}}, "filesystem", "warning"},
+      {{{"is_tmpfs", false}, {"is_overlay", true}}, "filesystem", "warning"},
+      {{{"available_inodes", 0}}, "inodes", "error"},
+      {{{"available_inodes", 3}}, "inodes", "warning"},
+      {{{"inodes", 0}, {"available_inodes", 0}}, "inodes", "ok"},
+      {{{"memory_max_bytes", 1 << 30}, {"memory_available_bytes", 1 << 29}}, "memory_max", "note"},
+      {{{"memory_max_bytes", 1 << 30}, {"memory_available_bytes", 1 << 20}}, "memory_max", "warning"},
       {{{"memlock_bytes", 8 << 20}}, "memlock", "note"},
       {{{"kernel_release", "5.13.19"}}, "prefault", "note"},
       {{{"open_files", 64}}, "open_files", "warning"},
@@ -110,6 +124,7 @@ TEST_F(Doctor, EachFindingIsSaidWithItsSeverityAndExitCode) {
       {{{"directory_is_writable", false}}, "directory", "warning"},
       {{{"dead_names", 3}, {"dead_bytes", 12288}}, "leftovers", "warning"},
       {{{"broken_names", 1}}, "broken", "warning"},
+      {{{"skipped_names", 2}}, "broken", "ok"},
   };
   for (const auto& [change, about, severity] : rows) {
     auto facts = sound();
@@ -188,6 +203,58 @@ TEST_F(Doctor, ReadsTheSystemsFilesBelowTheRoot) {
   EXPECT_EQ(facts()["removes_ipc"], true) << "a drop-in outdoes the main file";
   put("etc/systemd/logind.conf.d/50-x.conf", "RemoveIPC = off\n");
   EXPECT_EQ(facts()["removes_ipc"], false) << "/etc outdoes /usr/lib";
+}
+
+TEST_F(Doctor, SaysWhatTheMemoryCgroupLeaves) {
+  const auto root = files_ / "root";
+  const auto put = [&](const std::string& path, const std::string& text) {
+    std::filesystem::create_directories((root / path).parent_path());
+    write_all(root / path, text);
+  };
+  const auto facts = [&] { return json::parse(run({"doctor", "--json", "--root", root}).out)["facts"]; };
+  put("proc/self/cgroup", "3:cpu:/x\n0::/outer/inner\n");
+  put("proc/self/mountinfo", "30 20 0:26 / /cg rw,nosuid - cgroup2 cgroup2 rw\n");
+  EXPECT_EQ(facts()["memory_max_bytes"], ~0ULL);
+  put("cg/outer/inner/memory.max", "max\n");
+  put("cg/outer/inner/memory.current", "4096\n");
+  EXPECT_EQ(facts()["memory_max_bytes"], ~0ULL);
+  put("cg/outer/memory.max", "1048576\n");
+  put("cg/outer/memory.current", "1040384\n");
+  EXPECT_EQ(facts()["memory_max_bytes"], 1048576) << "of the one above";
+  EXPECT_EQ(facts()["memory_available_bytes"], 8192);
+  put("proc/self/cgroup", "4:memory:/docker/a/b\n");
+  put("proc/self/mountinfo", "31 20 0:27 /docker/a /v1 rw - cgroup memory rw,memory\n");
+  put("v1/b/memory.limit_in_bytes", "9223372036854771712\n");
+  EXPECT_EQ(facts()["memory_max_bytes"], ~0ULL) << "as v1 says that there is none";
+  put("v1/b/memory.limit_in_bytes", "65536\n");
+  put("v1/b/memory.usage_in_bytes", "4096\n");
+  EXPECT_EQ(facts()["memory_available_bytes"], 61440);
+}
+
+TEST_F(Doctor, KnowsLimitsOfItsProcessAndATmpfsWithoutInodes) {
+  const auto small = small_filesystem::of_type("tmpfs", "mode=0700,nr_inodes=3");
+  if (!small) GTEST_SKIP() << "mounting a tmpfs needs root";
+  for (int i = 0; i < 3; ++i) write_all(small->path() + "/" + std::to_string(i), "");
+  auto end = run({"--dir", small->path(), "doctor"});
+  EXPECT_EQ(end.code, 10) << end;
+  EXPECT_NE(end.out.find("error    inodes"), std::string::npos) << end;
+  streams limited;
+  limited.before = {"prlimit", "--fsize=1048576"};
+  end = run({"doctor"}, limited);
+  EXPECT_NE(end.out.find("size of a file: 1.0 MiB"), std::string::npos) << end;
+}
+
+TEST_F(Doctor, SaysThatADirectoryIsOnAnOverlay) {
+  for (const char* folder : {"lower", "upper", "work", "merged"}) std::filesystem::create_directory(files_ / folder);
+  const auto options = "lowerdir=" + (files_ / "lower").string() + ",upperdir=" + (files_ / "upper").string() +
+                       ",workdir=" + (files_ / "work").string();
+  const auto merged = files_ / "merged";
+  if (::mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) != 0)
+    GTEST_SKIP() << "mounting an overlay needs root";
+  const auto end = run({"--dir", merged, "doctor"});
+  ::umount2(merged.c_str(), MNT_DETACH);
+  EXPECT_EQ(end.code, 9) << end;
+  EXPECT_NE(end.out.find("on an overlay filesystem"), std::string::npos) << end;
 }
 
 TEST_F(Doctor, LooksAtTheRegistryAndItsFilesystem) {

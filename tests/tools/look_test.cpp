@@ -159,6 +159,57 @@ TEST_F(Cli, LookingChangesNoByte) {
   }
 }
 
+/// A cgroup of its own in a hierarchy that can freeze; empty path: there is none.
+class freezable {
+ public:
+  freezable(const std::string& place, const char* file, const char* frozen, const char* thawed)
+      : path_(place + "/sluice-test-" + std::to_string(::getpid())), file_(file), frozen_(frozen), thawed_(thawed) {
+    std::error_code none;
+    if (!std::filesystem::create_directory(path_, none) || !std::filesystem::exists(path_ / file_)) {
+      std::filesystem::remove(path_, none);
+      path_.clear();
+    }
+  }
+  freezable(const freezable&) = delete;
+  freezable& operator=(const freezable&) = delete;
+  ~freezable() {
+    std::error_code none;
+    if (!path_.empty()) std::filesystem::remove(path_, none);
+  }
+  [[nodiscard]] bool is_there() const noexcept { return !path_.empty(); }
+  void take(pid_t pid) const { write_all(path_ / "cgroup.procs", std::to_string(pid)); }
+  void freeze() const { write_all(path_ / file_, frozen_); }
+  void thaw() const { write_all(path_ / file_, thawed_); }
+
+ private:
+  std::filesystem::path path_;
+  std::string file_, frozen_, thawed_;
+};
+
+TEST_F(Cli, AFrozenProcessIsShownAsFrozen) {
+  const freezable kinds[] = {{"/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "THAWED"},
+                             {"/sys/fs/cgroup/unified", "cgroup.freeze", "1", "0"},
+                             {"/sys/fs/cgroup", "cgroup.freeze", "1", "0"}};
+  bool is_any = false;
+  for (const auto& cgroup : kinds) {
+    if (!cgroup.is_there()) continue;
+    is_any = true;
+    auto producer = make_live("orders", "one\n", true);
+    cgroup.take(producer.pid());
+    cgroup.freeze();
+    until([&] { return ring("orders")["seats"][0]["condition"] == "frozen"; });
+    const auto list = run({"list"});
+    EXPECT_NE(list.out.find("producer " + std::to_string(producer.pid()) + " (sluice) frozen"), std::string::npos)
+        << list;
+    EXPECT_EQ(run({"clear", "orders", "--yes"}).code, 4) << "it keeps its seat";
+    cgroup.thaw();
+    until([&] { return ring("orders")["seats"][0]["condition"] == "alive"; });
+    producer.kill();
+    std::filesystem::remove(file("orders"));
+  }
+  if (!is_any) GTEST_SKIP() << "no cgroup that can be frozen is writable here";
+}
+
 TEST_F(Cli, AFullDeviceIsAnError) {
   make_idle("idle", "one\n");
   streams how;

@@ -56,6 +56,7 @@ inline std::ostream& operator<<(std::ostream& stream, const outcome& end) {
 struct streams {
   std::string in = "/dev/null";
   std::string out;
+  std::string err;  // a terminal; empty: a file
   bool in_is_pipe = false;
   bool out_is_pipe = false;
   bool as_nobody = false;           // when the test itself is root
@@ -80,7 +81,8 @@ class cli_process {
       EXPECT_EQ(::pipe2(out, O_CLOEXEC), 0);
     else
       out[1] = ::open((how.out.empty() ? out_path_ : how.out).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    const int err = ::open(err_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const int err = ::open(how.err.empty() ? err_path_.c_str() : how.err.c_str(),
+                           O_NOCTTY | O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     const int program = ::open(SLUICE_PROGRAM_DIR "/sluice", O_RDONLY);
     EXPECT_GE(in[0], 0);
     EXPECT_GE(out[1], 0);

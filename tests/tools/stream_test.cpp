@@ -359,6 +359,57 @@ TEST_F(Cli, AFileCutShortUnderARecvWhoseOutputIsStuckIsTruncated) {
   }
 }
 
+TEST_F(Cli, TheLastOneOutOfAnEphemeralChannelSaysWhatGoesWithIt) {
+  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, {SIGTERM, 143}}) {
+    auto producer = make_live("orders", "one\ntwo\nthree\n", false);
+    producer.signal(signal);
+    const auto end = producer.wait();
+    EXPECT_EQ(end.code, code) << end;
+    EXPECT_NE(end.err.find("3 undelivered message(s) went with it"), std::string::npos) << end;
+    EXPECT_FALSE(std::filesystem::exists(file("orders")));
+  }
+  // While another is attached nothing goes.
+  auto producer = make_live("orders", "one\ntwo\nthree\n", false);
+  auto end = run({"recv", "orders", "--lines", "--count", "1"});
+  EXPECT_EQ(end.err, "");
+  producer.signal(SIGTERM);
+  end = producer.wait();
+  EXPECT_NE(end.err.find("2 undelivered message(s) went with it"), std::string::npos) << end;
+}
+
+TEST_F(Cli, ADurableChannelIsPersistentWithoutBeingAsked) {
+  const struct on_disk {
+    on_disk() : path("/var/tmp/sluice-cli-XXXXXX") { EXPECT_NE(::mkdtemp(path.data()), nullptr); }
+    ~on_disk() { std::filesystem::remove_all(path); }
+    std::string path;
+  } disk;
+  ::setenv("SLUICE_DIR", disk.path.c_str(), 1);
+  auto producer = start({"send", "orders", "--lines", "--create", "-s", "64", "--durability", "every"}, with_pipe());
+  producer.write_stdin("one\ntwo\n");
+  until_published("orders", 2);
+  EXPECT_EQ(inspect("orders")["header"]["lifetime"], "persistent");
+  producer.signal(SIGTERM);
+  const auto end = producer.wait();
+  EXPECT_EQ(end.code, 143) << end;
+  EXPECT_EQ(end.err.find("undelivered"), std::string::npos) << end;
+  EXPECT_EQ(run({"recv", "orders", "--lines", "--count", "2"}).out, "one\ntwo\n");
+}
+
+TEST_F(Cli, ASignalThatTheParentIgnoredStaysIgnored) {
+  for (const auto& [name, number] : {std::pair{"INT", SIGINT}, {"TERM", SIGTERM}}) {
+    auto how = with_pipe();
+    how.before = {"sh", "-c", "trap '' \"$0\"; exec \"$@\"", name};
+    auto producer = start({"send", "orders", "--lines", "--create", "--persistent", "-s", "64", "--no-wait"}, how);
+    until([&] { return !ring("orders").is_null() && !ring("orders")["seats"].empty(); });
+    producer.signal(number);
+    producer.write_stdin("one\n");
+    producer.close_stdin();
+    const auto end = producer.wait();
+    EXPECT_EQ(end.code, 0) << name << "\n" << end;
+    EXPECT_EQ(run({"recv", "orders", "--lines"}).out, "one\n");
+  }
+}
+
 TEST_F(Cli, AClosedOutputLeavesTheMessagesInTheChannel) {
   streams to_pipe;
   to_pipe.out_is_pipe = true;

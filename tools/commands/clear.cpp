@@ -2,15 +2,18 @@
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "commands/commands.hpp"
 #include "describe.hpp"
 #include "format.hpp"
+#include "output.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -30,31 +33,35 @@ struct candidate {
   std::uint64_t unread_messages = 0;
   std::uint64_t unread_bytes = 0;
   bool was_removed = false;
-  bool is_problem = false;  // it cannot go, and `why` says so
-  bool is_kept = false;     // somebody came to it, and `why` says so
+  bool is_problem = false;   // it cannot go, and `why` says so
+  bool is_kept = false;      // a process came to it, and `why` says so
+  bool is_not_ours = false;  // another user's, which this one may not look at or remove
 };
 
+bool is_to_go(const candidate& one) { return !one.is_problem && !one.is_not_ours && !one.is_kept; }
+
 std::string sentence(const candidate& one) {
-  auto text = fmt::format("{}: {}", one.name, printable(one.why));
-  if (one.unread_messages != 0 && !one.is_kept && !one.is_problem)
+  auto text = fmt::format("{}: {}", one.name, one.why);
+  if (one.unread_messages != 0 && is_to_go(one))
     text += fmt::format("; {} unread message(s), {}, {} lost", one.unread_messages, size_text(one.unread_bytes),
                         one.was_removed ? "were" : "would be");
   return text;
 }
 
-/// Asks on the terminal. Without one nobody can answer, so --yes must say it.
-void confirm(const clear_options& options, const std::vector<candidate>& all) {
+/// Asks on the terminal. Where there is none, --yes must say it.
+void confirm(const session& common, const clear_options& options, const std::vector<candidate>& all) {
   if (options.yes) return;
+  const bool is_terminal = ::isatty(STDIN_FILENO) != 0;
   std::size_t count = 0;
   for (const auto& one : all) {
-    if (one.is_problem) continue;
-    fmt::print(stderr, "{}\n", sentence(one));
+    if (!is_to_go(one)) continue;
+    if (is_terminal || !common.json) print_error_line(sentence(one));  // else JSON alone goes there
     ++count;
   }
-  if (::isatty(STDIN_FILENO) == 0)
+  if (!is_terminal)
     throw command_failure(exit_code::usage,
                           "clear: nothing removed: standard input is no terminal to ask at; add --yes if you are sure");
-  fmt::print(stderr, "Remove {}? [y/N] ", count == 1 ? "it" : fmt::format("these {}", count));
+  ask(fmt::format("Remove {}? [y/N] ", count == 1 ? "it" : fmt::format("these {}", count)));
   std::string answer;
   std::getline(std::cin, answer);
   if (answer != "y" && answer != "Y" && answer != "yes")
@@ -68,22 +75,28 @@ void report(const session& common, const clear_options& options, const std::vect
       names.push_back({{"name", one.name},
                        {"why", one.why},
                        {"is_problem", one.is_problem},
+                       {"is_not_ours", one.is_not_ours},
                        {"unread_messages", one.unread_messages},
                        {"was_removed", one.was_removed}});
-    fmt::print("{}\n", dump({{"dry_run", options.dry_run}, {"names", std::move(names)}}));
+    print_json({{"dry_run", options.dry_run}, {"names", std::move(names)}});
     return;
   }
   for (const auto& one : all) {
     if (one.is_problem) continue;
-    fmt::print("{} {}\n", one.was_removed ? "removed" : options.dry_run ? "would remove" : "kept", sentence(one));
+    print_line("{} {}",
+               one.is_not_ours   ? "skipped"
+               : one.was_removed ? "removed"
+               : options.dry_run ? "would remove"
+                                 : "kept",
+               sentence(one));
   }
 }
 
 /// What registry::remove() would refuse, said before anybody is asked. Whoever comes meanwhile, remove() still sees.
 void refuse_early(const located_name& located, const segment_info& info) {
   if (info.is_in_use)
-    throw error(errc::in_use, fmt::format("clear \"{}\": in use: {}; end that first, or take away the name alone with "
-                                          "--force (those who are attached keep the memory)",
+    throw error(errc::in_use, fmt::format("clear \"{}\": in use: {}; end the participants first, or take away the name "
+                                          "alone with --force (the processes that are attached keep the memory)",
                                           located.name.str(), participants_text(info)));
   if (info.state == segment_state::broken && info.problem_code == errc::not_a_segment)
     throw error(errc::not_a_segment,
@@ -98,7 +111,7 @@ exit_code clear_name(const session& common, const clear_options& options) {
                 unread_messages(info), unread_bytes(info)};
   if (info.is_in_use) one.why += ", in use: " + participants_text(info);
   if (!options.dry_run) {
-    confirm(options, {one});
+    confirm(common, options, {one});
     located.where.remove(located.name, options.force);
     one.was_removed = true;
   }
@@ -106,9 +119,25 @@ exit_code clear_name(const session& common, const clear_options& options) {
   return exit_code::done;
 }
 
-candidate candidate_of(const sweep_result& found, const std::vector<segment_info>& known) {
+/// The user whose file it is; empty: this user's, or root asks, who may do anything.
+std::optional<uid_t> other_owner_of(const std::string& path) {
+  struct stat facts {};
+  if (::geteuid() == 0 || ::lstat(path.c_str(), &facts) != 0 || facts.st_uid == ::geteuid()) return std::nullopt;
+  return facts.st_uid;
+}
+
+/// What another user left and only that user or root may look at is no failure of this one.
+void judge_failure(candidate& one, const std::string& directory) {
+  const auto owner = other_owner_of(directory + "/" + one.name);
+  one.is_not_ours = owner.has_value();
+  one.is_problem = !one.is_not_ours;
+  if (owner) one.why = fmt::format("user {} owns it ({}); that user or root can clear it", *owner, one.why);
+}
+
+candidate candidate_of(const sweep_result& found, const std::vector<segment_info>& known,
+                       const std::string& directory) {
   candidate one{found.name, found.why};
-  one.is_problem = found.outcome == sweep_outcome::failed;
+  if (found.outcome == sweep_outcome::failed) judge_failure(one, directory);
   const auto info = std::find_if(known.begin(), known.end(), [&](const auto& i) { return i.name == found.name; });
   if (info != known.end()) {
     one.unread_messages = unread_messages(*info);
@@ -124,24 +153,26 @@ exit_code clear_dead(const session& common, const clear_options& options) {
   const auto known = where.list();
   std::vector<candidate> all;
   all.reserve(found.size());
-  for (const auto& one : found) all.push_back(candidate_of(one, known));
+  for (const auto& one : found) all.push_back(candidate_of(one, known, where.directory()));
   for (const auto& one : all)
     if (one.is_problem) spdlog::error("clear --dead: {}", sentence(one));
-  const bool has_work = std::any_of(all.begin(), all.end(), [](const auto& one) { return !one.is_problem; });
+  const bool has_work = std::any_of(all.begin(), all.end(), is_to_go);
   if (has_work && !options.dry_run) {
-    confirm(options, all);
+    confirm(common, options, all);
     for (const auto& done : where.sweep(found)) {
       const auto one = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.name == done.name; });
       one->was_removed = done.outcome == sweep_outcome::removed;
       if (one->was_removed) continue;
       one->why = done.why;
-      one->is_problem = done.outcome == sweep_outcome::failed;
-      one->is_kept = !one->is_problem;
+      one->is_kept = done.outcome != sweep_outcome::failed;
+      if (!one->is_kept) judge_failure(*one, where.directory());
       if (one->is_problem) spdlog::error("clear --dead: {}", sentence(*one));
     }
   }
   report(common, options, all);
-  if (all.empty() && !common.json) fmt::print("nothing to clear in {}: no dead segments\n", where.directory());
+  if (!has_work && !common.json)
+    print_line("nothing to clear in {}: no dead segments{}", where.directory(),
+               all.empty() ? "" : " that this user may remove");
   const bool has_problem = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.is_problem; });
   return has_problem ? exit_code::failed : exit_code::done;
 }
@@ -152,7 +183,7 @@ runner add_clear(CLI::App& app, const session& common) {
   auto options = std::make_shared<clear_options>();
   auto* name = app.add_option("NAME", options->name, "A name in the registry, or a path with a slash")->type_name("");
   auto* dead = app.add_flag("--dead", options->dead,
-                            "Every name that only dead processes used, and what a creator left that was killed");
+                            "Every name that only dead processes used, and the files of creators that were killed");
   auto* force = app.add_flag("--force", options->force, "Even if it is in use, or is no segment at all");
   app.add_flag("-y,--yes", options->yes, "Do not ask");
   app.add_flag("-n,--dry-run", options->dry_run, "Say what would be removed, and change nothing");
@@ -160,7 +191,10 @@ runner add_clear(CLI::App& app, const session& common) {
   force->excludes(dead);
   app.footer(
       "Removes names, and with the last process that is attached the memory. What is in use is refused\n"
-      "(exit 4) unless --force is given. Asks first; where there is no terminal, --yes is needed (exit 2).");
+      "(exit 4) unless --force is given. Asks first; where there is no terminal, --yes is needed (exit 2).\n"
+      "NAME is removed only if it still leads to the file that the question was about.\n"
+      "--dead skips what another user owns and this one may not look at, and says so: exit 0 when all\n"
+      "that this user could clear was cleared, 1 when something was not.");
   return [&common, options] {
     if (options->dead) return clear_dead(common, *options);
     if (options->name.empty()) throw command_failure(exit_code::usage, "clear: give a NAME, or --dead");

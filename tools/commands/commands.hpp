@@ -28,12 +28,12 @@ struct command {
 
 inline constexpr command commands[] = {
     {"list", "List the segments of the registry, and who uses them", add_list},
-    {"inspect", "Show all of one segment: header, seats, slots, counters, repairs", add_inspect},
+    {"inspect", "Show one segment in detail: header, seats, slots, counters, repairs", add_inspect},
     {"clear", "Remove a name, or every name that only dead processes used", add_clear},
-    {"recover", "Make a durable channel whole again that a reset of the machine left", add_recover},
-    {"doctor", "Say what of this machine will hurt, and what to do about it", add_doctor},
-    {"send", "Put standard input into a channel", add_send},
-    {"recv", "Write what comes through a channel to standard output", add_recv},
+    {"recover", "Make a durable channel usable again after a reset of the machine", add_recover},
+    {"doctor", "Check this machine for limits and settings that affect channels", add_doctor},
+    {"send", "Send standard input through a channel", add_send},
+    {"recv", "Write the messages of a channel to standard output", add_recv},
 };
 
 }  // namespace sluice::tools

@@ -1,4 +1,4 @@
-// sluice doctor: what of this machine will hurt a user of sluice, what it costs, and what to do about it.
+// sluice doctor: checks a machine for what affects channels, and says what it costs and what to do about it.
 
 #include <spdlog/fmt/fmt.h>
 
@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "commands/commands.hpp"
-#include "describe.hpp"
 #include "format.hpp"
 #include "machine.hpp"
+#include "output.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -35,7 +35,7 @@ struct finding {
 };
 
 constexpr std::uint64_t mib = 1 << 20;
-constexpr std::uint64_t small_bytes = 64 * mib;  // what a container's /dev/shm has unless somebody asks for more
+constexpr std::uint64_t small_bytes = 64 * mib;  // what a container's /dev/shm has by default
 
 std::string limit_text(std::uint64_t value) { return value == unlimited ? "unlimited" : size_text(value); }
 
@@ -89,17 +89,41 @@ finding judge_space(const machine& m) {
             "make its parent directory, or name another one in SLUICE_DIR"};
   if (m.available_bytes < mib)
     return {"space", severity::error, what, "creating fails with no_space",
-            "sluice list, sluice clear; mount -o remount,size=… of the tmpfs"};
+            "sluice list, sluice clear; mount -o remount,size=... of the tmpfs"};
   if (m.available_bytes < m.filesystem_bytes / 10)
     return {"space", severity::warning, what + ", less than a tenth", "creating may fail with no_space",
-            "sluice list, sluice clear; mount -o remount,size=… of the tmpfs"};
+            "sluice list, sluice clear; mount -o remount,size=... of the tmpfs"};
   if (m.filesystem_bytes <= small_bytes)
     return {"space", severity::warning, what, "few and small channels only: creating more fails with no_space",
-            "a container: --shm-size; else mount -o remount,size=…"};
+            "a container: --shm-size; else mount -o remount,size=..."};
   return {"space", severity::ok, what};
 }
 
+finding judge_memory_limit(const machine& m) {
+  if (m.memory_max_bytes == unlimited) return {"memory_max", severity::ok, "no cgroup limits memory"};
+  const auto what = fmt::format("the cgroup may use {} of memory, of which {} are left", size_text(m.memory_max_bytes),
+                                size_text(m.memory_available_bytes));
+  return {
+      "memory_max", m.memory_available_bytes < small_bytes ? severity::warning : severity::note, what,
+      "a channel in memory counts against it: creating a larger one fails with no_space, or the kernel ends a process",
+      "a smaller capacity; memory.max, MemoryMax= of the unit, --memory of the container"};
+}
+
+finding judge_inodes(const machine& m) {
+  constexpr std::uint64_t few = 64;
+  if (m.inodes == 0) return {"inodes", severity::ok, "the filesystem does not limit the number of files"};
+  const auto what = fmt::format("{} of {} files more fit below {}", m.available_inodes, m.inodes, m.directory);
+  if (m.available_inodes >= few) return {"inodes", severity::ok, what};
+  return {"inodes", m.available_inodes == 0 ? severity::error : severity::warning, what,
+          "creating fails with no_space, however much room there is",
+          "remove files there; mount -o remount,nr_inodes=... of the tmpfs"};
+}
+
 finding judge_filesystem(const machine& m) {
+  if (m.is_overlay)
+    return {"filesystem", severity::warning, m.directory + " is on an overlay filesystem, the root of a container",
+            "channels are on a disk, and are gone with the container",
+            "a directory on a tmpfs, such as below /dev/shm, or a volume"};
   if (m.is_tmpfs) return {"filesystem", severity::ok, m.directory + " is in memory"};
   return {"filesystem", severity::warning, m.directory + " is on a disk",
           "the kernel writes messages back to it, and stalls whoever touches a page that is being written",
@@ -166,15 +190,15 @@ finding judge_shmem_huge_pages(const machine& m) {
 
 finding judge_remove_ipc(const machine& m) {
   const bool is_below_shm = m.directory.starts_with("/dev/shm/");
-  if (!m.has_systemd) return {"remove_ipc", severity::ok, "no systemd, nobody removes names at logout"};
+  if (!m.has_systemd) return {"remove_ipc", severity::ok, "no systemd, names are not removed at logout"};
   if (!m.removes_ipc) return {"remove_ipc", severity::ok, "RemoveIPC=no"};
   if (!is_below_shm) return {"remove_ipc", severity::ok, "RemoveIPC=yes does not reach " + m.directory};
   if (m.uid < m.first_user_uid) return {"remove_ipc", severity::ok, "RemoveIPC=yes spares system users as this one"};
   if (m.lingers) return {"remove_ipc", severity::ok, "RemoveIPC=yes, but this user lingers"};
   return {
       "remove_ipc", severity::warning, "RemoveIPC=yes, and this is no system user",
-      "when the last session of this user ends, his names in /dev/shm go: those attached do not notice, newcomers "
-      "make new channels, and the two talk past each other",
+      "when the last session of this user ends, the user's names in /dev/shm go: attached processes do not notice, new "
+      "ones make new channels, and the two groups do not meet",
       "loginctl enable-linger, RemoveIPC=no in logind.conf, or SLUICE_DIR elsewhere (RuntimeDirectory= of the unit)"};
 }
 
@@ -187,14 +211,15 @@ finding judge_directory(const machine& m) {
                    "every command and program refuses it: unsafe_directory", cure};
   };
   if (!m.directory_exists)
-    return {"directory", severity::ok, m.directory + " is not there yet: whoever creates first makes it"};
+    return {"directory", severity::ok, m.directory + " is not there yet: the first create makes it"};
   if (m.directory_is_link) return is_refused("a symbolic link", "name the directory itself");
   if (m.is_default_directory && m.directory_uid != m.uid)
-    return is_refused("it belongs to somebody else", "find out who made it; remove it, or set SLUICE_DIR");
+    return is_refused(fmt::format("user {} owns it", m.directory_uid),
+                      "find out who made it; remove it, or set SLUICE_DIR");
   if (m.is_default_directory && (m.directory_mode & 0077) != 0)
     return is_refused("others may enter it", "chmod 0700 " + m.directory);
   if ((m.directory_mode & 0002) != 0 && (m.directory_mode & 01000) == 0)
-    return is_refused("everybody may rename and remove in it", "chmod o-w, or chmod +t");
+    return is_refused("every user may rename and remove in it", "chmod o-w, or chmod +t");
   if (!m.directory_is_writable)
     return {"directory", severity::warning, what() + ": not writable for this user", "creating fails: no_permission",
             "a group: chgrp, chmod 2770; or another SLUICE_DIR"};
@@ -208,22 +233,42 @@ finding judge_directory(const machine& m) {
 finding judge_leftovers(const machine& m) {
   if (m.dead_names != 0)
     return {"leftovers", severity::warning,
-            fmt::format("{} name(s) that only the dead left, {}", m.dead_names, size_text(m.dead_bytes)),
-            "they keep their memory until somebody attaches or clears them", "sluice clear --dead"};
-  return {"leftovers", severity::ok, "no name that only the dead left"};
+            fmt::format("{} name(s) that only dead processes left, {}", m.dead_names, size_text(m.dead_bytes)),
+            "they keep their memory until a program attaches, or they are cleared", "sluice clear --dead"};
+  return {"leftovers", severity::ok, "no name that only dead processes left"};
 }
 
 finding judge_broken(const machine& m) {
+  if (m.broken_names == 0 && m.skipped_names != 0)
+    return {
+        "broken", severity::ok,
+        fmt::format("no name that cannot be attached to, of those that this user may look at; {} are another user's",
+                    m.skipped_names)};
   if (m.broken_names != 0)
     return {"broken", severity::warning, fmt::format("{} name(s) that cannot be attached to", m.broken_names),
-            "whoever needs one of them fails", "sluice list says why; sluice clear NAME"};
+            "a program that attaches to one of them fails", "sluice list says why; sluice clear NAME"};
   return {"broken", severity::ok, "no name that cannot be attached to"};
 }
 
-constexpr finding (*judges[])(const machine&) = {
-    judge_proc,     judge_kernel,     judge_membarrier,       judge_waitv,      judge_clock,     judge_directory,
-    judge_space,    judge_filesystem, judge_remove_ipc,       judge_open_files, judge_file_size, judge_memlock,
-    judge_prefault, judge_huge_pages, judge_shmem_huge_pages, judge_leftovers,  judge_broken};
+constexpr finding (*judges[])(const machine&) = {judge_proc,
+                                                 judge_kernel,
+                                                 judge_membarrier,
+                                                 judge_waitv,
+                                                 judge_clock,
+                                                 judge_directory,
+                                                 judge_space,
+                                                 judge_inodes,
+                                                 judge_memory_limit,
+                                                 judge_filesystem,
+                                                 judge_remove_ipc,
+                                                 judge_open_files,
+                                                 judge_file_size,
+                                                 judge_memlock,
+                                                 judge_prefault,
+                                                 judge_huge_pages,
+                                                 judge_shmem_huge_pages,
+                                                 judge_leftovers,
+                                                 judge_broken};
 
 struct doctor_options {
   std::string root;
@@ -234,7 +279,9 @@ machine facts_from(const std::string& path) {
   std::ifstream in(path);
   const auto read = nlohmann::json::parse(in, nullptr, false);
   try {
-    return (read.contains("facts") ? read["facts"] : read).get<machine>();
+    const auto& facts = read.is_object() && read.contains("facts") ? read["facts"] : read;
+    (void)facts.at("kernel_release");  // else it is the JSON of something else
+    return facts.get<machine>();
   } catch (const nlohmann::json::exception& problem) {
     throw command_failure(exit_code::usage,
                           "doctor: read " + path + ": not what doctor --json prints: " + problem.what());
@@ -242,9 +289,10 @@ machine facts_from(const std::string& path) {
 }
 
 void print(const finding& one) {
-  fmt::print("{:<8} {:<12} {}\n", to_string(one.level), one.about, printable(one.what));
+  print_line("{:<8} {:<12} {}", to_string(one.level), one.about, one.what);
   if (one.level == severity::ok) return;
-  fmt::print("{:<21} then: {}\n{:<21} do:   {}\n", "", one.consequence, "", one.cure);
+  print_line("{:<21} then: {}", "", one.consequence);
+  print_line("{:<21} do:   {}", "", one.cure);
 }
 
 exit_code run(const session& common, const doctor_options& options) {
@@ -261,7 +309,7 @@ exit_code run(const session& common, const doctor_options& options) {
                       {"what", one.what},
                       {"consequence", one.consequence},
                       {"cure", one.cure}});
-    fmt::print("{}\n", dump({{"worst", to_string(worst)}, {"findings", std::move(list)}, {"facts", found}}));
+    print_json({{"worst", to_string(worst)}, {"findings", std::move(list)}, {"facts", found}});
   } else {
     for (const auto& one : findings) print(one);
   }

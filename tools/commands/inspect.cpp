@@ -2,13 +2,17 @@
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
+#include "arguments.hpp"
 #include "commands/commands.hpp"
 #include "describe.hpp"
 #include "format.hpp"
+#include "output.hpp"
 #include "sluice/layout/durability.hpp"
 
 namespace sluice::tools {
@@ -25,11 +29,11 @@ struct inspect_options {
 
 template <class... Arguments>
 void line(const char* label, fmt::format_string<Arguments...> form, Arguments&&... arguments) {
-  fmt::print("  {:<12} {}\n", label, fmt::format(form, std::forward<Arguments>(arguments)...));
+  print_line("  {:<12} {}", label, fmt::format(form, std::forward<Arguments>(arguments)...));
 }
 
 void print_file(const segment_info& info) {
-  fmt::print("{}: {}\n", info.name, to_string(info.state));
+  print_line("{}: {}", info.name, to_string(info.state));
   line("path", "{}", info.path);
   line("file", "{} bytes long, {} allocated, mode {:04o}, user {}, group {}", info.length_bytes,
        size_text(info.resident_bytes), info.mode, info.uid, info.gid);
@@ -74,8 +78,16 @@ void print_memory(const segment_info& info, const memory_report& memory) {
   line("seals", "{}", seals_text(memory));
 }
 
+/// The pid of a participant, as pid_text() has it for its seat.
+std::string pid_text(const segment_info& info, std::uint32_t pid) {
+  for (const auto& ring : info.rings)
+    for (const auto& seat : ring.seats)
+      if (seat.pid == pid && seat.state == seat_state::taken) return tools::pid_text(seat);
+  return std::to_string(pid);
+}
+
 /// What memory_options obtained there.
-void print_processes(const memory_report& memory) {
+void print_processes(const segment_info& info, const memory_report& memory) {
   if (memory.processes.empty()) return;
   table rows({{"MEMORY OF", true},
               {"VIEW"},
@@ -85,7 +97,7 @@ void print_processes(const memory_report& memory) {
               {"IN HUGE", true},
               {"LOCKED"}});
   for (const auto& process : memory.processes) {
-    const auto pid = std::to_string(process.pid);
+    const auto pid = pid_text(info, process.pid);
     if (process.sight != memory_sight::seen)
       rows.add({pid, sight_text(process.sight), "-", "-", "-", "-", "-"});
     else
@@ -96,7 +108,14 @@ void print_processes(const memory_report& memory) {
                 size_text(process.page_bytes), size_text(process.mapped_bytes), size_text(process.resident_bytes),
                 size_text(process.huge_bytes), process.is_locked ? "yes" : "no"});
   }
-  fmt::print("\n{}", rows.text("  "));
+  print_line("");
+  print_lines(rows.text("  "));
+}
+
+/// The inode of /proc/self/ns/pid, as headers have it; 0 when it cannot be read.
+std::uint64_t own_pid_namespace() {
+  struct stat facts {};
+  return ::stat("/proc/self/ns/pid", &facts) == 0 ? facts.st_ino : 0;
 }
 
 void print_header(const segment_header& header) {
@@ -105,19 +124,21 @@ void print_header(const segment_header& header) {
        header.ring_count);
   line("size", "{} bytes asked ({}), {} mapped ({})", header.asked_bytes, size_text(header.asked_bytes),
        header.mapped_bytes, size_text(header.mapped_bytes));
-  line("created", "{} by pid {}, user {}", time_text(header.created_realtime_ns), pid_of_identity(header.creator),
-       header.creator_uid);
+  line("created", "{} by pid {}{}, user {}", time_text(header.created_realtime_ns), pid_of_identity(header.creator),
+       header.pid_namespace == own_pid_namespace() ? "" : " (of another pid namespace)", header.creator_uid);
   line("identity", "creation {:016x}, checksum {:08x}", header.creation_id, header.checksum);
   line("system", "boot {}, pid namespace {}, time namespace {}", boot_id_text(header.boot_id), header.pid_namespace,
        header.time_namespace);
-  if (header.gate_holder != 0) line("gate", "last taken by pid {}", pid_of_identity(header.gate_holder));
+  if (header.gate_holder != 0)
+    line("gate", "last taken by pid {}, as that process calls itself; not checked",
+         pid_of_identity(header.gate_holder));
 }
 
 void print_ring(const ring_info& ring, std::size_t index) {
   const auto& form = ring.descriptor;
-  fmt::print("\nring {}: {}{}\n", index, to_string(static_cast<ring_kind>(form.kind)),
-             ring.is_closed ? ", closed" : "");
-  line("type", "{} (hash {:016x})", printable(ring.type_name), form.type_hash);
+  print_line("");
+  print_line("ring {}: {}{}", index, to_string(static_cast<ring_kind>(form.kind)), ring.is_closed ? ", closed" : "");
+  line("type", "{} (hash {:016x})", ring.type_name, form.type_hash);
   line("message", "{} bytes, aligned to {}", form.message_bytes, form.message_alignment);
   line("slots", "{} of {} bytes, the message at {}", form.capacity_slots, form.slot_stride_bytes, form.payload_offset);
   line("offsets", "control {}, seats {} ({} + {}), slots {}", form.control_offset, form.seats_offset,
@@ -141,7 +162,7 @@ void print_stalls(const ring_info& ring) {
     std::string holder;
     for (const auto& seat : ring.seats)
       if (stall.holder == seat.index)
-        holder = fmt::format(", held by {} {} ({})", to_string(seat.role), seat.pid, condition_of(seat));
+        holder = fmt::format(", held by {} {} ({})", to_string(seat.role), tools::pid_text(seat), condition_of(seat));
     line("stalled", "a {} has waited for sequence {} for {}{}", to_string(stall.waiting), stall.sequence,
          age_text(stall.since_realtime_ns), holder);
   }
@@ -153,13 +174,12 @@ void print_holds(const ring_info& ring) {
   for (std::size_t i = 0; i < std::min(ring.holds.size(), most_shown); ++i) {
     const auto& hold = ring.holds[i];
     const auto& seat = seat_of(ring, hold);
-    line("held by", "{} {}{} {}: {}{}", to_string(seat.role), seat.pid,
-         seat.command.empty() ? "" : " (" + printable(seat.command) + ")", condition_of(seat),
+    line("held by", "{} {} {}: {}{}", to_string(seat.role), occupant_text(seat), condition_of(seat),
          hold.count == 1 ? fmt::format("sequence {}", hold.sequence)
                          : fmt::format("sequences {} to {}", hold.sequence, hold.sequence + hold.count - 1),
          hold.waited_for_since_realtime_ns == 0
              ? ""
-             : "; somebody has waited for that for " + age_text(hold.waited_for_since_realtime_ns));
+             : "; a participant has waited for that for " + age_text(hold.waited_for_since_realtime_ns));
   }
   if (ring.holds.size() > most_shown) line("held by", "... and {} more", ring.holds.size() - most_shown);
 }
@@ -198,13 +218,13 @@ void print_seats(const ring_info& ring) {
   for (const auto& seat : ring.seats) {
     const auto peeked = seat.role == role::consumer ? std::to_string(seat.peeked) : "-";
     rows.add({std::to_string(seat.index), to_string(seat.role), to_string(seat.state), condition_of(seat),
-              std::to_string(seat.pid) + (seat.same_pid_namespace ? "" : " (other namespace)"),
-              seat.command.empty() ? "-" : printable(seat.command), age_text(seat.taken_realtime_ns),
+              tools::pid_text(seat), seat.command.empty() ? "-" : seat.command, age_text(seat.taken_realtime_ns),
               seat.is_parked ? "yes" : "no", std::to_string(seat.parks), std::to_string(seat.generation),
               std::to_string(is_spsc ? seat.sequence : seat.messages), is_spsc ? peeked : intent_text(seat),
               std::to_string(seat.redelivered), std::to_string(seat.abandoned)});
   }
-  fmt::print("\n{}", rows.text("  "));
+  print_line("");
+  print_lines(rows.text("  "));
 }
 
 void print_repairs(const ring_info& ring) {
@@ -217,7 +237,8 @@ void print_repairs(const ring_info& ring) {
               is_known ? std::to_string(repair.dead_pid) : "-", std::to_string(repair.mender_pid),
               is_known ? std::to_string(repair.seat_index) : "-", std::to_string(repair.sequence)});
   }
-  fmt::print("\n{}", rows.text("  "));
+  print_line("");
+  print_lines(rows.text("  "));
 }
 
 /// Whoever has its hand on a slot now.
@@ -234,13 +255,13 @@ std::uint64_t message_bytes_of(const ring_info& ring, const slot_report& slot) {
 
 void print_slot(const ring_info& ring, const slot_report& slot) {
   const auto* holder = holder_of(ring, slot);
-  fmt::print("  sequence {}: {}{}\n", slot.sequence, to_string(slot.kind),
-             holder == nullptr
-                 ? ""
-                 : fmt::format(", held by {} {} ({})", to_string(holder->role), holder->pid, condition_of(*holder)));
-  fmt::print("{}", hex_dump(slot.message, "    "));
+  print_line("  sequence {}: {}{}", slot.sequence, to_string(slot.kind),
+             holder == nullptr ? ""
+                               : fmt::format(", held by {} {} ({})", to_string(holder->role), tools::pid_text(*holder),
+                                             condition_of(*holder)));
+  print_lines(hex_dump(slot.message, "    "));
   if (const auto all = message_bytes_of(ring, slot); slot.message.size() < all)
-    fmt::print("    ... {} bytes more\n", all - slot.message.size());
+    print_line("    ... {} bytes more", all - slot.message.size());
 }
 
 nlohmann::json to_json(const ring_info& ring, const slot_report& slot) {
@@ -263,7 +284,7 @@ exit_code run(const session& common, const inspect_options& options) {
     print_file(info);
     if (info.memory) print_memory(info, *info.memory);
     if (!is_broken) print_header(info.header);
-    if (info.memory) print_processes(*info.memory);
+    if (info.memory) print_processes(info, *info.memory);
   }
   for (std::size_t i = 0; i < info.rings.size(); ++i) {
     const auto& ring = info.rings[i];
@@ -277,7 +298,10 @@ exit_code run(const session& common, const inspect_options& options) {
     if (!options.with_slots) continue;
     const auto most_bytes = options.bytes == 0 ? ring.descriptor.message_bytes : options.bytes;
     const auto slots = located.where.slots(located.name, i, options.slots, most_bytes);
-    if (!common.json) fmt::print("\n  the oldest {} slot(s) that hold something:\n", slots.size());
+    if (!common.json) {
+      print_line("");
+      print_line("  the oldest {} slot(s) that hold something:", slots.size());
+    }
     value["rings"][i]["slots"] = nlohmann::json::array();
     for (const auto& slot : slots) {
       if (common.json)
@@ -286,7 +310,7 @@ exit_code run(const session& common, const inspect_options& options) {
         print_slot(ring, slot);
     }
   }
-  if (common.json) fmt::print("{}\n", dump(value));
+  if (common.json) print_json(value);
   if (is_broken) throw error(info.problem_code, info.problem);
   return exit_code::done;
 }
@@ -296,22 +320,27 @@ exit_code run(const session& common, const inspect_options& options) {
 runner add_inspect(CLI::App& app, const session& common) {
   auto options = std::make_shared<inspect_options>();
   app.add_option("NAME", options->name, "A name in the registry, or a path with a slash")->required()->type_name("");
-  auto* slots = app.add_option("--slots", options->slots,
-                               "Show the oldest N slots of each ring that hold something (16 when N is not given)");
+  const auto slots_from = [](const std::string& text) {
+    return text.empty() ? std::optional<std::uint64_t>(slots_shown_unasked) : number_from(text);
+  };
+  auto* slots = add_parsed(app, "--slots", options->slots, slots_from,
+                           "a number of slots, such as 4 (to leave it out, give NAME first)",
+                           "Show the oldest N slots of each ring that hold something (16 when N is not given)");
   slots->expected(0, 1)->type_name("[N]");
-  app.add_option("--bytes", options->bytes, "With --slots: show so many bytes of each message (64); 0 for all")
+  add_parsed(app, "--bytes", options->bytes, size_from, "a number of bytes, such as 64 or 4k",
+             "With --slots: show so many bytes of each message (64); 0 for all")
       ->needs(slots)
       ->type_name("N");
   app.footer(
-      "PROCESS is alive, stopped or dead for a seat that is taken; left, or died, for whoever sat\n"
-      "there last. MESSAGES are those published or released, over all OWNERS of the seat; PEEKED is the\n"
+      "PROCESS is alive, stopped, frozen (its cgroup is) or dead for a seat that is taken; left or died for\n"
+      "the last owner of another. MESSAGES are those published or released, over all OWNERS of the seat; PEEKED is "
+      "the\n"
       "sequence up to which a consumer has seen messages, INTENT what a mpmc seat claims.\n"
       "RESIDENT is what a process reaches without a fault, IN HUGE what of it lies in huge pages,\n"
       "LOCKED whether it is kept from being swapped out: what its memory_options obtained.\n"
       "Reads only: no byte, seat or lock changes. A message that changes meanwhile may look torn.");
   return [&common, options, slots] {
     options->with_slots = slots->count() > 0;
-    if (options->with_slots && slots->results().front().empty()) options->slots = slots_shown_unasked;  // no N
     return run(common, *options);
   };
 }

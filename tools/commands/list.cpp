@@ -7,6 +7,7 @@
 #include "commands/commands.hpp"
 #include "describe.hpp"
 #include "format.hpp"
+#include "output.hpp"
 #include "sluice/layout/durability.hpp"
 
 namespace sluice::tools {
@@ -70,13 +71,13 @@ void print(const std::vector<segment_info>& all) {
   for (const auto& info : all) {
     if (info.state == segment_state::broken || info.rings.empty())  // or what a killed creator left
       broken.add({info.name, to_string(info.state), size_text(info.length_bytes), info.is_in_use ? "yes" : "no",
-                  fmt::format("{}: {}", to_string(info.problem_code), printable(info.problem))});
+                  fmt::format("{}: {}", to_string(info.problem_code), info.problem)});
     else
       add_rows(rows, info);
   }
-  if (!rows.is_empty()) fmt::print("{}", rows.text());
-  if (!rows.is_empty() && !broken.is_empty()) fmt::print("\n");
-  if (!broken.is_empty()) fmt::print("{}", broken.text());
+  if (!rows.is_empty()) print_lines(rows.text());
+  if (!rows.is_empty() && !broken.is_empty()) print_line("");
+  if (!broken.is_empty()) print_lines(broken.text());
 }
 
 exit_code run(const session& common) {
@@ -85,10 +86,10 @@ exit_code run(const session& common) {
   if (common.json) {
     nlohmann::json segments = nlohmann::json::array();
     for (const auto& info : all) segments.push_back(to_json(info));
-    fmt::print("{}\n", dump({{"directory", where.directory()}, {"segments", std::move(segments)}}));
+    print_json({{"directory", where.directory()}, {"segments", std::move(segments)}});
   } else if (all.empty()) {
     std::error_code ignored;
-    fmt::print("no segments in {}{}\n", where.directory(),
+    print_line("no segments in {}{}", where.directory(),
                std::filesystem::exists(where.directory(), ignored) ? "" : " (there is no such directory yet)");
   } else {
     print(all);
@@ -100,10 +101,10 @@ exit_code run(const session& common) {
 
 runner add_list(CLI::App& app, const session& common) {
   app.footer(
-      "States: live (a living process is attached), idle (nobody is, nobody died), dead (only\n"
-      "dead participants left it: `sluice clear --dead` removes it), broken (see PROBLEM).\n"
-      "ASKED is what the rings need, MAPPED the same in whole pages, RESIDENT what the file takes.\n"
-      "Reads only: no byte, seat or lock changes.");
+      "States: live (a living process is attached), idle (no process is attached, and none died), dead\n"
+      "(no process is attached, and one died or the channel is ephemeral: `sluice clear --dead` removes\n"
+      "it), broken (see PROBLEM). ASKED is what the rings need, MAPPED the same in whole pages, RESIDENT\n"
+      "what the file takes. Reads only: no byte, seat or lock changes.");
   return [&common] { return run(common); };
 }
 

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "commands/commands.hpp"
-#include "describe.hpp"
+#include "output.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -26,13 +26,13 @@ exit_code run(const session& common, const std::string& name) {
     spdlog::warn("recover \"{}\": {} message(s) were torn and {} missing: they are lost, or a consumer had them before",
                  located.name.str(), sum.torn, sum.missing);
   if (common.json)
-    fmt::print("{}\n", dump({{"name", located.name.str()},
-                             {"kept", sum.kept},
-                             {"torn", sum.torn},
-                             {"missing", sum.missing},
-                             {"rings", std::move(rings)}}));
+    print_json({{"name", located.name.str()},
+                {"kept", sum.kept},
+                {"torn", sum.torn},
+                {"missing", sum.missing},
+                {"rings", std::move(rings)}});
   else
-    fmt::print("recovered {}: {} message(s) kept, {} torn, {} missing\n", located.name.str(), sum.kept, sum.torn,
+    print_line("recovered {}: {} message(s) kept, {} torn, {} missing", located.name.str(), sum.kept, sum.torn,
                sum.missing);
   return exit_code::done;
 }

@@ -166,7 +166,7 @@ class receiver {
 
 exit_code run(const session& common, const stream_options& options) {
   catch_interrupts();
-  const auto from = open_stream(common, options);
+  auto from = open_stream(common, options);
   widen_pipe(STDOUT_FILENO);
   tally done;
   const auto finish = [&](bool is_complete) {
@@ -175,6 +175,7 @@ exit_code run(const session& common, const stream_options& options) {
           "recv \"{}\": {} message(s) may have been delivered before: to a consumer that died, or before the machine "
           "was reset",
           from.name, done.redelivered);
+    done.lost = leave(from, "recv");
     done.print(common, "recv", from.name, is_complete);
   };
   try {
@@ -194,7 +195,8 @@ runner add_recv(CLI::App& app, const session& common) {
   add_stream_options(app, *options);
   app.footer(
       "Ends (exit 0) when the producer closed the channel and all was delivered, or after --count.\n"
-      "mpmc: each message goes to one receiver; a sender's messages reach each of them in his order.\n"
+      "mpmc: each message goes to one receiver; a sender's messages reach each of them in the order in which they were "
+      "sent.\n"
       "With --lines every message is followed by a '\\n'.\n"
       "A message is released only when it was written completely: a recv that is killed loses none,\n"
       "and the next one gets again what was not released, which it says at its end.\n"

@@ -296,7 +296,7 @@ class sender {
 
 exit_code run(const session& common, const send_options& options) {
   catch_interrupts();
-  const auto into = open_stream(common, options);
+  auto into = open_stream(common, options);
   if (options.no_wait && into.is_ephemeral)
     throw command_failure(exit_code::usage, "send \"" + into.name + "\": --no-wait would lose what is not delivered: " +
                                                 "the channel is ephemeral and goes with the last process that leaves");
@@ -305,9 +305,11 @@ exit_code run(const session& common, const send_options& options) {
   try {
     with_ring(into.kind, [&]<class Ring>() { sender<Ring>(into, options, done).run(); });
   } catch (...) {
+    done.lost = leave(into, "send");
     done.print(common, "send", into.name, false);
     throw;
   }
+  done.lost = leave(into, "send");
   done.print(common, "send", into.name, true);
   return exit_code::done;
 }
