@@ -197,6 +197,31 @@ TEST_F(Cli, AConsumerThatIsKilledLosesNothing) {
   EXPECT_EQ(end.err.find("delivered before") != std::string::npos, marked != 0) << end.err;
 }
 
+TEST_F(Cli, AMarkShowsWhichLinesMayHaveBeenDeliveredBefore) {
+  std::string lines;  // more than a pipe holds, in one batch
+  for (int i = 0; i < 40; ++i) lines += std::string(60'000, static_cast<char>('a' + i % 26)) + "\n";
+  const auto sent = run({"send", "orders", "--lines", "--create", "--persistent", "--no-wait"}, with_input(lines));
+  ASSERT_EQ(sent.code, 0) << sent;
+  streams to_pipe;
+  to_pipe.out_is_pipe = true;
+  {
+    auto victim = start({"recv", "orders", "--lines"}, to_pipe);
+    EXPECT_EQ(victim.read_stdout(1), "a");
+    victim.kill();  // in its write
+  }
+  const auto end = run({"recv", "orders", "--lines", "--mark", "again: ", "--json"});
+  EXPECT_EQ(end.code, 0) << end.err;
+  const auto summary = json::parse(end.err.substr(end.err.rfind("{\"bytes\"")));
+  EXPECT_EQ(summary["bytes"], 40 * 60'000);
+  std::size_t marked = 0, all = 0;
+  std::istringstream in(end.out);
+  for (std::string line; std::getline(in, line); ++all) marked += line.starts_with("again: ");
+  EXPECT_EQ(all, 40U);
+  EXPECT_GE(marked, 1U);
+  EXPECT_EQ(summary["redelivered"], marked);
+  EXPECT_EQ(run({"recv", "orders", "--mark", "x"}).code, 2) << "a mark is for lines";
+}
+
 TEST_F(Cli, AProducerThatIsKilledIsSaidOnceAndReplaced) {
   auto consumer = start({"recv", "orders", "--lines", "--create", "-s", "64"});
   pid_t dead = 0;

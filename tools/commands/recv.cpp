@@ -25,10 +25,14 @@ namespace {
 
 constexpr std::uint64_t most_messages_at_once = 64;
 
+struct recv_options : stream_options {
+  std::string mark;  // before each line that may have been delivered before
+};
+
 template <ring Ring>
 class receiver {
  public:
-  receiver(const stream& from, const stream_options& options, tally& done)
+  receiver(const stream& from, const recv_options& options, tally& done)
       : consumer_(from.attached, 0),
         companion_(consumer_.details(), role::consumer, from.name, options.timeout_s),
         casualties_(consumer_.details()),
@@ -79,14 +83,20 @@ class receiver {
     static char newline = '\n';
     parts_.clear();
     ends_.clear();
-    std::uint64_t bytes = 0;
+    payload_ends_.clear();
+    output_bytes_ = 0;
+    std::uint64_t payload_bytes = 0;
     while (ends_.size() < ready) {
       const auto* message = consumer_.peeked(ends_.size());
       const auto length = length_of(message, room_);
       if (!length) break;
-      parts_.push_back({const_cast<std::byte*>(payload_of(message)), *length});  // writev(2) only reads
-      if (options_.lines) parts_.push_back({&newline, 1});
-      ends_.push_back(bytes += *length + (options_.lines ? 1 : 0));
+      // writev(2) only reads.
+      if (!options_.mark.empty() && consumer_.was_delivered_before(ends_.size()))
+        add_part(const_cast<char*>(options_.mark.data()), options_.mark.size());
+      add_part(const_cast<std::byte*>(payload_of(message)), *length);
+      if (options_.lines) add_part(&newline, 1);
+      ends_.push_back(output_bytes_);
+      payload_ends_.push_back(payload_bytes += *length);
     }
     const auto [written, problem] = write_parts();
     // Released is what the output has, however the writing ended: the next receiver must not get it again.
@@ -100,6 +110,11 @@ class receiver {
       throw error(errc::corrupted, fmt::format("{}: a message says that it is longer than its {} bytes of room: it was "
                                                "not delivered and stays in the channel",
                                                what_, room_));
+  }
+
+  void add_part(void* at, std::size_t bytes) {
+    parts_.push_back({at, bytes});
+    output_bytes_ += bytes;
   }
 
   struct write_result {
@@ -150,21 +165,23 @@ class receiver {
     for (std::uint64_t i = 0; i < count; ++i) done_.redelivered += consumer_.was_delivered_before(i) ? 1 : 0;
     consumer_.release(count);
     done_.messages += count;
-    done_.bytes += ends_[count - 1] - (options_.lines ? count : 0);
+    done_.bytes += payload_ends_[count - 1];
   }
 
   raw_consumer<Ring, spin_then_park> consumer_;
   companion companion_;
   casualties casualties_;
-  const stream_options& options_;
+  const recv_options& options_;
   std::string what_;
   std::uint64_t room_;
   tally& done_;
   std::vector<iovec> parts_;
-  std::vector<std::uint64_t> ends_;  // of each message, in bytes of output
+  std::uint64_t output_bytes_ = 0;           // of all parts
+  std::vector<std::uint64_t> ends_;          // of each message, in bytes of output
+  std::vector<std::uint64_t> payload_ends_;  // and without what is written around the payload
 };
 
-exit_code run(const session& common, const stream_options& options) {
+exit_code run(const session& common, const recv_options& options) {
   catch_interrupts();
   auto from = open_stream(common, options);
   widen_pipe(STDOUT_FILENO);
@@ -191,15 +208,20 @@ exit_code run(const session& common, const stream_options& options) {
 }  // namespace
 
 runner add_recv(CLI::App& app, const session& common) {
-  auto options = std::make_shared<stream_options>();
+  auto options = std::make_shared<recv_options>();
   add_stream_options(app, *options);
+  app.add_option("--mark", options->mark,
+                 "Write TEXT before each line that may have been delivered before; with --lines")
+      ->needs(app.get_option("--lines"))
+      ->type_name("TEXT");
   app.footer(
       "Ends (exit 0) when the producer closed the channel and all was delivered, or after --count.\n"
       "mpmc: each message goes to one receiver; a sender's messages reach each of them in the order in which they were "
       "sent.\n"
       "With --lines every message is followed by a '\\n'.\n"
       "A message is released only when it was written completely: a recv that is killed loses none,\n"
-      "and the next one gets again what was not released, which it says at its end.\n"
+      "and the next one gets again what was not released: it says at its end how many messages that\n"
+      "were, and --mark shows which.\n"
       "--timeout counts while recv waits for the producer, not while its output is stuck.");
   return [&common, options] { return run(common, *options); };
 }
