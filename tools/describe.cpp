@@ -131,12 +131,6 @@ json to_json(const memory_report& memory) {
           {"processes", std::move(processes)}};
 }
 
-/// Looks at the published slots where they say more than the positions do: mpmc has holes, and messages below head.
-std::uint64_t unread_in(const ring_info& ring) {
-  return std::max(ring.fill_slots - std::min(ring.fill_slots, ring.hole_slots),
-                  ring.published_slots + ring.taken_slots);
-}
-
 }  // namespace
 
 const char* condition_of(const seat_report& seat) {
@@ -176,15 +170,9 @@ std::string participants_text(const segment_info& info) {
   return text.empty() ? "-" : text;
 }
 
-std::uint64_t unread_messages(const segment_info& info) {
-  std::uint64_t count = 0;
-  for (const auto& ring : info.rings) count += unread_in(ring);
-  return count;
-}
-
 std::uint64_t unread_bytes(const segment_info& info) {
   std::uint64_t bytes = 0;
-  for (const auto& ring : info.rings) bytes += unread_in(ring) * ring.descriptor.message_bytes;
+  for (const auto& ring : info.rings) bytes += undelivered_messages(ring) * ring.descriptor.message_bytes;
   return bytes;
 }
 
@@ -227,7 +215,7 @@ json to_json(const segment_info& info) {
                 {"is_in_use", info.is_in_use},
                 {"is_of_another_boot", info.is_of_another_boot}};
   if (info.memory) value["memory"] = to_json(*info.memory);
-  if (info.state == segment_state::broken) {
+  if (info.state == segment_state::broken || info.rings.empty()) {  // or what a killed creator left
     value["problem"] = info.problem;
     value["problem_code"] = to_string(info.problem_code);
     return value;
@@ -248,7 +236,7 @@ json to_json(const segment_info& info) {
                      {"time_namespace", header.time_namespace},
                      {"checksum", fmt::format("{:08x}", header.checksum)},
                      {"gate_holder_pid", pid_of_identity(header.gate_holder)}};
-  value["unread_messages"] = unread_messages(info);
+  value["unread_messages"] = undelivered_messages(info);
   value["rings"] = json::array();
   for (const auto& ring : info.rings) value["rings"].push_back(to_json(ring));
   return value;

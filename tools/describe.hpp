@@ -25,8 +25,7 @@ namespace sluice::tools {
 /// "producer 4711 (feed) alive, consumer 4712 dead".
 [[nodiscard]] std::string participants_text(const segment_info& info);
 
-/// Messages that nobody has taken for good, in all rings.
-[[nodiscard]] std::uint64_t unread_messages(const segment_info& info);
+/// Bytes of undelivered_messages(), in all rings.
 [[nodiscard]] std::uint64_t unread_bytes(const segment_info& info);
 
 /// pid of a process_identity word: its upper 22 bits (docs/format.md).

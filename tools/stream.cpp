@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
@@ -107,9 +106,7 @@ stream open_stream(const session& common, const stream_options& options) {
     }
     const ring_request request{record_identity(wanted_bytes),
                                {options.ring, options.capacity_slots, footprint::latency, 0, 0, options.durability}};
-    // An ephemeral channel would lose at an orderly end what it keeps over a reset.
-    const bool is_durable = options.durability.when != flush_when::kernel_decides;
-    const auto life = options.persistent || is_durable ? lifetime::persistent : lifetime::ephemeral;
+    const auto life = options.persistent ? lifetime::persistent : lifetime::ephemeral;  // a durable one is the former
     return located.where.create_or_attach(located.name, plan_segment(request),
                                           {life, static_cast<std::uint32_t>(std::stoul(options.mode, nullptr, 8))});
   }();
@@ -124,37 +121,20 @@ stream open_stream(const session& common, const stream_options& options) {
     spdlog::warn("{} was there already: {} ring, messages of {} bytes, {} slots, durability {}", attached.what(),
                  sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.capacity_slots,
                  sluice::to_string(durability_of(ring)));
-  return {attached,
-          located,
-          located.name.str(),
-          kind,
-          ring.message_bytes - sizeof(record_header),
-          header.lifetime == static_cast<std::uint32_t>(lifetime::ephemeral)};
+  return {attached, located.name.str(), kind, ring.message_bytes - sizeof(record_header),
+          lifetime_of(header) == lifetime::ephemeral};
 }
 
-std::uint64_t leave(stream& channel, const char* command) {
-  if (!channel.is_ephemeral) return 0;
-  struct stat mine {
-  }, named{};
-  std::uint64_t unread = 0;
-  std::string path;
-  try {
-    const auto info = channel.where.where.inspect(channel.where.name);
-    unread = unread_messages(info);
-    path = info.path;
-  } catch (const error&) {
-    return 0;  // the name is gone already, or cannot be looked at
-  }
-  if (unread == 0 || ::fstat(channel.attached.memory().file().descriptor, &mine) != 0) return 0;
-  { const auto last = std::move(channel.attached); }
-  const bool is_there =
-      ::lstat(path.c_str(), &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev;
-  if (is_there) return 0;  // another process is attached
-  spdlog::warn(
-      "{} \"{}\": the last participant has left the ephemeral channel: {} undelivered message(s) went with it "
-      "(--persistent would have kept them)",
-      command, channel.name, unread);
-  return unread;
+void note_removal(const stream& channel, const char* command, tally& done) {
+  auto attached = channel.attached;
+  attached.on_removal([&done, command, name = channel.name](std::uint64_t undelivered) {
+    done.lost = undelivered;
+    if (undelivered != 0)
+      spdlog::warn(
+          "{} \"{}\": the last participant has left the ephemeral channel: {} undelivered message(s) went with it "
+          "(--persistent would have kept them)",
+          command, name, undelivered);
+  });
 }
 
 companion::companion(participant& self, role own, std::string name, double timeout_s)

@@ -38,7 +38,6 @@ void add_stream_options(CLI::App& app, stream_options& options);
 /// A channel of records, attached to.
 struct stream {
   attached_segment attached;
-  located_name where;
   std::string name;
   ring_kind kind = ring_kind::spsc;
   std::uint64_t room_bytes = 0;  // of a message's payload
@@ -47,10 +46,6 @@ struct stream {
 
 /// @throws error of registry::attach and create_or_attach; wrong_type when it is not a channel of records.
 [[nodiscard]] stream open_stream(const session& common, const stream_options& options);
-
-/// Detaches, after producer and consumer are gone, and says on stderr what goes with an ephemeral channel's name when
-/// this process was the last one. @return how many undelivered messages went.
-std::uint64_t leave(stream& channel, const char* command);
 
 /// Calls `run.template operator()<Ring>()` with the ring kind that the channel has: the one place that knows them.
 template <class Run>
@@ -100,6 +95,10 @@ struct tally {
   tally();
   void print(const session& common, const char* command, const std::string& name, bool is_complete) const;
 };
+
+/// Says on stderr, and in `done`, what goes with an ephemeral channel's name when this process turns out to be the last
+/// one: when the last copy of the attachment goes, which must be before `done` does.
+void note_removal(const stream& channel, const char* command, tally& done);
 
 /// What the dead did to a stream, from when this is made until now.
 class casualties {

@@ -48,7 +48,6 @@ TEST_F(Cli, AValueThatIsNoneSaysWhatIsExpected) {
       {{"send", "x", "-c", "--ring", "foo"}, "--ring: spsc or mpmc, not \"foo\""},
       {{"send", "x", "-c", "--durability", "0"}, "none, close, every, or a number"},
       {{"inspect", "x", "--slots", "-1"}, "--slots: a number of slots"},
-      {{"inspect", "--slots", "x"}, "give NAME first"},
       {{"inspect", "x", "--slots", "2", "--bytes", "many"}, "--bytes: a number of bytes"},
       {{"--dir", "", "list"}, "--dir: an empty path"},
       {{"lsit"}, "there is no command \"lsit\"; did you mean \"list\"? The commands are: list, inspect"},

@@ -1,6 +1,7 @@
 // clear: what it takes, what it spares, and when it asks.
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "tools/run_cli.hpp"
 
@@ -117,6 +118,46 @@ TEST_F(Cli, ClearSparesWhoCameWhileItAsked) {
   EXPECT_EQ(end.code, 4) << end;
   EXPECT_NE(end.err.find(std::to_string(producer.pid())), std::string::npos) << end;
   EXPECT_TRUE(std::filesystem::exists(file("orders")));
+}
+
+TEST_F(Cli, ClearRemovesOnlyTheFileThatItAskedAbout) {
+  make_idle("orders", "");
+  const terminal there;
+  auto asking = start({"clear", "orders"}, there.how);
+  until([&] { return asking.errors_so_far().find("[y/N]") != std::string::npos; });
+  ASSERT_EQ(run({"clear", "orders", "--yes"}).code, 0);
+  make_idle("orders", "one\ntwo\n");
+  there.answer("y\n");
+  const auto end = asking.wait();
+  EXPECT_EQ(end.code, 3) << end;
+  EXPECT_EQ(end.out, "") << end;
+  EXPECT_EQ(ring("orders")["fill_slots"], 2) << "another segment of the same name, and nobody asked about it";
+}
+
+TEST_F(Cli, ClearByForceTakesLinksAndFifosAndSaysWhatItLeavesAlone) {
+  ASSERT_EQ(::mkfifo(file("fifo").c_str(), 0600), 0);
+  std::filesystem::create_symlink("/etc/passwd", file("link"));
+  std::filesystem::create_directory(file("folder"));
+  const auto list = run({"list"});
+  EXPECT_EQ(list.code, 0) << list;
+  for (const char* name : {"fifo", "link", "folder"}) {
+    EXPECT_NE(list.out.find("/" + std::string(name) + ": it is a"), std::string::npos) << list;
+    EXPECT_EQ(run({"clear", name, "--yes"}).code, 5) << name;
+    EXPECT_EQ(run({"clear", name, "--yes", "--force"}).code, name == std::string("folder") ? 5 : 0) << name;
+    EXPECT_EQ(std::filesystem::exists(std::filesystem::symlink_status(file(name))), name == std::string("folder"));
+  }
+  EXPECT_TRUE(std::filesystem::exists("/etc/passwd"));
+}
+
+TEST_F(Cli, WhatAKilledCreatorLeftIsListedAndCleared) {
+  const auto leftover = registry_ / ".sluice-new-0123456789";
+  write_all(leftover, std::string(8192, '\0'));
+  const auto list = run({"list"});
+  EXPECT_NE(list.out.find(".sluice-new-0123456789"), std::string::npos) << list;
+  EXPECT_EQ(json::parse(run({"--json", "list"}).out)["segments"][0]["problem_code"], "half_made");
+  const auto end = run({"clear", "--dead", "--yes"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_FALSE(std::filesystem::exists(leftover)) << end;
 }
 
 TEST_F(Cli, ClearSaysHowManyUndeliveredMessagesGoWithTheName) {

@@ -47,21 +47,16 @@ TEST_F(Cli, AMissingInputIsAnErrorAndNotAnEmptyStream) {
 }
 
 TEST_F(Cli, ASegmentNeverGetsTheNumberOfAStandardDescriptor) {
-  make_idle("orders", "");
-  auto how = with_closed("<&- >&- 2>&-");
-  how.before[2] = "{ \"$@\" <&- >&- 2>&- & echo $! > " + (files_ / "pid").string() + "; wait $!; }";
-  auto consumer = start({"recv", "orders", "--count", "1"}, how);
+  auto consumer = start({"recv", "orders", "--create", "--persistent"}, with_closed("<&- >&- 2>&-"));
   until([&] {
     const auto found = ring("orders");
-    return !found.is_null() && found["seats"].size() == 2 && found["seats"][1]["condition"] == "alive";
+    return !found.is_null() && !found["seats"].empty() && found["seats"][0]["condition"] == "alive";
   });
-  const auto pid = ring("orders")["seats"][1]["pid"].get<int>();
   for (const char* number : {"0", "1", "2"}) {
     std::error_code none;
-    const auto place = std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/fd/" + number, none);
+    const auto place = std::filesystem::read_symlink("/proc/" + std::to_string(consumer.pid()) + "/fd/" + number, none);
     EXPECT_EQ(place, "/dev/null") << number;
   }
-  ::kill(pid, SIGTERM);
 }
 
 TEST_F(Cli, AListWithoutAnOutputIsAnError) {

@@ -312,7 +312,7 @@ TEST_F(Mpmc, TheClaimOfASenderThatDiedIsSteppedOverAndCounted) {
   EXPECT_GT(found["holds"][0]["waited_for_since_realtime_ns"], 0);
   auto text = run({"inspect", "orders", "--slots"});
   EXPECT_NE(text.out.find("producer " + std::to_string(a.pid()) +
-                          " (sluice) stopped: sequence 1; somebody has waited for that for "),
+                          " (sluice) stopped: sequence 1; a participant has waited for that for "),
             std::string::npos)
       << text;
   EXPECT_NE(text.out.find("sequence 1: claimed, held by producer " + std::to_string(a.pid()) + " (stopped)"),

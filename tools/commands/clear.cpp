@@ -103,57 +103,83 @@ void refuse_early(const located_name& located, const segment_info& info) {
                 fmt::format("clear \"{}\": {}; remove it all the same with --force", located.name.str(), info.problem));
 }
 
+/// For a link, a FIFO or a socket, which cannot be looked at: empty.
+std::optional<segment_info> look_at(const located_name& located, bool force) {
+  try {
+    return located.where.inspect(located.name);
+  } catch (const error& problem) {
+    if (!force || problem.reason() != errc::not_a_segment) throw;
+    return std::nullopt;
+  }
+}
+
 exit_code clear_name(const session& common, const clear_options& options) {
   const auto located = common.find(options.name);
-  const auto info = located.where.inspect(located.name);
-  if (!options.force) refuse_early(located, info);
-  candidate one{info.name, info.state == segment_state::broken ? info.problem : to_string(info.state),
-                unread_messages(info), unread_bytes(info)};
-  if (info.is_in_use) one.why += ", in use: " + participants_text(info);
+  const auto info = look_at(located, options.force);
+  if (info && !options.force) refuse_early(located, *info);
+  candidate one{located.name.str(), "no segment"};
+  if (info) {
+    one.why = info->state == segment_state::broken ? info->problem : to_string(info->state);
+    one.unread_messages = undelivered_messages(*info);
+    one.unread_bytes = unread_bytes(*info);
+    if (info->is_in_use) one.why += ", in use: " + participants_text(*info);
+  }
   if (!options.dry_run) {
     confirm(common, options, {one});
-    located.where.remove(located.name, options.force);
+    // The answer is about what was looked at. What is no segment is removed by its name.
+    one.unread_messages =
+        info ? located.where.remove(*info, options.force) : located.where.remove(located.name, options.force);
     one.was_removed = true;
   }
   report(common, options, {one});
   return exit_code::done;
 }
 
-/// The user whose file it is; empty: this user's, or root asks, who may do anything.
-std::optional<uid_t> other_owner_of(const std::string& path) {
-  struct stat facts {};
-  if (::geteuid() == 0 || ::lstat(path.c_str(), &facts) != 0 || facts.st_uid == ::geteuid()) return std::nullopt;
-  return facts.st_uid;
+/// Of one ring, all whose slots sweep has looked at; a list reads none.
+std::uint64_t bytes_of(const segment_info& info, std::uint64_t messages) {
+  return info.rings.size() == 1 ? messages * info.rings[0].descriptor.message_bytes : unread_bytes(info);
 }
 
-/// What another user left and only that user or root may look at is no failure of this one.
-void judge_failure(candidate& one, const std::string& directory) {
-  const auto owner = other_owner_of(directory + "/" + one.name);
-  one.is_not_ours = owner.has_value();
-  one.is_problem = !one.is_not_ours;
-  if (owner) one.why = fmt::format("user {} owns it ({}); that user or root can clear it", *owner, one.why);
+const segment_info* find(const std::vector<segment_info>& known, const std::string& name) {
+  const auto found = std::find_if(known.begin(), known.end(), [&](const auto& info) { return info.name == name; });
+  return found == known.end() ? nullptr : &*found;
 }
 
-candidate candidate_of(const sweep_result& found, const std::vector<segment_info>& known,
-                       const std::string& directory) {
-  candidate one{found.name, found.why};
-  if (found.outcome == sweep_outcome::failed) judge_failure(one, directory);
-  const auto info = std::find_if(known.begin(), known.end(), [&](const auto& i) { return i.name == found.name; });
-  if (info != known.end()) {
-    one.unread_messages = unread_messages(*info);
-    one.unread_bytes = unread_bytes(*info);
-  }
+candidate candidate_of(const sweep_result& found, const std::vector<segment_info>& known) {
+  candidate one{found.name, found.why, found.undelivered_messages};
+  one.is_problem = found.outcome == sweep_outcome::failed;
+  if (const auto* info = find(known, found.name)) one.unread_bytes = bytes_of(*info, one.unread_messages);
   return one;
 }
 
-/// What was listed, and only that: who dies while the question is being read was not in it.
+/// What another user keeps from this one, or could only be removed by that user. A sweep passes over it.
+bool is_not_ours(const segment_info& info) {
+  struct stat facts {};
+  if (::geteuid() == 0 || ::lstat(info.path.c_str(), &facts) != 0 || facts.st_uid == ::geteuid()) return false;
+  return info.state == segment_state::dead ||
+         (info.state == segment_state::broken && info.problem_code == errc::no_permission);
+}
+
+candidate not_ours(const segment_info& info) {
+  struct stat facts {};
+  const auto owner = ::lstat(info.path.c_str(), &facts) == 0 ? fmt::format("user {}", facts.st_uid) : "another user";
+  candidate one{info.name, owner + " owns it; that user or root can look at it and clear it"};
+  one.is_not_ours = true;
+  return one;
+}
+
+/// What was listed, and only that: what dies while the question is being read was not in it.
 exit_code clear_dead(const session& common, const clear_options& options) {
   const auto where = common.where();
   const auto found = where.sweep(true);
   const auto known = where.list();
   std::vector<candidate> all;
   all.reserve(found.size());
-  for (const auto& one : found) all.push_back(candidate_of(one, known, where.directory()));
+  for (const auto& one : found) all.push_back(candidate_of(one, known));
+  for (const auto& info : known) {
+    const bool is_found = std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.name == info.name; });
+    if (!is_found && is_not_ours(info)) all.push_back(not_ours(info));
+  }
   for (const auto& one : all)
     if (one.is_problem) spdlog::error("clear --dead: {}", sentence(one));
   const bool has_work = std::any_of(all.begin(), all.end(), is_to_go);
@@ -162,18 +188,19 @@ exit_code clear_dead(const session& common, const clear_options& options) {
     for (const auto& done : where.sweep(found)) {
       const auto one = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.name == done.name; });
       one->was_removed = done.outcome == sweep_outcome::removed;
+      one->unread_messages = done.undelivered_messages;
       if (one->was_removed) continue;
       one->why = done.why;
-      one->is_kept = done.outcome != sweep_outcome::failed;
-      if (!one->is_kept) judge_failure(*one, where.directory());
+      one->is_problem = done.outcome == sweep_outcome::failed;
+      one->is_kept = !one->is_problem;
       if (one->is_problem) spdlog::error("clear --dead: {}", sentence(*one));
     }
   }
   report(common, options, all);
-  if (!has_work && !common.json)
+  const bool has_problem = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.is_problem; });
+  if (!has_work && !has_problem && !common.json)
     print_line("nothing to clear in {}: no dead segments{}", where.directory(),
                all.empty() ? "" : " that this user may remove");
-  const bool has_problem = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.is_problem; });
   return has_problem ? exit_code::failed : exit_code::done;
 }
 

@@ -323,8 +323,7 @@ runner add_inspect(CLI::App& app, const session& common) {
   const auto slots_from = [](const std::string& text) {
     return text.empty() ? std::optional<std::uint64_t>(slots_shown_unasked) : number_from(text);
   };
-  auto* slots = add_parsed(app, "--slots", options->slots, slots_from,
-                           "a number of slots, such as 4 (to leave it out, give NAME first)",
+  auto* slots = add_parsed(app, "--slots", options->slots, slots_from, "a number of slots, such as 4",
                            "Show the oldest N slots of each ring that hold something (16 when N is not given)");
   slots->expected(0, 1)->type_name("[N]");
   add_parsed(app, "--bytes", options->bytes, size_from, "a number of bytes, such as 64 or 4k",

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -183,20 +184,22 @@ class receiver {
 
 exit_code run(const session& common, const recv_options& options) {
   catch_interrupts();
-  auto from = open_stream(common, options);
-  widen_pipe(STDOUT_FILENO);
   tally done;
+  auto from = std::make_optional(open_stream(common, options));
+  const auto name = from->name;
+  note_removal(*from, "recv", done);
+  widen_pipe(STDOUT_FILENO);
   const auto finish = [&](bool is_complete) {
     if (done.redelivered != 0)
       spdlog::warn(
           "recv \"{}\": {} message(s) may have been delivered before: to a consumer that died, or before the machine "
           "was reset",
-          from.name, done.redelivered);
-    done.lost = leave(from, "recv");
-    done.print(common, "recv", from.name, is_complete);
+          name, done.redelivered);
+    from.reset();
+    done.print(common, "recv", name, is_complete);
   };
   try {
-    with_ring(from.kind, [&]<class Ring>() { receiver<Ring>(from, options, done).run(); });
+    with_ring(from->kind, [&]<class Ring>() { receiver<Ring>(*from, options, done).run(); });
   } catch (...) {
     finish(false);
     throw;

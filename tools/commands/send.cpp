@@ -296,21 +296,25 @@ class sender {
 
 exit_code run(const session& common, const send_options& options) {
   catch_interrupts();
-  auto into = open_stream(common, options);
-  if (options.no_wait && into.is_ephemeral)
-    throw command_failure(exit_code::usage, "send \"" + into.name + "\": --no-wait would lose what is not delivered: " +
-                                                "the channel is ephemeral and goes with the last process that leaves");
-  widen_pipe(STDIN_FILENO);
   tally done;
+  auto into = std::make_optional(open_stream(common, options));
+  const auto name = into->name;
+  if (options.no_wait && into->is_ephemeral)
+    throw command_failure(exit_code::usage, "send \"" + name + "\": --no-wait would lose what is not delivered: the " +
+                                                "channel is ephemeral and goes with the last process that leaves");
+  note_removal(*into, "send", done);
+  widen_pipe(STDIN_FILENO);
+  const auto finish = [&](bool is_complete) {
+    into.reset();
+    done.print(common, "send", name, is_complete);
+  };
   try {
-    with_ring(into.kind, [&]<class Ring>() { sender<Ring>(into, options, done).run(); });
+    with_ring(into->kind, [&]<class Ring>() { sender<Ring>(*into, options, done).run(); });
   } catch (...) {
-    done.lost = leave(into, "send");
-    done.print(common, "send", into.name, false);
+    finish(false);
     throw;
   }
-  done.lost = leave(into, "send");
-  done.print(common, "send", into.name, true);
+  finish(true);
   return exit_code::done;
 }
 
