@@ -9,6 +9,7 @@
 #include "sluice/segment/growable_segment.hpp"
 #include "sluice/segment/hand_over.hpp"
 #include "sluice/segment/memfd_segment.hpp"
+#include "sluice/segment/memory_limits.hpp"
 #include "sluice/segment/memory_options.hpp"
 #include "sluice/segment/segment.hpp"
 #include "sluice/segment/zero_segment.hpp"

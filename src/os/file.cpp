@@ -2,7 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -145,11 +148,24 @@ fd reopen(int file, bool writable) {
   return fd(fresh);
 }
 
+namespace {
+
+[[noreturn]] void throw_not_created(int errno_value, int directory, const std::string& what) {
+  struct statvfs room {};
+  if (errno_value == ENOSPC && directory >= 0 && ::fstatvfs(directory, &room) == 0 && room.f_files != 0 &&
+      room.f_favail == 0)
+    throw error(errc::no_space, what + ": its filesystem has no inodes left of " + std::to_string(room.f_files) +
+                                    ": remove files there, or give it more (mount -o remount,nr_inodes= for a tmpfs)");
+  throw error::from_errno(errno_value, what);
+}
+
+}  // namespace
+
 std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::string& path) {
   const int file = retried([&] { return ::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
   if (file < 0) {
     if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) return std::nullopt;
-    throw error::from_errno(errno, "create a file in " + path);
+    throw_not_created(errno, directory, "create a file in " + path);
   }
   fd owned(file);
   if (::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod a new file in " + path);
@@ -159,17 +175,51 @@ std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::str
 fd create_in(int directory, const std::string& name, std::uint32_t mode, const std::string& path) {
   const int file = retried(
       [&] { return ::openat(directory, name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600); });
-  if (file < 0) throw error::from_errno(errno, "create " + path);
+  if (file < 0) throw_not_created(errno, directory, "create " + path);
   fd owned(file);
   if (::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod " + path);
   return owned;
 }
 
+std::uint64_t file_limit_bytes() noexcept {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ? ~std::uint64_t{0} : limit.rlim_cur;
+}
+
+namespace {
+
+void require_within_file_limit(std::uint64_t bytes, const std::string& what) {
+  const auto limit = file_limit_bytes();
+  if (bytes > limit)
+    throw error(errc::no_space, what + ": no file of this process may be longer than " + std::to_string(limit) +
+                                    " bytes; raise that (ulimit -f, LimitFSIZE= of the unit), or choose a smaller "
+                                    "capacity");
+}
+
+/// fallocate(2) gives up what it has taken when a signal arrives, so it may never be done where signals arrive often. The
+/// second try is not to be interrupted, except by SIGKILL.
+int allocate_once(int file, std::uint64_t bytes) {
+  const auto take = [&] { return ::fallocate(file, 0, 0, static_cast<off_t>(bytes)); };
+  int result = take();
+  if (result == 0 || errno != EINTR) return result;
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  result = take();
+  const int problem = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = problem;
+  return result;
+}
+
+}  // namespace
+
 void allocate(int file, std::uint64_t bytes, const std::string& path) {
   const auto what = "allocate " + std::to_string(bytes) + " bytes in " + path;
   if (bytes > static_cast<std::uint64_t>(INT64_MAX)) throw error(errc::bad_argument, what + ": too large");
   // Not posix_fallocate: where the filesystem cannot, glibc would write to every page instead of saying so.
-  if (retried([&] { return ::fallocate(file, 0, 0, static_cast<off_t>(bytes)); }) == 0) return;
+  require_within_file_limit(bytes, what);
+  if (allocate_once(file, bytes) == 0) return;
   if (errno == ENOSPC)
     throw error(errc::no_space,
                 what + ": no space left; make room there, or choose a smaller capacity or another directory");
@@ -181,6 +231,7 @@ void allocate(int file, std::uint64_t bytes, const std::string& path) {
 void set_length(int file, std::uint64_t bytes, const std::string& path) {
   const auto what = "set " + path + " to " + std::to_string(bytes) + " bytes";
   if (bytes > static_cast<std::uint64_t>(INT64_MAX)) throw error(errc::bad_argument, what + ": too large");
+  require_within_file_limit(bytes, what);
   if (retried([&] { return ::ftruncate(file, static_cast<off_t>(bytes)); }) == 0) return;
   if (errno == EFBIG) throw error(errc::no_space, what + ": above the limit for files; see ulimit -f");
   throw error::from_errno(errno, what);
@@ -221,6 +272,10 @@ bool is_in_memory(int file) noexcept {
 
 void sync(int file, const std::string& path) {
   if (retried([&] { return ::fsync(file); }) != 0) throw error::from_errno(errno, "fsync " + path);
+}
+
+void sync_filesystem(int file, const std::string& path) {
+  if (retried([&] { return ::syncfs(file); }) != 0) throw error::from_errno(errno, "syncfs " + path);
 }
 
 void give_to(int file, std::uint32_t uid, std::uint32_t gid, const std::string& path) {

@@ -64,7 +64,10 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 [[nodiscard]] std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::string& path);
 /// O_CREAT | O_EXCL with exactly `mode`, for filesystems without O_TMPFILE.
 [[nodiscard]] fd create_in(int directory, const std::string& name, std::uint32_t mode, const std::string& path);
-/// Takes the space now: no space is an error here and never a signal later.
+/// RLIMIT_FSIZE of this process; all ones: no limit.
+[[nodiscard]] std::uint64_t file_limit_bytes() noexcept;
+/// Takes the space now: no space is an error here and never a signal later. @throws error no_space, and above
+/// RLIMIT_FSIZE before the kernel sends SIGXFSZ.
 void allocate(int file, std::uint64_t bytes, const std::string& path);
 /// Sets the length alone: space is found when a page is touched first, or not (SIGBUS).
 void set_length(int file, std::uint64_t bytes, const std::string& path);
@@ -85,6 +88,8 @@ bool unlink_in(int directory, const std::string& name, const std::string& path);
 [[nodiscard]] bool is_in_memory(int file) noexcept;
 /// fsync(2) of a file: its bytes and its length are on the disk afterwards; of a directory: its names.
 void sync(int file, const std::string& path);
+/// syncfs(2): all of the filesystem that the open file lies on.
+void sync_filesystem(int file, const std::string& path);
 /// fchown(2). @throws error no_permission: only root may.
 void give_to(int file, std::uint32_t uid, std::uint32_t gid, const std::string& path);
 

@@ -66,6 +66,10 @@ int write_back(std::span<std::byte> bytes) noexcept { return synchronise(bytes, 
 int begin_to_write_back(std::span<std::byte> bytes) noexcept { return synchronise(bytes, MS_ASYNC); }
 int invalidate(std::span<std::byte> bytes) noexcept { return synchronise(bytes, MS_INVALIDATE); }
 
+int leave_out_of_dumps(std::span<std::byte> bytes) noexcept {
+  return ::madvise(bytes.data(), bytes.size(), MADV_DONTDUMP) == 0 ? 0 : errno;
+}
+
 void advise_huge(std::span<std::byte> bytes) noexcept { ::madvise(bytes.data(), bytes.size(), MADV_HUGEPAGE); }
 
 }  // namespace sluice::os

@@ -24,6 +24,9 @@ namespace sluice::os {
 /// RLIMIT_MEMLOCK of this process; all ones: no limit.
 [[nodiscard]] std::uint64_t lock_limit_bytes() noexcept;
 
+/// MADV_DONTDUMP: these pages are in no core dump of this process. 0, or an errno.
+[[nodiscard]] int leave_out_of_dumps(std::span<std::byte> bytes) noexcept;
+
 /// MADV_HUGEPAGE, which the kernel may follow or not.
 void advise_huge(std::span<std::byte> bytes) noexcept;
 

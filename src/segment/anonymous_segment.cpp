@@ -30,6 +30,7 @@ segment map_as_wished(std::uint64_t bytes, const memory_options& how) {
     }
     wishes.huge = false;
   }
+  require_memory(bytes, name, how);
   const auto page = os::kernel_page_bytes();
   return place_memory(anonymous_segment::kind, os::mapping::anonymous(round_up(bytes, page), wishes), how, page, name);
 }
@@ -39,8 +40,10 @@ segment map_as_wished(std::uint64_t bytes, const memory_options& how) {
 segment anonymous_segment::create(std::uint64_t bytes, const memory_options& how) {
   namespace bip = boost::interprocess;
   require_shared(how, std::string("create ") + name);
-  if (how.huge != huge_pages::none || how.no_reserve || how.address != nullptr || how.prefault || how.lock_in_memory)
+  if (how.huge != huge_pages::none || how.no_reserve || how.address != nullptr || how.prefault || how.lock_in_memory ||
+      how.no_dump)
     return map_as_wished(bytes, how);
+  require_memory(bytes, name, how);
   try {
     auto region =
         std::make_shared<bip::mapped_region>(bip::anonymous_shared_memory(round_up(bytes, os::kernel_page_bytes())));

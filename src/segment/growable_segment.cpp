@@ -56,6 +56,8 @@ std::span<std::byte> growable_segment::bytes() const {
 void growable_segment::grow(std::uint64_t bytes) const {
   const auto& file = memory_.file();
   require_within(bytes, most_bytes(), "grow " + file.path);
+  const auto now = os::facts_of(file.descriptor, file.path).length_bytes;
+  if (bytes > now && os::is_in_memory(file.descriptor)) require_memory(bytes - now, file.path, {});
   if (bytes != 0) os::allocate(file.descriptor, round_up(bytes, memory_.placement().page_bytes), file.path);
 }
 

@@ -12,6 +12,7 @@
 #include "os/residence.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/segment/memory_limits.hpp"
 
 namespace sluice {
 namespace {
@@ -50,6 +51,9 @@ void require_huge_if_asked(const memory_options& how, std::uint64_t page, const 
 void settle(std::span<std::byte> bytes, const memory_options& how, segment_placement& placement,
             const std::string& what, const std::function<error()>& missing_page) {
   if (how.huge == huge_pages::prefer && placement.page_bytes == os::kernel_page_bytes()) os::advise_huge(bytes);
+  if (how.no_dump)
+    if (const int problem = os::leave_out_of_dumps(bytes); problem != 0)
+      throw error::from_errno(problem, "leave " + what + " out of core dumps");
   if (how.prefault) {
     const auto tried = "prefault " + std::to_string(bytes.size()) + " bytes of " + what;
     const int problem = os::populate(bytes, how.access == view::shared);
@@ -82,11 +86,30 @@ void require_shared(const memory_options& how, const std::string& what) {
                 what + ": a new segment is for reading and writing; ask for a view when you attach");
 }
 
+void require_memory(std::uint64_t bytes, const std::string& what, const memory_options& how) {
+  constexpr std::uint64_t worth_asking_bytes = 4U
+                                               << 20;  // to ask costs some reads of /proc: too much for a small channel
+  if (bytes < worth_asking_bytes || how.no_reserve) return;
+  const auto limits = memory_limits_here();
+  const auto tried = "take " + std::to_string(bytes) + " bytes of memory for " + what;
+  if (bytes > limits.cgroup_bytes)
+    throw error(errc::no_space, tried + ": the memory limit of its cgroup is " + std::to_string(limits.cgroup_bytes) +
+                                    " bytes (" + limits.cgroup +
+                                    "), and the kernel would end processes of it; choose a smaller capacity, or raise "
+                                    "that (MemoryMax= of the unit, --memory of the container)");
+  if (bytes > limits.available_bytes)
+    throw error(errc::no_space,
+                tried + ": " + std::to_string(limits.available_bytes) +
+                    " bytes are free, and the kernel would end processes to find more; choose a smaller capacity, make "
+                    "room, or ask for no_reserve if little of it will be used");
+}
+
 std::uint64_t make_room(int file, std::uint64_t bytes, const std::string& path, const memory_options& how) {
   require_shared(how, "create " + path);
   const auto page = os::page_bytes_of(file);
   require_huge_if_asked(how, page, path);
   const auto whole = round_up(bytes, page);
+  if (page == os::kernel_page_bytes() && os::is_in_memory(file)) require_memory(whole, path, how);
   if (how.no_reserve)
     os::set_length(file, whole, path);
   else

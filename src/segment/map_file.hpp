@@ -31,6 +31,10 @@ struct file_part {
 
 [[nodiscard]] os::map_wishes wishes_for(const memory_options& how) noexcept;
 
+/// Compares what is asked for with what the memory cgroup and the machine have left, for memory that is no disk's.
+/// @throws error no_space, with the numbers.
+void require_memory(std::uint64_t bytes, const std::string& what, const memory_options& how);
+
 /// A new segment is for writing. @throws error bad_argument.
 void require_shared(const memory_options& how, const std::string& what);
 

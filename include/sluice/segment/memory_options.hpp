@@ -24,6 +24,7 @@ struct memory_options {
   bool prefault = false;  ///< every page is there before the call returns; what cannot be had is no_space or truncated
   bool lock_in_memory = false;  ///< never swapped out: mlock(2), within RLIMIT_MEMLOCK
   bool no_reserve = false;      ///< at creation: space is taken when a page is touched first; then it may be missing
+  bool no_dump = false;         ///< left out of core dumps: MADV_DONTDUMP
   bool guard = true;            ///< a file that is cut short becomes the error `truncated` and not a SIGBUS
   view access = view::shared;
   void* address = nullptr;  ///< exactly there or in_use; never over what is mapped already. Null: anywhere
