@@ -169,7 +169,7 @@ machine look_at_machine(const session& common, const std::string& root) {
   found.lingers = fs::exists(root + "/var/lib/systemd/linger/" + user_name(found.uid), ignored);
   found.first_user_uid = number_in(value_of(text_of(root + "/etc/login.defs"), "UID_MIN"), found.first_user_uid);
   const auto where = common.where();
-  const char* chosen = std::getenv("SLUICE_DIR");
+  const char* chosen = ::secure_getenv("SLUICE_DIR");
   found.directory = where.directory();
   found.is_default_directory = common.directory.empty() && (chosen == nullptr || *chosen == '\0');
   look_at_directory(found);

@@ -15,6 +15,7 @@ observer observer::attach(std::string_view name_or_path) {
 }
 
 observer observer::attach(const registry& where, const segment_name& name) {
+  where.require_own(name);
   return observer(file_segment::attach(where.directory() + "/" + name.str(), {.access = view::read_only}));
 }
 

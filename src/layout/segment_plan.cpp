@@ -223,8 +223,8 @@ segment_plan plan_segment(std::span<const ring_request> requests) {
 
 segment_plan plan_segment(const ring_request& request) { return plan_segment(std::span(&request, 1)); }
 
-void format_segment(std::span<std::byte> bytes, const segment_plan& plan, const segment_origin& origin) {
-  auto& header = *reinterpret_cast<segment_header*>(bytes.data());
+segment_header format_segment(std::span<std::byte> bytes, const segment_plan& plan, const segment_origin& origin) {
+  segment_header header{};
   header.version = format_version;
   header.byte_order = byte_order_mark;
   header.word_bits = word_bits_mark;
@@ -241,8 +241,13 @@ void format_segment(std::span<std::byte> bytes, const segment_plan& plan, const 
   header.pid_namespace = origin.pid_namespace;
   header.time_namespace = origin.time_namespace;
   std::copy(plan.rings.begin(), plan.rings.end(), header.rings);
+  auto& written = *reinterpret_cast<segment_header*>(bytes.data());
+  std::memcpy(&written, &header, sizeof header);
   header.magic = segment_magic;
-  header.checksum = checksum_of(bytes.first(offsetof(segment_header, checksum)));
+  header.checksum = checksum_of(std::as_bytes(std::span(&header, 1)).first(offsetof(segment_header, checksum)));
+  written.magic = header.magic;
+  written.checksum = header.checksum;
+  return header;
 }
 
 void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, const std::string& where) {

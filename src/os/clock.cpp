@@ -16,5 +16,6 @@ std::uint64_t now(clockid_t clock) noexcept {
 std::uint64_t monotonic_ns() noexcept { return now(CLOCK_MONOTONIC); }
 std::uint64_t monotonic_coarse_ns() noexcept { return now(CLOCK_MONOTONIC_COARSE); }
 std::uint64_t realtime_ns() noexcept { return now(CLOCK_REALTIME); }
+std::uint64_t boottime_ns() noexcept { return now(CLOCK_BOOTTIME); }
 
 }  // namespace sluice::os

@@ -6,12 +6,14 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <string_view>
 
 #include "os/address_space.hpp"
@@ -24,12 +26,15 @@
 namespace sluice::os {
 namespace {
 
+std::string read_all_small(int file) {
+  char buffer[2048];
+  const auto length = ::read(file, buffer, sizeof buffer);
+  return length > 0 ? std::string(buffer, static_cast<std::size_t>(length)) : std::string();
+}
+
 std::string read_small(const char* path) {
   const fd file(::open(path, O_RDONLY | O_CLOEXEC));
-  if (!file) return {};
-  char buffer[2048];
-  const auto length = ::read(file.get(), buffer, sizeof buffer);
-  return length > 0 ? std::string(buffer, static_cast<std::size_t>(length)) : std::string();
+  return file ? read_all_small(file.get()) : std::string();
 }
 
 struct stat_line {
@@ -126,8 +131,12 @@ boot_identity boot() noexcept {
   boot_identity id{{known[0].load(std::memory_order_relaxed), known[1].load(std::memory_order_relaxed)}};
   if (id.words[0] != 0 && id.words[1] != 0) return id;
   id = {};
+  const fd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  constexpr auto procfs = 0x9fa0;  // linux/magic.h
+  struct statfs filesystem {};
+  if (!file || ::fstatfs(file.get(), &filesystem) != 0 || filesystem.f_type != procfs) return id;
   int digits = 0;
-  for (const char c : read_small("/proc/sys/kernel/random/boot_id")) {
+  for (const char c : read_all_small(file.get())) {
     const int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
     if (value < 0 || digits == 32) continue;
     auto& word = id.words[digits++ / 16];
@@ -136,6 +145,18 @@ boot_identity boot() noexcept {
   known[0].store(id.words[0], std::memory_order_relaxed);
   known[1].store(id.words[1], std::memory_order_relaxed);
   return id;
+}
+
+std::optional<std::uint64_t> boot_realtime_ns() noexcept {
+  // "boottime  SECONDS NANOSECONDS": what this time namespace adds to the clock.
+  const auto offsets = read_small("/proc/self/timens_offsets");
+  long long seconds = 0, nanoseconds = 0;
+  const auto at = offsets.find("boottime");
+  if (at == std::string::npos ? time_namespace() != 0 || read_small("/proc/self/stat").empty()
+                              : std::sscanf(offsets.c_str() + at, "boottime %lld %lld", &seconds, &nanoseconds) != 2)
+    return std::nullopt;
+  const auto since_start = static_cast<long long>(boottime_ns()) - seconds * 1'000'000'000 - nanoseconds;
+  return realtime_ns() - static_cast<std::uint64_t>(since_start);
 }
 
 process_state state_of(identity_word word) noexcept {

@@ -39,11 +39,15 @@ struct process_identity {
 /// The time namespace that the caller is in now, and in which /proc shows it start times.
 [[nodiscard]] std::uint64_t time_namespace() noexcept;
 
-/// /proc/sys/kernel/random/boot_id as two words; zeros where unreadable. Read once.
+/// /proc/sys/kernel/random/boot_id as two words; zeros where it cannot be read, which is asked again each time, and where
+/// it is not the kernel's own: a container may have another file mounted there.
 struct boot_identity {
   std::uint64_t words[2] = {0, 0};
 };
 [[nodiscard]] boot_identity boot() noexcept;
+/// When the machine was started, by today's CLOCK_REALTIME: in nanoseconds since 1970. Empty when it cannot be told which
+/// time namespace the clocks of this process count in.
+[[nodiscard]] std::optional<std::uint64_t> boot_realtime_ns() noexcept;
 
 enum class process_state { alive, stopped, dead, unknown };
 

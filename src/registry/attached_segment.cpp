@@ -19,7 +19,7 @@ attached_segment::impl::~impl() {
     return;
   }
   presence.reset();
-  if (lifetime_of(memory.header()) != lifetime::ephemeral) return;
+  if (leaves_name || lifetime_of(memory.header()) != lifetime::ephemeral) return;
   try {
     const auto directory_fd = detail::open_registry(directory, false, false);
     if (!directory_fd) return;
@@ -44,6 +44,8 @@ attached_segment attached_segment::unnamed(segment memory, std::string what) {
 
 const segment& attached_segment::memory() const noexcept { return impl_->memory; }
 const std::string& attached_segment::what() const noexcept { return impl_->what; }
+
+void attached_segment::leave_name() noexcept { impl_->leaves_name = true; }
 
 void attached_segment::on_removal(std::function<void(std::uint64_t undelivered_messages)> tell) {
   impl_->on_removal = std::move(tell);

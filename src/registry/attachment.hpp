@@ -22,6 +22,7 @@ struct attached_segment::impl {
   std::optional<os::byte_lock> presence;
   process_mark mark = process_mark::here();
   std::function<void(std::uint64_t)> on_removal;
+  bool leaves_name = false;
 
   impl() = default;
   impl(const impl&) = delete;

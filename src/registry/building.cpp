@@ -6,6 +6,7 @@
 #include "os/clock.hpp"
 #include "os/process.hpp"
 #include "registry/attachment.hpp"
+#include "registry/boot.hpp"
 #include "registry/directory.hpp"
 #include "segment/map_file.hpp"
 #include "sluice/base/error.hpp"
@@ -43,9 +44,8 @@ building::building(int directory, std::string directory_path, std::string name, 
     memory_ = map_file(std::move(file_), {segment_kind::file, bytes, 0, path_}, how.memory);
     const bool is_to_last = std::any_of(plan.rings.begin(), plan.rings.end(),
                                         [](const auto& ring) { return !durability_of(ring).is_none(); });
-    format_segment(memory_.bytes(), plan,
-                   origin_here(segment_kind::file, is_to_last ? lifetime::persistent : how.lifetime));
-    memory_.trust(memory_.header());
+    memory_.trust(format_segment(memory_.bytes(), plan,
+                                 origin_here(segment_kind::file, is_to_last ? lifetime::persistent : how.lifetime)));
     is_durable_ = is_durable(memory_.header());
   } catch (...) {
     if (!temporary_.empty()) os::unlink_in(directory_, temporary_, path_);
@@ -65,7 +65,9 @@ building::~building() {
 void building::require_disk(const segment_plan& plan, const std::string& what) const {
   const bool is_to_last = std::any_of(plan.rings.begin(), plan.rings.end(),
                                       [](const ring_descriptor& ring) { return !durability_of(ring).is_none(); });
-  if (is_to_last && os::is_in_memory(directory_))
+  if (!is_to_last) return;
+  require_boot_is_known(what);
+  if (os::is_in_memory(directory_))
     throw error(errc::bad_argument, what + ": durability needs a disk, and " + directory_path_ +
                                         " is in memory alone; name a directory on a disk in SLUICE_DIR, or do without "
                                         "durability");
@@ -101,26 +103,41 @@ void building::sync_file() const {
 }
 
 /// The directory itself may have been made just now.
-void building::sync_name() const {
+void building::sync_directory() const {
   if (!is_durable_) return;
-  os::sync(directory_, directory_path_);
-  if (const auto above = os::open_directory(directory_path_ + "/..")) os::sync(above->get(), directory_path_ + "/..");
+  try {
+    if (const auto above = os::open_directory(directory_path_ + "/..")) os::sync(above->get(), directory_path_ + "/..");
+  } catch (const error& problem) {
+    if (problem.reason() != errc::no_permission) throw;
+    os::sync_filesystem(directory_, directory_path_);  // one that may be searched and not read: all of it instead
+  }
+}
+
+void building::sync_name() const {
+  if (is_durable_) os::sync(directory_, directory_path_);
 }
 
 bool building::place() {
   sync_file();
+  sync_directory();  // what can fail fails before there is a name
   if (temporary_.empty()) {
     if (!os::link_unnamed(memory_.file().descriptor, directory_, name_, path_)) return false;
   } else {
     if (!os::rename_new(directory_, temporary_, name_, path_)) return false;
     temporary_.clear();
   }
-  sync_name();
+  try {
+    sync_name();
+  } catch (const error&) {
+    os::unlink_in(directory_, name_, path_);  // a name that may not outlast a reset is none
+    throw;
+  }
   return true;
 }
 
 void building::place_over() {
   sync_file();
+  sync_directory();
   while (temporary_.empty()) {  // rename(2) wants one
     auto temporary = new_temporary();
     if (os::link_unnamed(memory_.file().descriptor, directory_, temporary, path_)) temporary_ = std::move(temporary);

@@ -42,6 +42,7 @@ class building {
   void begin(std::uint32_t mode, const std::string& what);
   void require_disk(const segment_plan& plan, const std::string& what) const;
   void sync_file() const;
+  void sync_directory() const;
   void sync_name() const;
 
   int directory_;

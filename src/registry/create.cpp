@@ -1,11 +1,14 @@
 // Building a segment whole before anybody can see it, and finding one that is there.
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <thread>
 
 #include "registry/attachment.hpp"
+#include "registry/boot.hpp"
 #include "registry/building.hpp"
 #include "registry/directory.hpp"
 #include "registry/recover.hpp"
@@ -29,6 +32,48 @@ void require_participant(const segment& memory, const std::string& what) {
   if (memory.has_file()) (void)os::reopen(memory.file().descriptor, true);
 }
 
+/// A name with a slash is a path, and one that was meant as a name would leave files where nobody looks for them.
+void require_expected_place(const std::string& directory, const segment_name& name, const std::string& what) {
+  if (directory == "/")
+    throw error(errc::bad_name, what + " in /, the root directory: a name is written without a slash (" + name.str() +
+                                    "); with one it is a path");
+  const bool is_explicit = directory.starts_with('/') || directory == "." || directory == ".." ||
+                           directory.starts_with("./") || directory.starts_with("../");
+  if (!is_explicit && !os::open_directory(directory))
+    throw error(errc::bad_name, what + ": there is no directory " + directory +
+                                    " in the working directory, and none is made for a name with a slash, which is a "
+                                    "path; write ./" +
+                                    directory + "/" + name.str() + " if that is meant, or a name without a slash");
+}
+
+/// What was asked for and cannot be had later: that messages are written to the disk. Sizes are the existing segment's.
+void require_plan(attached_segment& attached, const segment_plan& plan, const std::string& what) {
+  const auto& header = attached.memory().header();
+  for (std::size_t i = 0; i < std::min<std::size_t>(plan.rings.size(), header.ring_count); ++i) {
+    try {
+      require_options(header, i, {.durability = durability_of(plan.rings[i])}, what);
+    } catch (const error&) {
+      attached.leave_name();
+      throw;
+    }
+  }
+}
+
+/// What to do with a name that is there already. Never throws: the name may be gone by now.
+std::string what_to_do_with(const registry& where, const segment_name& name) {
+  try {
+    const auto info = where.inspect(name);
+    if (info.state == segment_state::dead)
+      return ": only dead processes left it, with " + std::to_string(undelivered_messages(info)) +
+             " undelivered message(s); take it over with create_or_attach, or remove it first (sluice clear " +
+             name.str() + ")";
+    if (info.state == segment_state::broken) return ", and cannot be attached: " + info.problem;
+  } catch (const error& problem) {
+    return std::string(", and cannot be looked at: ") + problem.what();
+  }
+  return "; attach to it, or remove it first";
+}
+
 }  // namespace
 
 attached_segment format_unnamed(segment memory, const segment_plan& plan) {
@@ -47,8 +92,7 @@ attached_segment format_unnamed(segment memory, const segment_plan& plan) {
       std::any_of(room.begin(), room.end(), [](std::byte b) { return b != std::byte{0}; }))
     throw error(errc::bad_argument, "format a segment in " + memory.file().path +
                                         ": its bytes are not zero, so they may be somebody's; clear them first");
-  format_segment(memory.bytes(), plan, detail::origin_here(memory.kind(), lifetime::ephemeral));
-  memory.trust(memory.header());
+  memory.trust(format_segment(memory.bytes(), plan, detail::origin_here(memory.kind(), lifetime::ephemeral)));
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
   return attached_segment::unnamed(std::move(memory), std::move(what));
 }
@@ -67,7 +111,7 @@ attached_segment attach_unnamed(segment memory) {
 }
 
 registry registry::standard() {
-  const char* chosen = std::getenv("SLUICE_DIR");
+  const char* chosen = ::secure_getenv("SLUICE_DIR");  // a set-user-ID program does not obey its caller's
   if (chosen != nullptr && *chosen != '\0') return registry(chosen);
   registry standard("/dev/shm/sluice-" + std::to_string(os::effective_uid()));
   standard.is_default_ = true;
@@ -82,9 +126,10 @@ registry::registry(std::string directory) : directory_(std::move(directory)) {
 attached_segment registry::create(const segment_name& name, const segment_plan& plan, const naming& how) const {
   const auto what = "create " + quoted(name);
   const auto path = directory_ + "/" + name.str();
+  require_expected_place(directory_, name, what);
   const auto directory = *detail::open_registry(directory_, is_default_, true);
   if (os::facts_of_name(directory.get(), name.str()))
-    throw error(errc::already_exists, what + ": " + path + " is there already; attach to it, or remove it first");
+    throw error(errc::already_exists, what + ": " + path + " is there already" + what_to_do_with(*this, name));
 
   detail::building fresh(directory.get(), directory_, name.str(), plan, how, what);
   auto attached = std::make_shared<attached_segment::impl>();
@@ -106,16 +151,21 @@ attached_segment registry::attach(const segment_name& name, const memory_options
   const auto what = "attach " + quoted(name);
   const auto path = directory_ + "/" + name.str();
   const auto not_found = [&] {
-    return error(errc::not_found, what + ": no " + path + "; has its creator run, and with the same SLUICE_DIR?");
+    return error(errc::not_found, what + ": no " + path +
+                                      (directory_ == "/" ? "; a name is written without a slash"
+                                                         : "; has its creator run, and with the same SLUICE_DIR?"));
   };
   const auto directory = detail::open_registry(directory_, is_default_, false);
   if (!directory) throw not_found();
   for (int i = 0; i < most_tries; ++i) {
     auto opened = detail::open_name(directory->get(), directory_, name.str(), true);
     if (!opened) throw not_found();
+    detail::require_not_squatted(directory->get(), directory_, *opened, what);
     // Read in a copy: mapping a file that is cut short meanwhile could kill us. It never changes, so before the gate.
     const auto checked = detail::checked_header(*opened, what);
-    if (detail::is_of_another_boot(checked)) {
+    const auto boot = detail::boot_of(checked, *opened);
+    detail::require_known(boot, what);
+    if (boot == detail::made_in::another_boot) {
       detail::require_recoverable(checked, what);
       (void)detail::recover(directory->get(), directory_, name.str(), detail::recover_if::of_another_boot, what);
       continue;
@@ -135,11 +185,40 @@ attached_segment registry::attach(const segment_name& name, const memory_options
   throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be attached to");
 }
 
+attached_segment registry::attach_for(const segment_name& name, std::chrono::nanoseconds timeout,
+                                      const memory_options& how) const {
+  using clock = std::chrono::steady_clock;
+  constexpr std::chrono::nanoseconds first = std::chrono::milliseconds(1), longest = std::chrono::milliseconds(20);
+  const auto began = clock::now();
+  for (auto pause = first;; pause = std::min(2 * pause, longest)) {
+    const auto waited = clock::now() - began;
+    try {
+      return attach(name, how);
+    } catch (const error& problem) {
+      if (problem.reason() != errc::not_found) throw;
+      if (waited >= timeout)
+        throw error(errc::not_found, std::string(problem.what()) + " Waited for it for " +
+                                         std::to_string(std::chrono::duration<double>(timeout).count()) + " s");
+    }
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(pause, timeout - waited));
+  }
+}
+
+void registry::require_own(const segment_name& name) const {
+  const auto directory = detail::open_registry(directory_, is_default_, false);
+  const auto facts = directory ? os::facts_of_name(directory->get(), name.str()) : std::nullopt;
+  if (facts)
+    detail::require_not_squatted(directory->get(), directory_, {{}, *facts, directory_ + "/" + name.str()},
+                                 "attach " + quoted(name));
+}
+
 attached_segment registry::create_or_attach(const segment_name& name, const segment_plan& plan,
                                             const naming& how) const {
   for (int i = 0; i < most_tries; ++i) {
     try {
-      return attach(name, how.memory);
+      auto attached = attach(name, how.memory);
+      require_plan(attached, plan, "attach " + quoted(name));
+      return attached;
     } catch (const error& problem) {
       if (problem.reason() != errc::not_found) throw;
     }

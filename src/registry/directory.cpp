@@ -16,16 +16,22 @@ constexpr std::uint32_t not_owner = 0077;
 
 void require_safe(const os::file_facts& facts, const std::string& directory, bool is_default) {
   const auto me = os::effective_uid();
-  const auto refuse = [&](const std::string& why) {
-    throw error(errc::unsafe_directory,
-                "use directory " + directory + ": " + why + "; correct that, or name another directory in SLUICE_DIR");
+  const auto refuse = [&](const std::string& why, const std::string& cure) {
+    throw error(errc::unsafe_directory, "use directory " + directory + ": " + why + "; " + cure);
   };
+  constexpr const char* another = "name another directory in SLUICE_DIR, such as one of your own in /dev/shm";
   // The default directory lies in /dev/shm, where anybody may make names: somebody else could have made it first.
   if (is_default && facts.uid != me)
-    refuse("it belongs to user " + std::to_string(facts.uid) + ", not to " + std::to_string(me));
-  if (is_default && (facts.mode & not_owner) != 0) refuse("others than its owner may enter it; it must have mode 0700");
+    refuse("it belongs to user " + std::to_string(facts.uid) + ", not to " + std::to_string(me),
+           std::string("only that user or root can remove it; until then ") + another);
+  if (is_default && (facts.mode & not_owner) != 0)
+    refuse("others than its owner may enter it; it must have mode 0700",
+           "chmod 700 it; for several users name another directory in SLUICE_DIR");
   if ((facts.mode & world_writable) != 0 && (facts.mode & sticky) == 0)
-    refuse("everybody may rename and remove what is in it (writable for all, not sticky)");
+    refuse("everybody may rename and remove what is in it (it is of user " + std::to_string(facts.uid) +
+               ", writable for all, and not sticky)",
+           "make a directory in it for your channels alone (mkdir -m 700 " + directory +
+               "/NAME; for several users mkdir -m 2770, with their group) and name that in SLUICE_DIR");
 }
 
 [[noreturn]] void throw_is_no_file(const os::file_facts& facts, const std::string& path) {
@@ -74,19 +80,52 @@ void wait_at_gate() {
   std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the gate is held for a few system calls only
 }
 
+/// The process that noted that it holds the gate, as far as this one can check it, and what to do about it.
+std::string gate_holder_text(const opened_file& opened) {
+  const auto unknown = [&] {
+    return "the holder is not known; `fuser " + opened.path +
+           "` lists the processes that have it open. Continue the one that is stopped, and try again";
+  };
+  alignas(segment_header) std::byte copy[sizeof(segment_header)];
+  if (os::read_at(opened.file.get(), 0, copy, opened.path) < sizeof copy) return unknown();
+  const auto& header = *reinterpret_cast<const segment_header*>(copy);
+  const auto own = os::own_identity();
+  const bool is_our_namespace = header.gate_holder_namespace == own.pid_namespace;
+  if (header.gate_holder == 0 || (header.gate_holder_namespace != 0 && !is_our_namespace)) return unknown();
+  const bool is_our_time = header.time_namespace == os::time_namespace();
+  const auto pid = os::pid_of(header.gate_holder);
+  const auto state = os::state_of(is_our_time ? header.gate_holder : os::make_identity(pid, 0));
+  if (state != os::process_state::alive && state != os::process_state::stopped) return unknown();
+  const auto command = os::command_of(pid);
+  const auto name = "process " + std::to_string(pid) + (command.empty() ? "" : " (" + command + ")") +
+                    (state == os::process_state::stopped ? ", which is stopped," : "") + " took it last";
+  if (!is_our_namespace || !is_our_time || os::start_of(header.gate_holder) == 0)
+    return name + ", if that is still the same process; `fuser " + opened.path +
+           "` lists the processes that have it open. Continue the one that is stopped, and try again";
+  return name + "; continue it (kill -CONT " + std::to_string(pid) + ") or end it, and try again";
+}
+
 [[noreturn]] void throw_gate_is_held(const opened_file& opened, const std::string& what) {
-  std::uint64_t holder = 0;
-  const auto read = os::read_at(opened.file.get(), offsetof(segment_header, gate_holder),
-                                std::as_writable_bytes(std::span(&holder, 1)), opened.path);
-  const auto who = read == sizeof holder && holder != 0
-                       ? "process " + std::to_string(os::pid_of(holder)) + " took it last"
-                       : std::string("holder not known");
   throw error(errc::in_use,
-              what + ": somebody holds its gate for longer than a second (" + who +
-                  "): stopped in the middle of a removal or a recovery? Continue or kill that process and try again");
+              what +
+                  ": a process has held its gate for longer than a second, as one does that is stopped in the middle "
+                  "of a removal or a recovery: " +
+                  gate_holder_text(opened));
 }
 
 }  // namespace
+
+void require_not_squatted(int directory, const std::string& directory_path, const opened_file& opened,
+                          const std::string& what) {
+  const auto uid = opened.facts.uid;
+  if (uid == os::effective_uid()) return;
+  const auto around = os::facts_of(directory, directory_path);
+  if ((around.mode & sticky) == 0 || (around.mode & world_writable) == 0 || uid == around.uid) return;
+  throw error(errc::no_permission,
+              what + ": " + opened.path + " belongs to user " + std::to_string(uid) + ", and in " + directory_path +
+                  " any user may make a name before its owner does; share a channel between users in a directory of "
+                  "their group (mkdir -m 2770) and name that in SLUICE_DIR");
+}
 
 segment_header checked_header(const opened_file& opened, const std::string& what) {
   alignas(segment_header) std::byte copy[sizeof(segment_header)];
@@ -146,12 +185,25 @@ bool is_temporary(const std::string& name) noexcept {
          name.find_first_not_of("0123456789", temporary_prefix.size()) == std::string::npos;
 }
 
-void note_gate_holder(const opened_file& opened, const segment_info& info) {
-  if (info.state == segment_state::broken) return;
-  const auto self = os::self();
+gate_note::gate_note(const opened_file& opened, const segment_info& info)
+    : opened_(opened), is_written_(info.state != segment_state::broken) {
+  if (!is_written_) return;
+  const auto own = os::own_identity();
+  // A start time counts in the creator's time namespace; from another one it stays unsaid.
+  const bool counts = own.time_namespace == info.header.time_namespace;
+  write(counts ? own.word : os::make_identity(os::pid_of(own.word), 0), own.pid_namespace);
+}
+
+gate_note::~gate_note() {
+  if (is_written_) write(0, 0);
+}
+
+void gate_note::write(std::uint64_t holder, std::uint64_t pid_namespace) const noexcept {
+  const std::uint64_t words[] = {holder, pid_namespace};
+  static_assert(offsetof(segment_header, gate_holder_namespace) == offsetof(segment_header, gate_holder) + 8);
   try {
-    os::write_at(opened.file.get(), offsetof(segment_header, gate_holder), std::as_bytes(std::span(&self, 1)),
-                 opened.path);
+    os::write_at(opened_.file.get(), offsetof(segment_header, gate_holder), std::as_bytes(std::span(words)),
+                 opened_.path);
   } catch (const error&) {
     // A hint; hugetlbfs has no write(2).
   }

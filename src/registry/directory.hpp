@@ -27,6 +27,12 @@ struct opened_file {
 [[nodiscard]] std::optional<opened_file> open_name(int directory, const std::string& directory_path,
                                                    const std::string& name, bool writable);
 
+/// In a directory that is sticky and writable for all, a file that neither this user nor the directory's owner owns may have
+/// been made there to be found by others: refused, as the kernel's fs.protected_regular does.
+/// @throws error no_permission.
+void require_not_squatted(int directory, const std::string& directory_path, const opened_file& opened,
+                          const std::string& what);
+
 /// Tries for one byte, once.
 [[nodiscard]] std::optional<os::byte_lock> try_lock(const opened_file& opened, std::uint64_t offset,
                                                     os::lock_mode mode);
@@ -50,8 +56,20 @@ struct opened_file {
 /// Whether `name` still leads to the file that was opened.
 [[nodiscard]] bool still_leads_to(int directory, const std::string& name, const os::file_facts& facts);
 
-/// Says who holds the gate, for whoever waits for it in vain. Only into a header that is one.
-void note_gate_holder(const opened_file& opened, const segment_info& info);
+/// Says in the header which process holds the gate, for processes that wait for it in vain, and takes that back when it
+/// goes. Only into a header that is one. The caller holds the gate, and for longer.
+class gate_note {
+ public:
+  gate_note(const opened_file& opened, const segment_info& info);
+  gate_note(const gate_note&) = delete;
+  gate_note& operator=(const gate_note&) = delete;
+  ~gate_note();
+
+ private:
+  void write(std::uint64_t holder, std::uint64_t pid_namespace) const noexcept;
+  const opened_file& opened_;
+  bool is_written_;
+};
 
 /// "producer pid 4711 (feed, alive), …", for errors.
 [[nodiscard]] std::string who_uses(const segment_info& info);

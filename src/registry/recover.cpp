@@ -17,6 +17,7 @@
 #include "layout/checksum.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
+#include "registry/boot.hpp"
 #include "registry/building.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/layout/durability.hpp"
@@ -229,13 +230,6 @@ recovery_report build_anew(const detail::opened_file& old, const segment_header&
 
 }  // namespace
 
-bool detail::is_of_another_boot(const segment_header& header) noexcept {
-  const auto now = os::boot();
-  const auto is_known = [](const std::uint64_t(&id)[2]) { return id[0] != 0 || id[1] != 0; };
-  return is_known(header.boot_id) && is_known(now.words) &&
-         (header.boot_id[0] != now.words[0] || header.boot_id[1] != now.words[1]);
-}
-
 void detail::require_recoverable(const segment_header& header, const std::string& what) {
   if (is_durable(header)) return;
   throw error(errc::corrupted,
@@ -253,13 +247,13 @@ std::optional<recovery_report> detail::recover(int directory, const std::string&
     const auto gate = pass_gate(*opened, os::lock_mode::exclusive, what);
     if (!still_leads_to(directory, name, opened->facts)) continue;  // somebody was quicker
     const auto header = checked_header(*opened, what);
-    if (when == recover_if::of_another_boot && !is_of_another_boot(header)) return std::nullopt;
+    if (when == recover_if::of_another_boot && boot_of(header, *opened) != made_in::another_boot) return std::nullopt;
     const auto info = read_info(*opened, name);
     if (is_attached_by_anybody(*opened))
       throw error(errc::in_use, what + ": in use by " + who_uses(info) +
                                     "; what living processes see is whole: end them first if it is to be recovered");
     const auto plan = plan_of(header, what);
-    note_gate_holder(*opened, info);
+    const gate_note noted(*opened, info);
     return build_anew(*opened, header, plan, directory, directory_path, name, what);
   }
   throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be looked at");

@@ -8,9 +8,6 @@
 
 namespace sluice::detail {
 
-/// Whether the machine was started anew since: then what is in the file may be of different moments. Unknown is no.
-[[nodiscard]] bool is_of_another_boot(const segment_header& header) noexcept;
-
 /// For one that is of another boot. @throws error corrupted: nothing can tell what is whole in there.
 void require_recoverable(const segment_header& header, const std::string& what);
 

@@ -68,7 +68,7 @@ sweep_result sweep_one(int directory, const std::string& directory_path, const s
     note(info);
     why = reason_to_sweep(info);
     if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile, and left in order");
-    detail::note_gate_holder(*opened, info);
+    const detail::gate_note noted(*opened, info);
     os::unlink_in(directory, name, opened->path);
     return as(sweep_outcome::removed, why);
   } catch (const error& problem) {
@@ -120,7 +120,7 @@ std::uint64_t remove_name(const std::string& directory_path, bool is_default, co
                                     "; end that first, or force the removal of the name");
     if (!force && info.state == segment_state::broken && info.problem_code == errc::not_a_segment)
       throw error(errc::not_a_segment, what + ": " + info.problem + "; force the removal if you are sure");
-    detail::note_gate_holder(*opened, info);
+    const detail::gate_note noted(*opened, info);
     os::unlink_in(directory->get(), name.str(), opened->path);
     return undelivered_messages(info);
   }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "os/process.hpp"
+#include "registry/boot.hpp"
 #include "registry/directory.hpp"
 #include "registry/recover.hpp"
 #include "sluice/base/error.hpp"
@@ -307,7 +308,9 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     if (records_end(copy.header()) > copy.bytes().size())
       throw error(errc::corrupted, opened.path + ": the header changed while it was read");
     std::memcpy(&info.header, copy.bytes().data(), sizeof info.header);
-    info.is_of_another_boot = is_of_another_boot(info.header);
+    const auto boot = boot_of(info.header, opened);
+    require_known(boot, opened.path);
+    info.is_of_another_boot = boot == made_in::another_boot;
     if (info.is_of_another_boot) require_recoverable(info.header, opened.path);
     for (std::uint32_t i = 0; i < info.header.ring_count; ++i)
       info.rings.push_back(read_ring(opened, copy, i, how_deep));

@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include "sluice/channel.hpp"
+#include "sluice/channel/observer.hpp"
 #include "sluice/registry/registry.hpp"
 #include "support/child_process.hpp"
+#include "support/disk.hpp"
 #include "support/expect_error.hpp"
 #include "support/seat_room.hpp"
 #include "support/temp_registry.hpp"
@@ -82,6 +85,98 @@ TEST(RegistryDirectory, WhereEverybodyMayRenameIsUnsafe) {
   EXPECT_THAT(thrown_by([&] { (void)where.create(orders, plan); }), ThrewSaying(errc::unsafe_directory, "sticky"));
   ASSERT_EQ(::chmod((parent / "names").c_str(), 01777), 0);
   EXPECT_NO_THROW((void)where.create(orders, plan));
+}
+
+TEST(RegistryDirectory, WhereEverybodyMayRenameNamesItsOwnerAndACure) {
+  const test::temp_directory parent;  // as an emptyDir of a pod: of another user, 0777, not sticky
+  ASSERT_EQ(::chmod(parent.path().c_str(), 0777), 0);
+  const auto refused = thrown_by([&] { (void)registry(parent.path()).create(orders, plan); });
+  EXPECT_THAT(refused, ThrewSaying(errc::unsafe_directory, "of user " + std::to_string(::geteuid())));
+  EXPECT_THAT(refused, ThrewSaying(errc::unsafe_directory, "mkdir -m 700 " + parent.path()));
+}
+
+TEST(RegistryDirectory, BelowOneThatMayBeSearchedAndNotReadTakesADurableChannel) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+  const auto disk = test::on_a_disk();
+  if (!disk) GTEST_SKIP() << "no folder on a disk: a durable channel cannot be made";
+  constexpr unsigned user = 1'000'000'001;
+  const test::temp_directory parent(*disk);
+  ASSERT_EQ(::chmod(parent.path().c_str(), 0711), 0);
+  fs::create_directory(parent / "names");
+  ASSERT_EQ(::chown((parent / "names").c_str(), user, user), 0);
+  ASSERT_EQ(::chmod((parent / "names").c_str(), 0700), 0);
+  const auto end = child_process::fork([&] {
+                     if (::setresgid(user, user, user) != 0 || ::setresuid(user, user, user) != 0) return 40;
+                     const auto refused = thrown_by([&] {
+                       (void)channel<std::uint64_t>::create(registry(parent / "names"), orders,
+                                                            {.durability = durability::every(1)});
+                     });
+                     EXPECT_FALSE(refused.reason) << refused;
+                     return 0;
+                   }).wait();
+  EXPECT_TRUE(end.is_success()) << end;
+}
+
+/// A directory as /tmp, in which another user has made the name first.
+struct StickyDirectory : ::testing::Test {
+  static constexpr unsigned victim = 1'000'000'001, squatter = 1'000'000'002;
+  test::watchdog dog;
+  test::temp_registry names;
+
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+    ASSERT_EQ(::chmod(names.directory().c_str(), 01777), 0);
+  }
+  void made_by(unsigned user) const {
+    (void)names->create(orders, plan, {lifetime::persistent, 0666, {}});
+    ASSERT_EQ(::chown(names.path("orders").c_str(), user, user), 0);
+  }
+  static test::child_end as(unsigned user, const std::function<void()>& body) {
+    return child_process::fork([&] {
+             if (::setresgid(user, user, user) != 0 || ::setresuid(user, user, user) != 0) return 40;
+             body();
+             return 0;
+           })
+        .wait();
+  }
+};
+
+TEST_F(StickyDirectory, ANameThatAnotherUserMadeFirstIsNotJoined) {
+  made_by(squatter);
+  const auto end = as(victim, [&] {
+    const auto words = "belongs to user " + std::to_string(squatter);
+    EXPECT_THAT(thrown_by([&] { (void)names->attach(orders); }), ThrewSaying(errc::no_permission, words));
+    EXPECT_THAT(thrown_by([&] { (void)names->create_or_attach(orders, plan); }),
+                ThrewSaying(errc::no_permission, words));
+    EXPECT_THAT(thrown_by([&] { (void)observer::attach(*names, orders); }), ThrewSaying(errc::no_permission, words));
+  });
+  EXPECT_TRUE(end.is_success()) << end;
+  EXPECT_THAT(thrown_by([&] { (void)names->attach(orders); }), Threw(errc::no_permission)) << "nor by root";
+}
+
+TEST_F(StickyDirectory, ANameOfItsOwnerOrOfTheDirectorysOwnerIsJoined) {
+  made_by(victim);
+  EXPECT_TRUE(as(victim, [&] { (void)names->attach(orders); }).is_success());
+  ASSERT_EQ(::chown(names.path("orders").c_str(), 0, 0), 0);  // the directory is root's
+  EXPECT_TRUE(as(victim, [&] { (void)names->attach(orders); }).is_success());
+}
+
+TEST(RegistryStandard, OfASetUserIdProgramIsNotItsCallersChoice) {
+  if (::geteuid() != 0) GTEST_SKIP() << "making a set-user-ID program needs root";
+  const test::temp_directory place("/tmp");  // /dev/shm may be mounted nosuid
+  const auto program = place / "peer";
+  fs::copy_file(std::string(SLUICE_PROGRAM_DIR) + "/peer_registry", program);
+  ASSERT_EQ(::chmod(place.path().c_str(), 0755), 0);
+  ASSERT_EQ(::chmod(program.c_str(), 04755), 0);
+  const auto said = [&](unsigned user) {
+    ::setenv("SLUICE_DIR", "/chosen/by/the/caller", 1);
+    auto child = child_process::exec("/usr/bin/setpriv",
+                                     {"--reuid=" + std::to_string(user), "--clear-groups", program, "standard"});
+    ::unsetenv("SLUICE_DIR");
+    return child.read_line();
+  };
+  EXPECT_EQ(said(0), "/chosen/by/the/caller");
+  EXPECT_EQ(said(65534), "/dev/shm/sluice-0");
 }
 
 /// The default directory of a user that this machine does not have and no other test takes at the same time.

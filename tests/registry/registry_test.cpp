@@ -672,6 +672,48 @@ TEST_F(Registry, GateHeldByAStoppedProcessIsInUseAndNoHang) {
   EXPECT_FALSE(attaching().reason) << "the kernel frees the gate of the dead";
 }
 
+TEST_F(Registry, GateHeldAfterItsLastNoteWasLeftByAProcessThatDiedNamesNoDeadProcess) {
+  { (void)names->create(orders, plan); }
+  const auto noting = [&](std::uint64_t holder) {
+    const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(::pwrite(file, &holder, sizeof holder, offsetof(segment_header, gate_holder)),
+              static_cast<ssize_t>(sizeof holder));
+    ::close(file);
+  };
+  auto dead = child_process::fork([] {});
+  const auto dead_pid = dead.pid();
+  (void)dead.wait();
+  noting(static_cast<std::uint64_t>(dead_pid) << 42 | 1);
+  auto holder = staying([&](const auto& stay) {
+    const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    struct flock gate {};
+    gate.l_type = F_WRLCK;
+    gate.l_start = static_cast<off_t>(gate_lock_offset);
+    gate.l_len = 1;
+    if (::fcntl(file, F_OFD_SETLK, &gate) == 0) stay();
+  });
+  auto refused = attaching();
+  EXPECT_THAT(refused, ThrewSaying(errc::in_use, "fuser"));
+  EXPECT_EQ(refused.text.find(std::to_string(dead_pid)), std::string::npos) << refused.text;
+  // A pid that was used again: this process has it, and another start time.
+  noting(static_cast<std::uint64_t>(::getpid()) << 42 | 1);
+  refused = attaching();
+  EXPECT_EQ(refused.text.find("process " + std::to_string(::getpid())), std::string::npos) << refused.text;
+}
+
+TEST_F(Registry, ARemovalThatIsRefusedLeavesNoNoteOfTheGate) {
+  const auto attached = names->create(orders, plan);
+  EXPECT_THAT(thrown_by([&] { names->remove(orders); }), Threw(errc::in_use));
+  EXPECT_EQ(attached.memory().header().gate_holder, 0U);
+}
+
+TEST_F(Registry, CreateOfWhatOnlyTheDeadLeftSaysSoAndHowToTakeItOver) {
+  somebody_dies_there_as(orders);
+  EXPECT_THAT(thrown_by([&] { (void)names->create(orders, plan); }),
+              ThrewSaying(errc::already_exists, "take it over with create_or_attach"));
+  EXPECT_NO_THROW((void)names->create_or_attach(orders, plan));
+}
+
 // ---- races -----------------------------------------------------------------------------------------------------------
 
 void race_creators(const test::temp_registry& names, const segment_plan& plan, int racers, int rounds) {

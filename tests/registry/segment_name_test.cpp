@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include <string>
 
 #include "sluice/registry/registry.hpp"
 #include "support/expect_error.hpp"
+#include "support/seat_room.hpp"
 
 namespace sluice {
 namespace {
@@ -47,6 +50,21 @@ TEST(Locate, APathWithASlashNamesItsDirectory) {
   EXPECT_EQ(located.name.str(), "orders");
   EXPECT_EQ(locate("here/orders").where.directory(), "here");
   EXPECT_EQ(locate("/orders").where.directory(), "/");
+}
+
+TEST(Locate, NoFileIsMadeInTheRootDirectoryForANameThatBeginsWithASlash) {
+  const auto located = locate("/sluice-test-orders");
+  EXPECT_THAT(thrown_by([&] { (void)located.where.create(located.name, test::plan_with_seats(1)); }),
+              ThrewSaying(errc::bad_name, "without a slash"));
+  EXPECT_THAT(thrown_by([&] { (void)located.where.attach(located.name); }),
+              ThrewSaying(errc::not_found, "without a slash"));
+}
+
+TEST(Locate, NoDirectoryIsMadeForANameWithASlashInIt) {
+  const auto located = locate("sluice-test-no-directory/orders");
+  EXPECT_THAT(thrown_by([&] { (void)located.where.create(located.name, test::plan_with_seats(1)); }),
+              ThrewSaying(errc::bad_name, "./sluice-test-no-directory/orders"));
+  EXPECT_FALSE(std::filesystem::exists("sluice-test-no-directory"));
 }
 
 TEST(Locate, AnIllegalNameIsRefused) {

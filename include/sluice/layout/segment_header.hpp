@@ -79,8 +79,9 @@ struct segment_header {
   std::uint64_t checksum;  // XXH3 of every byte before it
 
   // Mutable part: a hint for people, never believed.
-  std::uint64_t gate_holder;  // process_identity word of who last took the gate to remove; by pwrite(2)
-  std::uint64_t reserved3[7];
+  std::uint64_t gate_holder;            // process_identity word of the process that holds the gate to remove or recover
+  std::uint64_t gate_holder_namespace;  // inode of that process's /proc/self/ns/pid; 0: not said. Both by pwrite(2)
+  std::uint64_t reserved3[6];
 };
 
 static_assert(sizeof(ring_descriptor) == 224 && offsetof(ring_descriptor, type_name) == 80, "docs/format.md, table 2");

@@ -61,7 +61,8 @@ struct segment_origin {
 };
 
 /// Writes the header of `plan` into zeroed memory of at least plan.mapped_bytes; the rings are then ready and empty.
-void format_segment(std::span<std::byte> bytes, const segment_plan& plan, const segment_origin& origin);
+/// @return the header as it was written, which another process that has the memory cannot have changed.
+segment_header format_segment(std::span<std::byte> bytes, const segment_plan& plan, const segment_origin& origin);
 
 /// Checks every immutable byte before the first use.
 /// @param bytes   what is mapped, or the beginning of it (at least a header's worth is needed to succeed).

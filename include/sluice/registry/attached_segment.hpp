@@ -27,6 +27,9 @@ class attached_segment {
   /// @throws error not_found: the name has been removed meanwhile.
   void join_here();
 
+  /// This attachment does not take an ephemeral name along: for a caller that did not find what it wanted.
+  void leave_name() noexcept;
+
   /// Calls `tell` when this attachment removes the name of an ephemeral segment, because it was the last one, with the
   /// number of undelivered messages that went with the name. `tell` runs in the destructor of the last copy: it must not
   /// throw, nor use this attachment.

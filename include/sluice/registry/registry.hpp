@@ -15,6 +15,7 @@
 // The creator is present before the name exists. Whoever is killed anywhere in this loses its locks and leaves nothing
 // but a nameless file, which the kernel frees, or a whole segment.
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@
 
 #include "sluice/layout/segment_plan.hpp"
 #include "sluice/registry/attached_segment.hpp"
+#include "sluice/registry/requirements.hpp"
 #include "sluice/registry/segment_info.hpp"
 #include "sluice/registry/segment_name.hpp"
 #include "sluice/segment/memory_options.hpp"
@@ -67,7 +69,8 @@ struct recovery_report {
 /// Threads: any. Blocks: never longer than a stopped process holds a gate, and then at most a second.
 class registry {
  public:
-  /// The directory from SLUICE_DIR, or /dev/shm/sluice-<uid>. Nothing is made or checked before the first use.
+  /// The directory from SLUICE_DIR, or /dev/shm/sluice-<uid>. A set-user-ID program ignores SLUICE_DIR, which is its
+  /// caller's (secure_getenv(3)). Nothing is made or checked before the first use.
   static registry standard();
 
   /// @param directory  where the names are; made with mode 0700 when it is missing (its parent must exist).
@@ -85,8 +88,13 @@ class registry {
   ///         validate_segment().
   attached_segment attach(const segment_name& name, const memory_options& how = {}) const;
 
+  /// The same, and waits until the name exists: a look now, after 1 ms, and then at twice the distance up to 20 ms.
+  /// @throws error not_found: not within `timeout`; and all of attach(), at once.
+  attached_segment attach_for(const segment_name& name, std::chrono::nanoseconds timeout,
+                              const memory_options& how = {}) const;
+
   /// Whichever of the two is possible; of racing creators one wins and the others attach. An existing segment keeps its
-  /// own sizes and lifetime.
+  /// own sizes and lifetime. @throws error wrong_kind: a ring is less durable than the plan's.
   attached_segment create_or_attach(const segment_name& name, const segment_plan& plan, const naming& how = {}) const;
 
   /// Makes a durable segment whole again that a reset of the machine left, from those messages that fit their checksums,
@@ -107,6 +115,10 @@ class registry {
   /// name since then stays.
   /// @throws error not_found: the name is gone or leads to another segment by now; and all of the above.
   std::uint64_t remove(const segment_info& looked_at, bool force = false) const;
+
+  /// What attach() asks before it trusts a name: that no other user can have made it in a directory that is sticky and
+  /// writable for all. @throws error no_permission; nothing when there is no such name.
+  void require_own(const segment_name& name) const;
 
   /// Every name, sorted, and what killed creators left half made (`dead`). Reads only, and no slots: counts of
   /// slots by their state and holds are zero here, see inspect(). An empty list when there is no directory yet.

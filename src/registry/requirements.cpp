@@ -1,0 +1,34 @@
+#include "sluice/registry/requirements.hpp"
+
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+namespace {
+
+bool is_met(const durability& asked, const durability& found) noexcept {
+  switch (asked.when) {
+    case flush_when::kernel_decides: return true;
+    case flush_when::on_close: return !found.is_none();
+    case flush_when::every: return found.when == flush_when::every && found.messages <= asked.messages;
+  }
+  return false;
+}
+
+}  // namespace
+
+void require_options(const segment_header& header, std::size_t index, const requirements& asked,
+                     const std::string& where) {
+  const auto& ring = header.rings[index];
+  const auto refuse = [&](const std::string& wanted, const std::string& found) {
+    throw error(errc::wrong_kind, where + ": it exists with " + found + ", and " + wanted +
+                                      " was asked for; ask for what it has, or remove it (sluice clear) and create it "
+                                      "anew");
+  };
+  if (ring.capacity_slots < asked.capacity_slots)
+    refuse("a capacity of at least " + std::to_string(asked.capacity_slots) + " slots",
+           "a capacity of " + std::to_string(ring.capacity_slots) + " slots");
+  if (!is_met(asked.durability, durability_of(ring)))
+    refuse("durability " + to_string(asked.durability), "durability " + to_string(durability_of(ring)));
+}
+
+}  // namespace sluice
