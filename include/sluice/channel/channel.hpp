@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -39,15 +40,36 @@ class channel {
   static channel attach(const registry& where, const segment_name& name, const memory_options& memory = {}) {
     return channel(where.attach(name, memory));
   }
+  /// The same, and insists on what `options.require` says. @throws error wrong_kind: the channel offers less.
+  static channel attach(std::string_view name_or_path, const attach_options& options) {
+    const auto located = locate(name_or_path);
+    return attach(located.where, located.name, options);
+  }
+  static channel attach(const registry& where, const segment_name& name, const attach_options& options) {
+    return channel(where.attach(name, options.memory), options.require);
+  }
 
-  /// Whichever is possible; an existing channel keeps its own capacity and lifetime.
+  /// The same, and waits until the name exists: it is looked for every 20 ms at most.
+  /// @throws error not_found: not within `timeout`; and all of attach(), at once.
+  static channel attach_for(std::string_view name_or_path, std::chrono::nanoseconds timeout,
+                            const attach_options& options = {}) {
+    const auto located = locate(name_or_path);
+    return attach_for(located.where, located.name, timeout, options);
+  }
+  static channel attach_for(const registry& where, const segment_name& name, std::chrono::nanoseconds timeout,
+                            const attach_options& options = {}) {
+    return channel(where.attach_for(name, timeout, options.memory), options.require);
+  }
+
+  /// Whichever is possible; an existing channel keeps its own capacity and lifetime, and must be as durable as was asked
+  /// for. @throws error wrong_kind: it is less durable, or does not offer what `options.require` says.
   static channel create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {
     const auto located = locate(name_or_path);
     return create_or_attach(located.where, located.name, options);
   }
   static channel create_or_attach(const registry& where, const segment_name& name,
                                   const channel_options& options = {}) {
-    return channel(where.create_or_attach(name, plan(options), naming_of(options)));
+    return channel(where.create_or_attach(name, plan(options), naming_of(options)), options.require);
   }
 
   /// Makes a channel without a name in a segment of kind Segment, for this process and those it forks afterwards; in a
@@ -88,11 +110,19 @@ class channel {
 
   /// For segments made otherwise: ring `ring_index` of one that is attached. @throws error wrong_type; wrong_kind.
   explicit channel(attached_segment attached, std::uint32_t ring_index = 0)
-      : attached_(std::move(attached)), ring_index_(ring_index) {
-    require_ring(header(), ring_index_, Ring::kind, identity_of<T>(), "attach " + attached_.what());
-  }
+      : channel(std::move(attached), requirements{}, ring_index) {}
 
  private:
+  channel(attached_segment attached, const requirements& asked, std::uint32_t ring_index = 0)
+      : attached_(std::move(attached)), ring_index_(ring_index) {
+    try {
+      require_ring(header(), ring_index_, Ring::kind, identity_of<T>(), "attach " + attached_.what());
+      require_options(header(), ring_index_, asked, "attach " + attached_.what());
+    } catch (...) {
+      attached_.leave_name();  // another's channel, with its messages
+      throw;
+    }
+  }
   static segment_plan plan(const channel_options& options) { return plan_channel<T>(options, Ring::kind); }
 
   attached_segment attached_;
@@ -107,6 +137,15 @@ template <class T, ring Ring = spsc_ring>
 template <class T, ring Ring = spsc_ring>
 [[nodiscard]] channel<T, Ring> attach(std::string_view name_or_path, const memory_options& memory = {}) {
   return channel<T, Ring>::attach(name_or_path, memory);
+}
+template <class T, ring Ring = spsc_ring>
+[[nodiscard]] channel<T, Ring> attach(std::string_view name_or_path, const attach_options& options) {
+  return channel<T, Ring>::attach(name_or_path, options);
+}
+template <class T, ring Ring = spsc_ring>
+[[nodiscard]] channel<T, Ring> attach_for(std::string_view name_or_path, std::chrono::nanoseconds timeout,
+                                          const attach_options& options = {}) {
+  return channel<T, Ring>::attach_for(name_or_path, timeout, options);
 }
 template <class T, ring Ring = spsc_ring>
 [[nodiscard]] channel<T, Ring> create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {

@@ -4,6 +4,7 @@
 
 #include "sluice/layout/segment_plan.hpp"
 #include "sluice/registry/registry.hpp"
+#include "sluice/registry/requirements.hpp"
 
 namespace sluice {
 
@@ -14,9 +15,18 @@ struct channel_options {
   std::uint32_t producer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   std::uint32_t consumer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   sluice::lifetime lifetime = sluice::lifetime::persistent;
-  sluice::durability durability = {};  ///< what survives a reset of the machine; by name and on a disk only
-  std::uint32_t mode = 0600;           ///< permissions of the file, whatever the umask
-  memory_options memory = {};          ///< how this process maps it: huge pages, prefault, …
+  /// What survives a reset of the machine; by name and on a disk only. A durable channel is persistent. An existing channel
+  /// that offers less is an error.
+  sluice::durability durability = {};
+  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask
+  memory_options memory = {};  ///< how this process maps it: huge pages, prefault, …
+  requirements require = {};   ///< create_or_attach: what an existing channel must offer
+};
+
+/// How an existing channel is attached to.
+struct attach_options {
+  memory_options memory = {};  ///< how this process maps it
+  requirements require = {};   ///< what it must offer: `{.require = {.capacity_slots = 1024}}`
 };
 
 [[nodiscard]] inline ring_request request_for(const type_identity& type, ring_kind kind,
