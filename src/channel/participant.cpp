@@ -37,6 +37,7 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ro
       seat_(table_.take(own, settle, where(attached_, own))),
       place_(ring_, own, seat_.index()),
       mark_(process_mark::here(attached_.memory(), attached_.what())) {
+  (void)place_.shares_only_processor();  // noted for partners that wait, even if this side never does
   (void)table_.has_living(peer_of(own));
   deaths_told_ = table_.known(peer_of(own)).deaths;  // those who died before we came are not news
 }

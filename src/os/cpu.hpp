@@ -1,9 +1,13 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 namespace sluice::os {
 
-/// How many processors the machine has in use: sysconf(3). At least 1.
-[[nodiscard]] int online_processors() noexcept;
+/// The processor that the calling thread may run on, if it is only one: sched_getaffinity(2), which respects cpusets of a
+/// cgroup. Empty: several, or the kernel does not say.
+[[nodiscard]] std::optional<std::uint32_t> only_processor() noexcept;
 
 /// sched_yield(2).
 void yield() noexcept;

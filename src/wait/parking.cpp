@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "os/clock.hpp"
+#include "os/cpu.hpp"
 #include "os/futex.hpp"
 #include "os/membarrier.hpp"
 
@@ -114,6 +115,22 @@ bool sleeper::is_announced(std::uint32_t announced) const noexcept {
   return (parked_of(ring_, own_).load(std::memory_order_relaxed) & mask) != 0 &&
          own.parked.load(std::memory_order_relaxed) != 0 &&
          own.futex.load(std::memory_order_relaxed) == announced;  // relaxed: taken just now, the sleep ends at once
+}
+
+bool sleeper::shares_only_processor() noexcept {
+  const auto only = os::only_processor();
+  const auto noted = only ? *only + 1 : 0;
+  ring_.seats[seat_index_].only_processor.store(noted, std::memory_order_relaxed);  // a hint, and nothing is read on it
+  if (noted == 0) return false;
+  bool is_anybody_there = false;
+  const auto first = ring_.first_seat(peer_of(own_));
+  for (auto i = first; i < first + ring_.seat_count(peer_of(own_)); ++i) {
+    const auto& partner = ring_.seats[i];
+    if (state_of(partner.state.load(std::memory_order_relaxed)) != seat_state::taken) continue;
+    if (partner.only_processor.load(std::memory_order_relaxed) != noted) return false;
+    is_anybody_there = true;
+  }
+  return is_anybody_there;
 }
 
 void sleeper::retract() noexcept {

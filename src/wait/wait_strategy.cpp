@@ -6,6 +6,4 @@ namespace sluice::detail {
 
 void yield_processor() noexcept { os::yield(); }
 
-bool has_one_processor() noexcept { return os::online_processors() == 1; }
-
 }  // namespace sluice::detail

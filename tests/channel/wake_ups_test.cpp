@@ -151,6 +151,44 @@ TEST_F(WakeUps, CloseTellsEverySleeperOfMoreSeatsThanThereAreBits) {
   for (auto& receiver : receivers) receiver.join();
 }
 
+TEST_F(WakeUps, ASleepingConsumerIsToldClosedWhenAnotherReleasesTheLastMessage) {
+  const auto shared = link::create_unnamed({.capacity_slots = 4, .producer_seats = 1, .consumer_seats = 2});
+  auto out = shared.producer();
+  auto in = shared.consumer();
+  ASSERT_TRUE(out.try_send(1));
+  auto last = in.try_peek();
+  std::thread receiver([&] {
+    auto other = shared.consumer(sleep_without_ticks());
+    std::uint64_t number = 0;
+    EXPECT_EQ(other.receive(number), wait_result::closed);
+  });
+  await_parks(out.raw().details().ring(), role::consumer, 1);
+  out.close();  // not told yet: the message may come back
+  await_parks(out.raw().details().ring(), role::consumer, 2);
+  last.release();
+  receiver.join();
+}
+
+TEST_F(WakeUps, EverySleepingConsumerIsToldClosedWhenTheLastClaimIsAbandoned) {
+  const auto shared = link::create_unnamed({.capacity_slots = 4, .producer_seats = 1, .consumer_seats = 2});
+  auto out = shared.producer();
+  const auto ring = out.raw().details().ring();
+  auto slot = out.try_claim();
+  ASSERT_TRUE(slot);
+  std::vector<std::thread> receivers;
+  for (int i = 0; i < 2; ++i)
+    receivers.emplace_back([&] {
+      auto in = shared.consumer(sleep_without_ticks());
+      std::uint64_t number = 0;
+      EXPECT_EQ(in.receive(number), wait_result::closed);
+    });
+  await_parks(ring, role::consumer, 2);
+  out.close();
+  await_parks(ring, role::consumer, 4);
+  slot.abandon();
+  for (auto& receiver : receivers) receiver.join();
+}
+
 TEST_F(WakeUps, ABatchThatIsReleasedWakesAsManyProducersAsItHasSlots) {
   constexpr std::uint32_t sleepers = 200;
   const auto shared = link::create_unnamed({.capacity_slots = 256, .producer_seats = sleepers, .consumer_seats = 1});

@@ -67,6 +67,10 @@ class raw_consumer {
     pay_debts();
     if (must_wake(*control_, role::producer)) [[unlikely]]
       wake_sleepers(owner_->ring(), role::producer, count);
+    if constexpr (Ring::mends) {
+      if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]  // after must_wake()'s M
+        pass_on_the_end();
+    }
     return true;
   }
 
@@ -127,7 +131,14 @@ class raw_consumer {
     auto& keeper = owner_->keeper();
     if (!ring_.is_exhausted(keeper) || !owner_->sees_every_claim() || !ring_.is_exhausted(keeper)) return std::nullopt;
     // Last, after the verdict: what was published before the close (K), and by one that is proven dead.
-    return (peeked_count = peek(count)) != 0 ? wait_result::ready : wait_result::closed;
+    if ((peeked_count = peek(count)) != 0) return wait_result::ready;
+    pass_on_the_end();
+    return wait_result::closed;
+  }
+
+  /// The end of a closed channel may come with this consumer's last release: others looked before it, and sleep.
+  [[gnu::noinline]] void pass_on_the_end() noexcept {
+    if (ring_.waits_for() == nothing_to_wait_for()) wake_all(owner_->ring(), role::consumer);
   }
 
   bool mend() noexcept {

@@ -56,14 +56,15 @@ struct alignas(2 * cache_line_bytes) seat {
   std::atomic<std::uint64_t> left;    // generation of the last owner that left in order with messages in its hands
 
   // The owner's line.
-  std::atomic<std::uint64_t> intent;         // mpmc: the positions it is about to claim or has claimed
-  std::atomic<std::uint64_t> sequence;       // spsc: published / released up to here, exactly. Never reset.
-  std::atomic<std::uint64_t> peeked;         // spsc consumer: handed out up to here
-  std::atomic<std::uint64_t> messages;       // published / released, over all owners
-  std::atomic<std::uint64_t> redelivered;    // consumer: of those, delivered a second time
-  std::atomic<std::uint64_t> abandoned;      // producer: claims given back unfilled
-  std::atomic<std::uint64_t> second_intent;  // mpmc: as intent, for a claim that is open beside the first
-  std::atomic<std::uint64_t> reserved1;
+  std::atomic<std::uint64_t> intent;          // mpmc: the positions it is about to claim or has claimed
+  std::atomic<std::uint64_t> sequence;        // spsc: published / released up to here, exactly. Never reset.
+  std::atomic<std::uint64_t> peeked;          // spsc consumer: handed out up to here
+  std::atomic<std::uint64_t> messages;        // published / released, over all owners
+  std::atomic<std::uint64_t> redelivered;     // consumer: of those, delivered a second time
+  std::atomic<std::uint64_t> abandoned;       // producer: claims given back unfilled
+  std::atomic<std::uint64_t> second_intent;   // mpmc: as intent, for a claim that is open beside the first
+  std::atomic<std::uint32_t> only_processor;  // 1 + the only one that the owner may run on; 0: several, or not known
+  std::atomic<std::uint32_t> reserved1;
 };
 
 static_assert(sizeof(seat) == 128 && offsetof(seat, futex) == 40 && offsetof(seat, left) == 56 &&

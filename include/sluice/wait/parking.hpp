@@ -92,6 +92,10 @@ class sleeper {
   /// Awake again. After every announce().
   void retract() noexcept;
 
+  /// Notes in the seat which processor this thread may run on, if it is only one. A system call.
+  /// @return whether the other role is there, and all of it noted the same processor: while one polls, they stand still.
+  bool shares_only_processor() noexcept;
+
  private:
   ring_view ring_;
   role own_;

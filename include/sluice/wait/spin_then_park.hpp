@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <optional>
 
 #include "sluice/wait/wait_strategy.hpp"
 
@@ -10,8 +9,9 @@ namespace sluice {
 /// Polls for a while, then sleeps: the default. How long it polls follows from how long the last waits took: while they
 /// would have ended within the longest poll it polls that long; each one that did not halves it. The longest poll is
 /// longer than a wake-up takes, or two partners that both fell asleep once would keep waking each other for ever.
-/// Where there is a single processor it does not poll at all: whoever it waits for needs that processor. Where there are
-/// more it polls, for the partner is elsewhere as a rule; where it seems to be on this very core, it soon yields.
+/// It does not poll at all where this thread and all its partners may run on one and the same processor (an affinity, a
+/// cpuset, a machine that has no other): they need it. Otherwise it polls, for the partner is elsewhere as a rule; where it
+/// seems to be on this very core, it soon yields.
 class spin_then_park {
  public:
   static constexpr std::uint64_t longest_poll_ns = 200'000;
@@ -20,10 +20,17 @@ class spin_then_park {
   template <class Look, class Tick>
   wait_result wait(sleeper& place, Look&& look, Tick&& tick, std::uint64_t deadline_ns) {
     const auto began = monotonic_now_ns();
-    if (!has_one_processor_) has_one_processor_ = detail::has_one_processor();  // system calls: not for who never waits
-    if (!*has_one_processor_) {
-      if (auto answer = detail::poll(look, began, std::min(deadline_ns, began + poll_ns_), core_)) return *answer;
+    if (waits_before_asking_ == 0) {
+      shares_processor_ = place.shares_only_processor();
+      waits_before_asking_ = waits_between_asking;
     }
+    if (!shares_processor_) {
+      if (auto answer = detail::poll(look, began, std::min(deadline_ns, began + poll_ns_), core_)) {
+        waits_before_asking_ -= core_.is_likely();
+        return *answer;
+      }
+    }
+    --waits_before_asking_;
     const auto slept = monotonic_now_ns();
     const auto result = detail::sleep_until(place, look, tick, deadline_ns);
     const auto now = monotonic_now_ns();
@@ -33,8 +40,12 @@ class spin_then_park {
   }
 
  private:
+  // Partners come and go, and affinities change. Counted are waits that made system calls: a sleep, or yields.
+  static constexpr int waits_between_asking = 16;
+
   std::uint64_t poll_ns_ = longest_poll_ns;
-  std::optional<bool> has_one_processor_;
+  bool shares_processor_ = false;
+  int waits_before_asking_ = 0;
   detail::shared_core core_;
 };
 

@@ -45,9 +45,6 @@ concept wait_strategy = requires(S strategy, sleeper& place, wait_answer (*look)
 
 namespace detail {
 
-/// Whether the machine has one processor: while one polls, the partner stands still.
-[[nodiscard]] bool has_one_processor() noexcept;
-
 void yield_processor() noexcept;
 
 /// The part that all strategies share: polls until `until_ns`, then gives up with an empty answer. No system call on a
