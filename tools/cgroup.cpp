@@ -40,8 +40,8 @@ struct place {
 };
 
 /// Where the process is: "4:freezer:/path" of v1, "0::/path" of v2 in proc_pid_cgroup(5).
-std::vector<place> places_of(const std::string& process, const std::string& controller, const std::string& root) {
-  const auto hierarchies = mounted(controller, root);
+std::vector<place> places_of(const std::string& process, const std::vector<hierarchy>& hierarchies,
+                             const std::string& controller, const std::string& root) {
   std::vector<place> found;
   std::ifstream cgroups(root + "/proc/" + process + "/cgroup");
   for (std::string line; std::getline(cgroups, line);) {
@@ -79,7 +79,8 @@ std::optional<std::uint64_t> number_in(const std::string& path) {
 }  // namespace
 
 bool is_frozen(std::uint32_t pid) {
-  const auto places = places_of(std::to_string(pid), "freezer", "");
+  static const auto hierarchies = mounted("freezer", "");  // once, however many processes a list shows
+  const auto places = places_of(std::to_string(pid), hierarchies, "freezer", "");
   return std::any_of(places.begin(), places.end(), [](const place& one) {  // both tell of the cgroups above as well
     return one.is_v2 ? has_line(one.folder + "/cgroup.events", "frozen 1")
                      : has_line(one.folder + "/freezer.state", "FROZEN");
@@ -89,7 +90,7 @@ bool is_frozen(std::uint32_t pid) {
 memory_limit memory_limit_of_this(const std::string& root) {
   constexpr std::uint64_t unlimited_v1_bytes = std::uint64_t{1} << 62;  // what v1 says instead of "max" is near 2^63
   memory_limit least;
-  for (auto one : places_of("self", "memory", root))
+  for (auto one : places_of("self", mounted("memory", root), "memory", root))
     for (;;) {
       const auto most = number_in(one.folder + (one.is_v2 ? "/memory.max" : "/memory.limit_in_bytes"));
       const auto used = number_in(one.folder + (one.is_v2 ? "/memory.current" : "/memory.usage_in_bytes"));

@@ -55,7 +55,7 @@ void add_stream_options(CLI::App& app, stream_options& options) {
              "seconds from 0.001 to 1e9, such as 0.5, 2s or 100ms",
              "Give up (exit 6) when the other side does nothing for so long, while this side waits for it")
       ->type_name("SECONDS");
-  auto* create = app.add_flag("-c,--create", options.create, "Make the channel if it is not there yet");
+  auto* create = app.add_flag("-c,--create", options.create, "Make the channel if it does not exist yet");
   add_parsed(app, "-s,--message-size", options.message_bytes, within(size_from, 1, most_room_bytes),
              "bytes from 1 to " + std::to_string(most_room_bytes) + ", such as 4096, 64k or 1M",
              "Payload of a message, rounded up to 8 (64k); with --create")
@@ -71,14 +71,14 @@ void add_stream_options(CLI::App& app, stream_options& options) {
       ->needs(create)
       ->type_name("KIND");
   app.add_option("--mode", options.mode,
-                 "Who may attach, whatever the umask: 600 (default), or 660 for a group; with --create")
+                 "Permissions of the channel, whatever the umask: 600 (default), or 660 for a group; with --create")
       ->check(CLI::Validator(
           [](const std::string& text) {
             const bool is_mode = (text.size() == 3 || (text.size() == 4 && text[0] == '0')) &&
                                  text.find_first_not_of("0246") == std::string::npos && text[text.size() - 3] == '6';
             return is_mode ? std::string() : "three octal digits, none of them odd, 6 for the owner: " + text;
           },
-          "OCTAL"))
+          ""))
       ->needs(create)
       ->type_name("OCTAL");
   add_parsed(app, "--durability", options.durability, durability_from, "none, close, every, or a number from 1 on",
@@ -88,7 +88,8 @@ void add_stream_options(CLI::App& app, stream_options& options) {
       ->needs(create)
       ->type_name("WHEN");
   app.add_flag("-p,--persistent", options.persistent,
-               "The name stays when all have left; with --create. Else it goes with the last one")
+               "Keep the name when the last process has left; with --create. Without it the name goes, and with it\n"
+               "what is not delivered")
       ->needs(create);
 }
 

@@ -260,6 +260,9 @@ TEST_F(Cli, ClearDeadThatMayNotRemoveItsOwnIsAFailureDryOrNot) {
     EXPECT_EQ(end.out, "") << end;
     EXPECT_NE(end.err.find("Permission denied"), std::string::npos) << end;
   }
+  const auto end = run({"clear", "dead", "--yes"}, how);
+  EXPECT_EQ(end.code, 8) << end;
+  EXPECT_NE(end.err.find("chmod u+w"), std::string::npos) << end;
   EXPECT_TRUE(std::filesystem::exists(file("dead")));
 }
 

@@ -27,7 +27,7 @@ struct command {
 };
 
 inline constexpr command commands[] = {
-    {"list", "List the segments of the registry, and who uses them", add_list},
+    {"list", "List the segments of the registry and the processes that use them", add_list},
     {"inspect", "Show one segment in detail: header, seats, slots, counters, repairs", add_inspect},
     {"clear", "Remove a name, or every name that only dead processes used", add_clear},
     {"recover", "Make a durable channel usable again after a reset of the machine", add_recover},
