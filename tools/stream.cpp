@@ -172,7 +172,7 @@ wait_result companion::until(const std::function<wait_result(std::uint64_t deadl
     } else if (now - silent_since >= timeout_ns_) {
       throw command_failure(
           exit_code::timed_out,
-          fmt::format("{}: the {} did nothing for {} s; `sluice inspect {}` shows who is there", what_,
+          fmt::format("{}: the {} did nothing for {} s; `sluice inspect {}` shows the participants", what_,
                       to_string(peer_of(own_)), static_cast<double>(timeout_ns_) / ns_per_s, name_));
     }
   }

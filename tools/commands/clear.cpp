@@ -92,7 +92,7 @@ void report(const session& common, const clear_options& options, const std::vect
   }
 }
 
-/// What registry::remove() would refuse, said before anybody is asked. Whoever comes meanwhile, remove() still sees.
+/// What registry::remove() would refuse, said before the question. A process that comes meanwhile is seen by remove().
 void refuse_early(const located_name& located, const segment_info& info) {
   if (info.is_in_use)
     throw error(errc::in_use, fmt::format("clear \"{}\": in use: {}; end the participants first, or take away the name "

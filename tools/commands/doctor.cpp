@@ -126,7 +126,7 @@ finding judge_filesystem(const machine& m) {
             "a directory on a tmpfs, such as below /dev/shm, or a volume"};
   if (m.is_tmpfs) return {"filesystem", severity::ok, m.directory + " is in memory"};
   return {"filesystem", severity::warning, m.directory + " is on a disk",
-          "the kernel writes messages back to it, and stalls whoever touches a page that is being written",
+          "the kernel writes messages back to it, and stalls a process that touches a page while it is written",
           "a directory on a tmpfs, such as below /dev/shm or /run"};
 }
 
@@ -215,7 +215,7 @@ finding judge_directory(const machine& m) {
   if (m.directory_is_link) return is_refused("a symbolic link", "name the directory itself");
   if (m.is_default_directory && m.directory_uid != m.uid)
     return is_refused(fmt::format("user {} owns it", m.directory_uid),
-                      "find out who made it; remove it, or set SLUICE_DIR");
+                      "ask that user why; remove it, or set SLUICE_DIR");
   if (m.is_default_directory && (m.directory_mode & 0077) != 0)
     return is_refused("others may enter it", "chmod 0700 " + m.directory);
   if ((m.directory_mode & 0002) != 0 && (m.directory_mode & 01000) == 0)

@@ -60,7 +60,7 @@ std::string seals_text(const memory_report& memory) {
               : memory.seals->empty() ? std::string("none")
                                       : fmt::format("{}", fmt::join(*memory.seals, ", "));
   if (has("seal")) text += " (no more can be added)";
-  if (!has("shrink")) text += "; who may write to it can cut it short";
+  if (!has("shrink")) text += "; a process that may write to it can cut it short";
   return text;
 }
 
@@ -241,7 +241,7 @@ void print_repairs(const ring_info& ring) {
   print_lines(rows.text("  "));
 }
 
-/// Whoever has its hand on a slot now.
+/// The participant that holds a slot now.
 const seat_report* holder_of(const ring_info& ring, const slot_report& slot) {
   for (const auto& hold : ring.holds)
     if (slot.sequence - hold.sequence < hold.count) return &seat_of(ring, hold);

@@ -43,7 +43,7 @@ runner add_recover(CLI::App& app, const session& common) {
   auto name = std::make_shared<std::string>();
   app.add_option("NAME", *name, "A name in the registry, or a path with a slash in it")->required()->type_name("");
   app.footer(
-      "For channels made with --durability. Whoever attaches after a reset of the machine does the same,\n"
+      "For channels made with --durability. The first attach after a reset of the machine does the same,\n"
       "and `sluice inspect` shows the counts. Kept: whole, in their order, marked as delivered before,\n"
       "since a receiver may have had them. Torn: they did not fit their checksums. Missing: they never\n"
       "reached the disk. Exit 0 whatever was lost; 4 while a living process is attached; 5 when nothing\n"

@@ -64,7 +64,7 @@ class receiver {
     }
   }
 
-  /// Of one producer among several nobody is told while the others go on.
+  /// The death of one producer among several is not told while the others go on.
   void report_casualties() {
     if constexpr (Ring::kind != ring_kind::mpmc) return;
     done_.holes = casualties_.holes();

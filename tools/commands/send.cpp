@@ -76,7 +76,7 @@ class sender {
   }
 
  private:
-  /// Whether other senders may be there, who must not wait for this one, nor this one for all that they send.
+  /// Whether there may be other senders, which must not wait for this one, nor this one for all that they send.
   static constexpr bool has_others = Ring::kind == ring_kind::mpmc;
 
   std::optional<raw_producer<Ring, spin_then_park>> enter(const attached_segment& attached) {
@@ -125,7 +125,7 @@ class sender {
     const auto result = companion_.until(
         [&](std::uint64_t deadline_ns) { return producer_->claim_until(deadline_ns, count, claimed); });
     if (result == wait_result::closed)
-      throw command_failure(exit_code::failed, what_ + ": the channel was closed by somebody else");
+      throw command_failure(exit_code::failed, what_ + ": another participant closed the channel");
     return claimed;
   }
 
@@ -158,7 +158,7 @@ class sender {
       send_records_in_place();
   }
 
-  /// Whoever holds a claim holds up all who claim after it: so first the input, however long it takes, then the claim.
+  /// An open claim holds up all later claims: so first the input, however long it takes, then the claim.
   void send_records_by_copy() {
     const auto at_once = std::clamp<std::uint64_t>(most_bytes_at_once / room_, 1, most_messages_at_once);
     std::vector<std::byte> buffer(at_once * room_);
