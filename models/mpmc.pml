@@ -43,7 +43,7 @@
 
 /* ---- Shared bytes ------------------------------------------------------------------------------------------------- */
 
-/* A slot's word: the sequence it stands at, and a kind. An adopted slot names the dead seat, not who adopts. */
+/* A slot's word: the sequence it stands at, and a kind. An adopted slot names the dead seat, and then the adopter's. */
 byte word[N];
 #define slot(q)     word[(q) % N]
 #define free(q)     ((q) * 8)
@@ -113,8 +113,8 @@ inline fall_dead()
 /* ---- Who covers a sequence ---------------------------------------------------------------------------------------- */
 
 /* Reads every seat in [lo, hi) but x, one word at a time: the state first, then the intent, then whether its owner
- * lives. `covered`: a living seat intends q. `conclusive`: a dead seat won q. A death that is found is marked at once,
- * by a CAS from the very state that was read. */
+ * lives. `covered`: a living seat intends q. `conclusive`: a dead producer won q; any consumer but x won q, so x did not.
+ * A death that is found is marked at once, by a CAS from the very state that was read. */
 #ifdef MUTANT_MENDER_ANNOUNCES
 #define NOT_ONESELF (s != seat)
 #else
@@ -133,7 +133,9 @@ inline scan(lo, hi)
        atomic { r = intent[s]; if :: !covers(r, q) -> s++; v = 0; r = 0 :: else fi };
        if
        :: v == 0
-       :: atomic { v != 0 && is_taken(v) && alive(owner(v)) -> covered = 1; s++; v = 0; r = 0 }
+       :: atomic { v != 0 && is_taken(v) && alive(owner(v)) ->
+              if :: lo == P && is_won(r) -> conclusive = 1 :: else -> covered = 1 fi;
+              s++; v = 0; r = 0 }
        :: atomic { v != 0 && !(is_taken(v) && alive(owner(v))) ->
               if :: is_taken(v) && state[s] == v -> state[s] = DEAD(owner(v)) :: else fi;
 #ifndef MUTANT_NO_WON
@@ -201,9 +203,19 @@ inline scan(lo, hi)
 #define open_c(q)    ready(q)
 #endif
 #define blocked_p(x, q) (covers(intent[x], q) && tail > (q) && open_p(q) && producer_covers(x, q))
-#define blocked_c(x, q) (covers(intent[x], q) && head > (q) && open_c(q) && consumer_covers(x, q))
+#define blocked_c(x, q) (covers(intent[x], q) && head > (q) && open_c(q) && consumer_covers(x, q) && !won_beside(x, q))
 #define later_p(x) (!is_won(intent[x]) && (blocked_p(x, first(intent[x])) || blocked_p(x, first(intent[x]) + 1)))
 #define later_c(x) (!is_won(intent[x]) && (blocked_c(x, first(intent[x])) || blocked_c(x, first(intent[x]) + 1)))
+#define won_by(s, x, q) ((s) != (x) && state[s] != FREE && covers(intent[s], q) && is_won(intent[s]))
+#if C == 1
+#define won_beside(x, q) false
+#elif C == 2
+#define won_beside(x, q) (won_by(P, x, q) || won_by(P + 1, x, q))
+#elif C == 3
+#define won_beside(x, q) (won_by(P, x, q) || won_by(P + 1, x, q) || won_by(P + 2, x, q))
+#else
+#define won_beside(x, q) (won_by(P, x, q) || won_by(P + 1, x, q) || won_by(P + 2, x, q) || won_by(P + 3, x, q))
+#endif
 
 /* ---- Settling a dead seat x --------------------------------------------------------------------------------------- */
 
@@ -211,6 +223,19 @@ inline scan(lo, hi)
 #define ADOPTER seat
 #else
 #define ADOPTER x
+#endif
+
+#ifdef MUTANT_WINNER_IGNORED
+#define NOT_ANOTHERS true
+#else
+#define NOT_ANOTHERS (!conclusive)      /* a scan found another seat that won q */
+#endif
+
+/* A consumer in a seat adopts what the dead one held: its own from now on, and x is free. A newcomer takes x's seat with it. */
+#if defined(MUTANT_ADOPT_AS_ONESELF) || defined(MUTANT_CLEAR_BEFORE_RANGE)
+#define ADOPTS false
+#else
+#define ADOPTS (seat < SEATS)
 #endif
 
 /* Called with v = the state that was read, whose owner is dead or which was marked DEAD already. Comes back with the
@@ -283,12 +308,13 @@ inline settle(is_producer_seat, count, lo, hi)
        fi;
 #endif
        if
-       :: atomic { covered -> covered = 0; conclusive = 0; w = 0; goto later_unlock }
+       :: atomic { !is_producer_seat && !NOT_ANOTHERS -> w = 0; goto next }
+       :: atomic { covered && (is_producer_seat || !conclusive) -> covered = 0; conclusive = 0; w = 0; goto later_unlock }
        :: atomic { !covered && is_producer_seat ->              /* the dead claim becomes a hole */
               if :: slot(q) == w -> slot(q) = hole(q) :: else fi; w = 0; goto next }
-       :: atomic { !covered && w == hole(q) && !is_producer_seat ->
+       :: atomic { !covered && w == hole(q) && !is_producer_seat && NOT_ANOTHERS ->
               if :: slot(q) == w -> slot(q) = free(q + N) :: else fi; w = 0; goto next }
-       :: atomic { !covered && w == pub(q) && !is_producer_seat ->
+       :: atomic { !covered && w == pub(q) && !is_producer_seat && NOT_ANOTHERS ->
 #ifdef MUTANT_ADOPT_BY_STORE
               slot(q) = taken(q, ADOPTER); w = taken(q, ADOPTER) }
 #else
@@ -297,11 +323,13 @@ inline settle(is_producer_seat, count, lo, hi)
               :: else -> w = 0; goto next
               fi }
 #endif
-       :: !covered && w == taken(q, ADOPTER) && !is_producer_seat
+       :: !covered && w == taken(q, ADOPTER) && !is_producer_seat && NOT_ANOTHERS
        or_die
        fi;
-       if                                                       /* deliver, marked as redelivered */
+       if                                                       /* a newcomer delivers it, marked as redelivered */
+       :: atomic { !is_producer_seat && ADOPTS -> w = 0; goto next }
        :: atomic {
+              is_producer_seat || !ADOPTS;
               assert(published & bit_of(q));
               redelivered = redelivered | bit_of(q) }
        or_die
@@ -315,6 +343,39 @@ next:  atomic { q++; covered = 0; conclusive = 0 }
     atomic { q = 0; past_range = 0 };
 #ifdef MUTANT_MENDER_ANNOUNCES
     if :: !is_producer_seat && seat < SEATS -> intent[seat] = 0 :: else fi;
+#endif
+#if !defined(MUTANT_CLEAR_BEFORE_RANGE) && !defined(MUTANT_ADOPT_AS_ONESELF)
+    if
+    :: !is_producer_seat && ADOPTS ->                           /* handed over: covered anew, then named anew */
+       atomic {                                                 /* the lock is ours: nobody else changes what is taken */
+           q = first(intent[x]); past_range = past(intent[x]); w = is_won(intent[x]);
+           do :: q < past_range && slot(q) != taken(q, x) -> q++ :: else -> break od;
+#ifndef MUTANT_COVER_STAYS
+           do :: q < past_range && slot(past_range - 1) != taken(past_range - 1, x) -> past_range-- :: else -> break od
+#else
+           q = first(intent[x])
+#endif
+       };
+#ifndef MUTANT_NAMED_BEFORE_COVERED
+       if
+       :: atomic { q < past_range -> intent[seat] = range(q, past_range - q) + w; w = 0 }
+       :: atomic { q >= past_range -> w = 0 }
+       or_die
+       fi;
+#endif
+       do
+       :: q < past_range ->
+          if
+          :: atomic { if :: slot(q) == taken(q, x) -> slot(q) = taken(q, seat) :: else fi; q++ }
+          or_die
+          fi
+       :: atomic { q >= past_range -> q = 0; past_range = 0; break }
+       od;
+#ifdef MUTANT_NAMED_BEFORE_COVERED
+       if :: atomic { intent[seat] = intent[x]; w = 0 } or_die fi;
+#endif
+    :: else
+    fi;
 #endif
     if :: intent[x] = 0 or_die fi                               /* only now, and only under the lock */
 }
@@ -616,9 +677,26 @@ take_seat:
 #if NEW_C > 0
     :: atomic { !seated -> state[x] = TAKEN(me); seat = x; waiting_c--; x = SEATS; tired = 0; goto look }
 #endif
-    :: atomic { seated -> state[x] = FREE; lock[x] = 0; x = SEATS; tired = 0; goto look }
+    :: atomic { seated -> state[x] = FREE; lock[x] = 0; x = SEATS; tired = 0; q = first(intent[seat]) }
     or_die
     fi;
+    do                                                          /* deliver what was adopted, marked as redelivered */
+    :: atomic { q < past(intent[seat]) && slot(q) != taken(q, seat) -> q++ }
+    :: q < past(intent[seat]) && slot(q) == taken(q, seat) ->
+       if
+       :: atomic { assert(published & bit_of(q)); redelivered = redelivered | bit_of(q) }
+       or_die
+       fi;
+       if
+       :: atomic { assert(slot(q) == taken(q, seat)); slot(q) = free(q + N); q++ }
+       or_die
+       fi
+    :: atomic { q >= past(intent[seat]) -> q = 0; break }
+    od;
+#ifdef MUTANT_COVER_STAYS
+    goto look;
+#endif
+    if :: atomic { intent[seat] = 0; goto look } or_die fi;
 later_unlock:
 #ifdef MUTANT_MENDER_ANNOUNCES
     if :: seated -> intent[seat] = 0 :: !seated fi;

@@ -6,6 +6,9 @@
 namespace sluice::mpmc_repair {
 namespace {
 
+/// What one call looks at, at the most, so that a wait keeps its deadline whatever the words say. The next tick goes on.
+constexpr std::uint64_t looks_a_call = std::uint64_t{1} << 16;
+
 // The positions of an intent. Its 48 bits are read relative to a counter near them; whatever lies outside the last lap
 // before that counter was not written by a correct participant, or was not won, and is stepped over.
 struct intent_range {
@@ -59,6 +62,50 @@ bool has_living_cover(const ring_view& ring, role whose, std::uint64_t q, std::u
   return false;
 }
 
+/// How many positions from q on, at most `count`, no living producer may own. The caller has seen the tail pass them all.
+std::uint64_t uncovered_run(const ring_view& ring, std::uint64_t q, std::uint64_t count, seat_keeper& keeper) noexcept {
+  for (std::uint32_t s = 0; s < ring.producer_seats; ++s) {
+    const auto state = ring.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    if (is_vacant(state)) continue;
+    for (const auto intent : intents_of(ring.seats[s])) {
+      if (intent_covers(intent, q)) {
+        if (!keeper.is_dead(s, state)) return 0;
+        break;
+      }
+      const auto range = range_of(intent, q, ring.capacity());
+      if (range.count != 0) count = std::min(count, range.first - q);  // where it begins: far away when before q
+    }
+  }
+  return count;
+}
+
+/// How many positions from q on the winner of q, of that seat, won with it.
+std::uint64_t won_run(const ring_view& ring, std::uint32_t s, std::uint64_t q) noexcept {
+  for (const auto intent : intents_of(ring.seats[s])) {
+    if (!intent_won(intent) || !intent_covers(intent, q)) continue;
+    const auto range = range_of(intent, q, ring.capacity());
+    return range.first + range.count - q;
+  }
+  return 1;
+}
+
+enum class other_claim { none, living, winner };
+
+/// Who else, but the dead consumer `except`, claims q: a seat that is marked as its winner, then `except` never had it;
+/// or a living one that may be. The caller has seen the head pass q before, and that q is not released.
+other_claim claim_beside(const ring_view& ring, std::uint64_t q, std::uint32_t except, seat_keeper& keeper) noexcept {
+  auto found = other_claim::none;
+  const auto first = ring.first_seat(role::consumer);
+  for (auto s = first; s < first + ring.consumer_seats; ++s) {
+    if (s == except) continue;
+    const auto state = ring.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    if (covers_and_won(ring.seats[s], q)) return other_claim::winner;
+    if (is_vacant(state) || found == other_claim::living || !covers(ring.seats[s], q)) continue;
+    if (!keeper.is_dead(s, state)) found = other_claim::living;
+  }
+  return found;
+}
+
 /// The dead producer that is marked as the winner of q; none() when there is no such.
 std::uint32_t dead_winner(const ring_view& ring, std::uint64_t q, seat_keeper& keeper) noexcept {
   for (std::uint32_t s = 0; s < ring.producer_seats; ++s) {
@@ -76,21 +123,23 @@ bool make_hole(const ring_view& ring, std::uint64_t q) noexcept {
                                               std::memory_order_relaxed);  // mpmc_ring.hpp X
 }
 
-/// Whether a seat's intent covers anything that is neither free nor another's: asked before its owner's life is.
-bool may_hold_messages(const ring_view& ring, std::uint32_t s) noexcept {
+/// Whether a consumer's intent covers anything that was claimed and not released, by that consumer or another.
+bool covers_unreleased(const ring_view& ring, std::uint64_t intent) noexcept {
   const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
-  for (const auto intent : intents_of(ring.seats[s])) {
-    const auto range = range_of(intent, head, ring.capacity());
-    for (std::uint64_t i = 0; i < range.count; ++i) {
-      const auto q = range.first + i;
-      if (!was_claimed(head, q, ring.capacity())) continue;
-      const auto word = ring.word(q).load(std::memory_order_acquire);  // mpmc_ring.hpp W, X
-      if (word == ring.word_for(q, slot_kind::published) || word == ring.word_for(q, slot_kind::hole) ||
-          word == ring.word_for(q, slot_kind::taken, s))
-        return true;
-    }
+  const auto range = range_of(intent, head, ring.capacity());
+  for (std::uint64_t i = 0; i < range.count; ++i) {
+    const auto q = range.first + i;
+    if (!was_claimed(head, q, ring.capacity())) continue;
+    const auto word = ring.word(q).load(std::memory_order_acquire);  // mpmc_ring.hpp W, X
+    if (kind_of(word) != slot_kind::free && lap_of(word) == lap_of(ring.word_for(q, slot_kind::free))) return true;
   }
   return false;
+}
+
+/// Asked before the life of the seat's owner is.
+bool may_hold_messages(const ring_view& ring, std::uint32_t s) noexcept {
+  const auto intents = intents_of(ring.seats[s]);
+  return covers_unreleased(ring, intents[0]) || covers_unreleased(ring, intents[1]);
 }
 
 /// A dead producer's claim becomes holes, as far as it is its own. @return false: later.
@@ -114,39 +163,67 @@ bool arbitrate_claim(const ring_view& ring, std::uint32_t dead_seat, std::uint64
                      std::uint64_t& freed) noexcept {
   const auto range =
       range_of(intent, ring.control->head.load(std::memory_order_acquire), ring.capacity());  // mpmc_ring.hpp H
-  for (std::uint64_t i = 0; i < range.count; ++i) {
+  auto looks_left = looks_a_call;
+  std::uint64_t redelivered = 0, oldest = 0;
+  bool is_settled = true;
+  for (std::uint64_t i = 0; i < range.count && is_settled; ++i) {
     const auto q = range.first + i;
     if (!was_claimed(ring.control->head.load(std::memory_order_acquire), q, ring.capacity()))
       continue;                                                // mpmc_ring.hpp H: before word and seats
     auto word = ring.word(q).load(std::memory_order_acquire);  // mpmc_ring.hpp W, X
     const bool is_hole = word == ring.word_for(q, slot_kind::hole);
     if (!is_hole && word != ring.word_for(q, slot_kind::published)) continue;  // released, or another dead seat's
-    if (!range.won && has_living_cover(ring, role::consumer, q, dead_seat, keeper)) return false;
+    if (!range.won) {
+      const bool may_look = looks_left >= ring.consumer_seats;
+      const auto beside = may_look ? claim_beside(ring, q, dead_seat, keeper) : other_claim::living;
+      looks_left -= may_look ? ring.consumer_seats : 0;
+      is_settled = beside != other_claim::living;
+      if (beside != other_claim::none) continue;
+    }
     const auto after =
         is_hole ? ring.word_for(q + ring.capacity(), slot_kind::free) : ring.word_for(q, slot_kind::taken, dead_seat);
     if (!ring.word(q).compare_exchange_strong(word, after, std::memory_order_acq_rel, std::memory_order_relaxed))
       continue;  // mpmc_ring.hpp X
     if (is_hole)
       ++freed;
-    else
-      keeper.record(repair_kind::redelivery, dead_seat, q);
+    else if (++redelivered == 1)
+      oldest = q;
   }
-  return true;
+  if (redelivered != 0) keeper.record(repair_kind::redelivery, dead_seat, oldest, redelivered);
+  return is_settled;
 }
 
-/// What stays of a dead consumer's intent is exactly what the newcomer must deliver: no wider cover, or it would hold up
-/// others for nothing.
-void narrow(const ring_view& ring, std::uint32_t dead_seat, std::atomic<std::uint64_t>& intent) noexcept {
-  const auto head = ring.control->head.load(std::memory_order_acquire);                        // mpmc_ring.hpp H
-  const auto range = range_of(intent.load(std::memory_order_acquire), head, ring.capacity());  // mpmc_ring.hpp I
+/// From the first to the last message of an intent that waits to be delivered again.
+std::uint64_t narrowed(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t intent) noexcept {
+  const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+  const auto range = range_of(intent, head, ring.capacity());
   const auto is_left = [&](std::uint64_t i) {
     return was_claimed(head, range.first + i, ring.capacity()) && is_orphan(ring, dead_seat, range.first + i);
   };
   std::uint64_t from = 0, to = range.count;
   while (from != to && !is_left(from)) ++from;
   while (to != from && !is_left(to - 1)) --to;
-  intent.store(from == to ? 0 : intent_word(range.first + from, to - from, true),
-               std::memory_order_release);  // mpmc_ring.hpp I
+  return from == to ? 0 : intent_word(range.first + from, to - from, range.won);
+}
+
+/// Passes what a dead consumer's intent still covers on to a living one, of seat `own_seat`, whose intent `to` covers
+/// nothing. The new cover comes first, and the old one goes last: a message is always covered.
+void hand_over(const ring_view& ring, std::uint32_t dead_seat, std::atomic<std::uint64_t>& from, std::uint32_t own_seat,
+               std::atomic<std::uint64_t>& to) noexcept {
+  const auto intent = narrowed(ring, dead_seat, from.load(std::memory_order_acquire));  // mpmc_ring.hpp I
+  if (intent != 0) {
+    to.store(intent, std::memory_order_release);                           // mpmc_ring.hpp I
+    const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+    const auto range = range_of(intent, head, ring.capacity());
+    for (std::uint64_t i = 0; i < range.count; ++i) {
+      const auto q = range.first + i;
+      auto word = ring.word_for(q, slot_kind::taken, dead_seat);
+      ring.word(q).compare_exchange_strong(word, ring.word_for(q, slot_kind::taken, own_seat),
+                                           std::memory_order_acq_rel, std::memory_order_relaxed);  // mpmc_ring.hpp X
+    }
+    ring.control->handovers.fetch_add(1, std::memory_order_release);  // mpmc_ring.hpp G
+  }
+  from.store(0, std::memory_order_release);  // mpmc_ring.hpp I: only now, and only under the lock
 }
 
 }  // namespace
@@ -154,25 +231,36 @@ void narrow(const ring_view& ring, std::uint32_t dead_seat, std::atomic<std::uin
 std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept {
   std::uint64_t holes = 0;
   const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
-  for (auto q = head; q - head < ring.capacity(); ++q) {
-    if (!was_claimed(ring.control->tail.load(std::memory_order_acquire), q, ring.capacity()))
-      break;  // mpmc_ring.hpp T: before the seats
-    if (ring.word(q).load(std::memory_order_acquire) != ring.word_for(q, slot_kind::free))
-      continue;  // mpmc_ring.hpp W, X
+  auto looks_left = looks_a_call;
+  for (auto q = head; q - head < ring.capacity() && looks_left != 0;) {
+    const auto tail = ring.control->tail.load(std::memory_order_acquire);  // mpmc_ring.hpp T: before the seats
+    if (!was_claimed(tail, q, ring.capacity())) break;
+    --looks_left;
+    if (ring.word(q).load(std::memory_order_acquire) != ring.word_for(q, slot_kind::free)) {  // mpmc_ring.hpp W, X
+      ++q;
+      continue;
+    }
     const auto winner = dead_winner(ring, q, keeper);
-    if (winner == none() && has_living_cover(ring, role::producer, q, none(), keeper)) break;
-    if (!make_hole(ring, q)) continue;
-    keeper.record(repair_kind::hole, winner == none() ? unknown_seat() : winner, q);
-    ++holes;
+    const auto dead = winner != none() ? won_run(ring, winner, q) : uncovered_run(ring, q, tail - q, keeper);
+    if (dead == 0) break;
+    const auto end = q + std::min({dead, tail - q, looks_left + 1});
+    looks_left -= std::min<std::uint64_t>(looks_left, end - q + 2 * ring.producer_seats);
+    std::uint64_t made = 0;
+    const auto first = q;
+    for (; q != end; ++q) made += make_hole(ring, q) ? 1 : 0;
+    if (made != 0) keeper.record(repair_kind::hole, winner == none() ? unknown_seat() : winner, first, made);
+    holes += made;
   }
   return holes;
 }
 
 bool is_anything_held(const ring_view& ring, std::uint32_t except) noexcept {
+  const auto handovers = ring.control->handovers.load(std::memory_order_acquire);  // mpmc_ring.hpp G
   const auto first = ring.first_seat(role::consumer);
   for (auto s = first; s < first + ring.consumer_seats; ++s)
     if (s != except && may_hold_messages(ring, s)) return true;
-  return false;
+  // Messages that passed from a seat not yet looked at to one that was: perhaps.
+  return ring.control->handovers.load(std::memory_order_acquire) != handovers;  // mpmc_ring.hpp G
 }
 
 bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t sequence) noexcept {
@@ -203,7 +291,15 @@ bool arbitrate(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keep
   return true;
 }
 
-std::uint32_t adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept {
+void narrow(const ring_view& ring, std::uint32_t seat_index) noexcept {
+  auto& record = ring.seats[seat_index];
+  const auto intents = intents_of(record);
+  record.intent.store(narrowed(ring, seat_index, intents[0]), std::memory_order_release);         // mpmc_ring.hpp I
+  record.second_intent.store(narrowed(ring, seat_index, intents[1]), std::memory_order_release);  // mpmc_ring.hpp I
+}
+
+bool adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept {
+  auto& own = ring.seats[own_seat];
   const auto first = ring.first_seat(role::consumer);
   for (auto s = first; s < first + ring.consumer_seats; ++s) {
     if (s == own_seat) continue;
@@ -213,23 +309,36 @@ std::uint32_t adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& 
       continue;
     if (state_of(state) == seat_state::taken && !keeper.is_dead(s, state)) continue;
     if (!keeper.try_lock(s)) continue;
-    std::uint64_t sequence = 0;
     const bool is_still_dead =
         state_of(dead.state.load(std::memory_order_acquire)) == seat_state::dead;  // seat_table.hpp D
     if (!is_still_dead || !arbitrate(ring, s, keeper, freed)) {
       keeper.unlock(s);
-    } else if (first_orphan(ring, s, sequence)) {
-      return s;
-    } else {
-      finish(ring, s, keeper);
+      continue;
     }
+    // Each intent of the dead needs one of ours that covers nothing; what finds none waits for another consumer, or a tick.
+    bool is_any_left = false;
+    for (auto* from : {&dead.intent, &dead.second_intent}) {
+      const auto intents = intents_of(own);
+      if (!covers_unreleased(ring, intents[0]))
+        hand_over(ring, s, *from, own_seat, own.intent);
+      else if (!covers_unreleased(ring, intents[1]))
+        hand_over(ring, s, *from, own_seat, own.second_intent);
+      else
+        is_any_left |= narrowed(ring, s, from->load(std::memory_order_acquire)) != 0;  // mpmc_ring.hpp I
+    }
+    if (is_any_left)
+      keeper.unlock(s);
+    else
+      finish(ring, s, keeper);
+    std::uint64_t sequence = 0;
+    if (first_orphan(ring, own_seat, sequence)) return true;
   }
-  return none();
+  return false;
 }
 
 void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
   auto& dead = ring.seats[dead_seat];
-  dead.intent.store(0, std::memory_order_release);               // mpmc_ring.hpp I: only now, and only under the lock
+  dead.intent.store(0, std::memory_order_release);               // mpmc_ring.hpp I
   dead.second_intent.store(0, std::memory_order_release);        // mpmc_ring.hpp I
   const auto word = dead.state.load(std::memory_order_relaxed);  // the lock is ours
   const auto after = left_in_order(dead, word) ? seat_state::free : seat_state::settled;
@@ -250,8 +359,8 @@ bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper)
 
   std::uint64_t freed = 0;
   if (!arbitrate(ring, dead_seat, keeper, freed)) return false;
-  narrow(ring, dead_seat, dead.intent);
-  narrow(ring, dead_seat, dead.second_intent);
+  // What stays is exactly what the newcomer must deliver: no wider cover, or it would hold up others for nothing.
+  narrow(ring, dead_seat);
   return true;
 }
 

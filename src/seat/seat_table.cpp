@@ -196,13 +196,13 @@ struct seat_table::impl final : seat_keeper {
     mending.erase(found);
   }
 
-  void record(repair_kind what, std::uint32_t i, std::uint64_t sequence) noexcept override {
+  void record(repair_kind what, std::uint32_t i, std::uint64_t sequence, std::uint64_t count) noexcept override {
     auto& control = *ring.control;
     const auto number = control.repairs.fetch_add(1, std::memory_order_relaxed) + 1;  // a log for people
     auto& counter = what == repair_kind::hole         ? control.holes
                     : what == repair_kind::redelivery ? control.redelivered
                                                       : control.settled;
-    counter.fetch_add(1, std::memory_order_relaxed);
+    counter.fetch_add(count, std::memory_order_relaxed);
     auto& entry = control.log[(number - 1) % repair_log_entries];
     entry.number.store(0, std::memory_order_relaxed);
     entry.realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);
@@ -289,7 +289,7 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
       continue;
     }
     if (was_dead && !left_in_order(record, word))
-      table.record(repair_kind::takeover, i, record.sequence.load(std::memory_order_relaxed));
+      table.record(repair_kind::takeover, i, record.sequence.load(std::memory_order_relaxed), 1);
     record.owner.store(table.self, std::memory_order_relaxed);  // A publishes these
     record.pid_namespace.store(table.pid_namespace, std::memory_order_relaxed);
     record.taken_realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);

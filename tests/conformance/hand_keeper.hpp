@@ -39,9 +39,9 @@ class hand_keeper final : public seat_keeper {
   }
   bool try_lock(std::uint32_t seat_index) noexcept override { return locked_.insert(seat_index).second; }
   void unlock(std::uint32_t seat_index) noexcept override { locked_.erase(seat_index); }
-  void record(repair_kind what, std::uint32_t, std::uint64_t) noexcept override {
-    if (what == repair_kind::hole) ++holes;
-    if (what == repair_kind::redelivery) ++redeliveries;
+  void record(repair_kind what, std::uint32_t, std::uint64_t, std::uint64_t count) noexcept override {
+    if (what == repair_kind::hole) holes += count;
+    if (what == repair_kind::redelivery) redeliveries += count;
     if (what == repair_kind::settled_seat) ++settled;
   }
   [[nodiscard]] bool holds_locks() const noexcept { return !locked_.empty(); }

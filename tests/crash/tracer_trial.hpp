@@ -81,7 +81,7 @@ class told_keeper final : public seat_keeper {
   }
   bool try_lock(std::uint32_t i) noexcept override { return std::exchange(locked_[i], true) == false; }
   void unlock(std::uint32_t i) noexcept override { locked_[i] = false; }
-  void record(repair_kind, std::uint32_t, std::uint64_t) noexcept override { ++repairs_; }
+  void record(repair_kind, std::uint32_t, std::uint64_t, std::uint64_t) noexcept override { ++repairs_; }
 
  private:
   ring_view ring_;

@@ -172,6 +172,90 @@ TEST_F(MpmcRing, TheSeatOfOneThatLeftWithAMessageInHandIsFreeOnceAnotherDelivere
   EXPECT_EQ(rig.keeper.settled, 1U);
 }
 
+TEST_F(MpmcRing, TheSeatOfADeadConsumerIsFreeAtOnceWhileAnotherWorksOnWhatItHeld) {
+  mpmc_rig rig;
+  for (std::uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(rig.send(i));
+  const auto adopting_seat = rig.keeper.sit(role::consumer, 1);
+  mpmc_ring::consumer adopting(rig.view, adopting_seat);
+  ASSERT_EQ(rig.peek(3), 3U);
+  rig.keeper.die(rig.consumer_seat);
+  ASSERT_TRUE(adopting.mend(rig.keeper));
+  ASSERT_EQ(adopting.try_peek(1), 1U);
+  EXPECT_TRUE(adopting.was_delivered_before(0));
+  EXPECT_FALSE(rig.keeper.holds_locks());
+  EXPECT_EQ(state_of(rig.view.seats[rig.consumer_seat].state.load()), seat_state::settled);
+  EXPECT_FALSE(rig.out->is_drained());
+
+  rig.in.reset();
+  rig.in.emplace(rig.view, rig.keeper.sit(role::consumer, 0));
+  EXPECT_TRUE(rig.receives(3));
+  EXPECT_FALSE(rig.in->is_exhausted(rig.keeper)) << "the adopter may die";
+  adopting.release(1);
+  rig.keeper.die(adopting_seat);
+  rig.mend();
+  for (std::uint64_t i = 1; i < 3; ++i) {
+    ASSERT_EQ(rig.peek(1), 1U);
+    EXPECT_TRUE(rig.in->was_delivered_before(0));
+    EXPECT_TRUE(rig.receives(i));
+  }
+  EXPECT_EQ(rig.peek(1), 0U);
+  EXPECT_TRUE(rig.out->is_drained());
+  EXPECT_TRUE(rig.in->is_exhausted(rig.keeper));
+}
+
+TEST_F(MpmcRing, TheSeatOfADeadLoserIsSettledWhileTheLivingWinnerWorks) {
+  mpmc_rig rig;
+  ASSERT_TRUE(rig.send(0));
+  ASSERT_EQ(rig.peek(1), 1U);
+  const auto loser = rig.keeper.sit(role::consumer, 1);
+  rig.view.seats[loser].intent = intent_word(0, 1, false);  // announced the same message, and died before its exchange
+  rig.keeper.die(loser);
+  ASSERT_TRUE(rig.keeper.is_dead(loser, rig.view.seats[loser].state.load()));
+  EXPECT_TRUE(mpmc_ring::settle(rig.view, loser, rig.keeper));
+  EXPECT_EQ(rig.keeper.redeliveries, 0U);
+  EXPECT_TRUE(rig.receives(0)) << "still the winner's";
+}
+
+TEST_F(MpmcRing, RedeliveryLooksAtEachMessageOnce) {
+  mpmc_rig rig(8, 64);
+  for (std::uint64_t i = 0; i < 50; ++i) ASSERT_TRUE(rig.send(i));
+  ASSERT_EQ(rig.peek(50), 50U);
+  rig.keeper.die(rig.consumer_seat);
+  rig.in.reset();
+  const auto seat = rig.keeper.sit(role::consumer, 1);
+  rig.in.emplace(rig.view, seat);
+  rig.mend();
+  for (std::uint64_t left = 50; left != 0; --left) {
+    EXPECT_EQ(intent_count(rig.view.seats[seat].intent.load()), left) << "the range begins at the next one";
+    ASSERT_TRUE(rig.receives(50 - left));
+  }
+}
+
+TEST_F(MpmcRing, ABatchOfADeadProducerIsMendedInOneCallHoweverLongItIs) {
+  mpmc_rig rig(8, 1 << 15);
+  ASSERT_EQ(rig.out->try_claim(max_claim), max_claim);
+  rig.keeper.die(rig.producer_seat);
+  rig.mend();
+  EXPECT_EQ(rig.keeper.holes, max_claim);
+}
+
+TEST_F(MpmcRing, WhatOneCallMendsAndStepsOverIsBoundedWhateverTheCountersSay) {
+  mpmc_rig rig(8, 1 << 20);
+  rig.view.control->tail = rig.view.capacity();  // no producer wrote this
+  rig.mend();
+  const auto holes = rig.keeper.holes;
+  EXPECT_GT(holes, 0U);
+  EXPECT_LE(holes, 1U << 16);
+  EXPECT_EQ(rig.peek(1), 0U);
+  EXPECT_LE(rig.view.control->head.load(), holes);
+  for (int i = 0; i < 100 && rig.view.control->head != rig.view.capacity(); ++i) {
+    rig.mend();
+    EXPECT_EQ(rig.peek(1), 0U);
+  }
+  ASSERT_TRUE(rig.send(1));
+  EXPECT_TRUE(rig.receives(1)) << "the next calls go on";
+}
+
 TEST_F(MpmcRing, WhatALivingConsumerHoldsIsNotAdopted) {  // scenario 52
   mpmc_rig rig;
   for (std::uint64_t i = 0; i < 2; ++i) ASSERT_TRUE(rig.send(i));

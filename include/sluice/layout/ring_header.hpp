@@ -52,7 +52,9 @@ struct alignas(cache_line_bytes) ring_control {
 
   alignas(cache_line_bytes)
       std::atomic<std::uint64_t> head;  // mpmc: next to claim for reading; spsc: copy of the consumer's progress
-  std::atomic<std::uint64_t> reserved2[7];
+  std::atomic<std::uint64_t>
+      handovers;  // mpmc: how often messages passed from a dead consumer's seat to a living one's
+  std::atomic<std::uint64_t> reserved2[6];
 
   alignas(cache_line_bytes) std::atomic<std::uint64_t> repairs;  // how many there were, in all
   std::atomic<std::uint64_t> holes;                              // claims of dead producers that became holes

@@ -15,7 +15,8 @@ namespace sluice::mpmc_repair {
 std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept;
 
 /// Decides, under the lock of a dead consumer's seat, which messages were its own: their slots become taken by that
-/// seat. `freed` counts holes it had claimed. @return false: somebody living may own part of its range; later.
+/// seat. What another seat is marked to have won never was. `freed` counts holes it had claimed.
+/// @return false: a living consumer may own part of its range, or it is too much for one call; later.
 bool arbitrate(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept;
 
 /// Whether a consumer, living or dead, other than that of seat `except`, holds what it has not released.
@@ -27,11 +28,14 @@ bool arbitrate(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keep
 /// The first orphan of `dead_seat` within its intent; false when there is none (any more).
 bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t& sequence) noexcept;
 
-/// Looks for a dead consumer with orphans, locks its seat and settles which they are. @return the seat, still locked, when
-/// it has any; else none().
-std::uint32_t adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept;
+/// What an intent of a seat covers shrinks to the orphans that are left. By the seat's owner, or under its lock.
+void narrow(const ring_view& ring, std::uint32_t seat_index) noexcept;
 
-/// Gives an adopted seat back, all its orphans being released, and drops its lock.
+/// Looks for a dead consumer with orphans and makes them those of the living consumer in `own_seat`, as far as its intents
+/// have room; the dead one's seat is free at once. @return whether `own_seat` has any now.
+bool adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept;
+
+/// Gives a dead seat that covers nothing any more back, and drops its lock.
 void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept;
 
 /// Settles a dead seat, under its lock, for the newcomer that takes it: a producer's claims become holes; a consumer's

@@ -7,8 +7,9 @@
 //
 // Words of the slot for sequence q, N being the capacity
 //   free(q) -> published(q) by the winner of the claim, or -> hole(q) by the winner (abandoned) or a mender (winner dead)
-//   published(q) -> free(q + N) by the consumer that won q, or -> taken(q, X) by whoever settles the dead consumer X
-//   hole(q) -> free(q + N);  taken(q, X) -> free(q + N) by whoever holds X's seat or its lock
+//   published(q) -> free(q + N) by the consumer that won q, or -> taken(q, X) by a process that settles the dead consumer X
+//   hole(q) -> free(q + N);  taken(q, X) -> free(q + N) by the process that holds X's seat, or -> taken(q, Y) under X's
+//   lock by the living consumer Y, which adopts it
 // Invariants
 //   1. tail and head only grow, and only by compare-exchange; who wins [p, p + m) owns those positions.
 //   2. A living winner's intent covers what it owns from before the claim until it is published or released.
@@ -16,7 +17,9 @@
 //      A dead seat that is marked won and covers p proves it alone, whatever others intend.
 //   4. A mender changes slot words by compare-exchange only; the rest of a dead seat only under its lock.
 //   5. A dead consumer's messages are decided by the exchange published(q) -> taken(q, X): two dead seats that intended
-//      one position cannot both have it. X is not given away while anything is taken by it.
+//      one position cannot both have it. A position that another seat is marked to have won is not X's.
+//   6. A consumer that adopts covers the messages with an intent of its own before their words name it, and clears the dead
+//      one's last. So X is free at once, and dies once more with the adopter what is not delivered by then.
 // What remains: a winner that dies between its claim and its mark, while another process that intended the same position
 // is stopped before it noticed that it lost, stalls the ring until that process goes on or ends.
 //
@@ -27,6 +30,8 @@
 //      claim led to. Also the cleared and the won intent: a later relaxed store would not carry the publish before it.
 //   T: tail exchange (release) -> mender's tail load (acquire): tail > p seen, so the intent to claim p is seen.
 //   H: head exchange (release) -> mender's head load (acquire): the same for consumers.
+//   G: handover count add (release) -> its load (acquire): a look through the seats that finds the count as it was
+//      before has missed no message that passed from one to another.
 //   X: mender's word exchange (acq_rel) -> word load (acquire): part of the publisher's release sequence.
 
 #include <algorithm>
@@ -103,9 +108,7 @@ class mpmc_ring {
     [[nodiscard]] bool is_drained() const noexcept {
       const auto tail = ring_.control->tail.load(std::memory_order_acquire);          // T
       if (ring_.control->head.load(std::memory_order_acquire) != tail) return false;  // H
-      for (std::uint64_t i = 0; i < ring_.capacity(); ++i)
-        if (!is_free(tail + i)) return false;
-      return true;
+      return !mpmc_repair::is_anything_held(ring_, mpmc_repair::none());
     }
 
     [[nodiscard]] std::uint64_t waits_for() const noexcept {
@@ -252,7 +255,7 @@ class mpmc_ring {
     bool mend(seat_keeper& keeper) noexcept {
       if (slot_ != nullptr || orphans_of_ != mpmc_repair::none()) return false;
       const auto holes = mpmc_repair::mend_holes(ring_, keeper);
-      orphans_of_ = mpmc_repair::adopt(ring_, own_index_, keeper, debt_.producers);
+      if (mpmc_repair::adopt(ring_, own_index_, keeper, debt_.producers)) orphans_of_ = own_index_;
       if (holes > 1) debt_.consumers += holes - 1;
       owes_ = debt_.producers != 0 || debt_.consumers != 0;
       return holes != 0 || orphans_of_ != mpmc_repair::none();
@@ -300,13 +303,15 @@ class mpmc_ring {
     }
 
     [[gnu::noinline]] std::uint64_t peek_run(std::uint64_t count) noexcept {
+      auto steps_left = 64;
       count = std::min({count, max_claim, ring_.capacity()});
       for (;;) {
         const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess; words and exchange decide
         const auto m = run(h, count, slot_kind::published);
         if (m == 0) [[unlikely]] {
-          if (const auto holes = run(h, count, slot_kind::hole); holes != 0) {
+          if (const auto holes = run(h, holes_a_step, slot_kind::hole); holes != 0) {
             if (claim(h, holes)) free_holes(h, holes);
+            if (--steps_left == 0) return 0;  // a caller's deadline; the next look goes on
             continue;
           }
           if (ring_.control->head.load(std::memory_order_relaxed) != h) continue;  // somebody was quicker: not empty
@@ -399,12 +404,15 @@ class mpmc_ring {
     void after_orphan() noexcept {
       own_->redelivered.store(own_->redelivered.load(std::memory_order_relaxed) + 1,
                               std::memory_order_relaxed);  // own counter
+      mpmc_repair::narrow(ring_, orphans_of_);             // so that the next one is found at once
       std::uint64_t more = 0;
-      if (orphans_of_ != own_index_ && !mpmc_repair::first_orphan(ring_, orphans_of_, more)) debt_.any = owes_ = true;
+      if (!mpmc_repair::first_orphan(ring_, orphans_of_, more)) orphans_of_ = mpmc_repair::none();
     }
 
     ring_view ring_;
     seat* own_;
+    static constexpr std::uint64_t holes_a_step = 1024;
+
     std::uint32_t own_index_;
     std::uint32_t orphans_of_ = mpmc_repair::none();  // whose messages are being delivered again; own: inherited
     // The open claim, or the orphan; as the producer's.

@@ -22,8 +22,10 @@ class seat_keeper {
   /// Tries once for the lock of a seat whose owner is dead.
   virtual bool try_lock(std::uint32_t seat_index) noexcept = 0;
   virtual void unlock(std::uint32_t seat_index) noexcept = 0;
-  /// Notes a repair in the ring's log. `seat_index`: whose death made it necessary; unknown_seat(): cannot be told.
-  virtual void record(repair_kind what, std::uint32_t seat_index, std::uint64_t sequence) noexcept = 0;
+  /// Notes repairs of one kind in the ring's log: `count` of them, the first at `sequence`. `seat_index`: whose death made
+  /// them necessary; unknown_seat(): cannot be told.
+  virtual void record(repair_kind what, std::uint32_t seat_index, std::uint64_t sequence,
+                      std::uint64_t count = 1) noexcept = 0;
 
  protected:
   ~seat_keeper() = default;
