@@ -38,8 +38,8 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ro
       place_(ring_, own, seat_.index()),
       mark_(process_mark::here(attached_.memory(), attached_.what())) {
   (void)place_.shares_only_processor();  // noted for partners that wait, even if this side never does
-  (void)table_.has_living(peer_of(own));
-  deaths_told_ = table_.known(peer_of(own)).deaths;  // those who died before we came are not news
+  // Deaths from before this handle are no news to it: also of one in whose seat no process has looked yet.
+  deaths_told_ = table_.count(peer_of(own)).deaths;
 }
 
 void participant::close() noexcept {
@@ -62,6 +62,13 @@ void participant::note_stall(std::uint64_t sequence) noexcept {
   ring_.control->stalled_since_realtime_ns[static_cast<std::uint32_t>(own_)].store(realtime_now_ns(),
                                                                                    std::memory_order_relaxed);
   at.store(sequence + 1, std::memory_order_relaxed);
+}
+
+void participant::ask_for_mending() noexcept {
+  const auto place = seat_index() - ring_.first_seat(own_);
+  ring_.control->parked[static_cast<std::uint32_t>(own_)].fetch_or(
+      std::uint64_t{1} << place % 64,
+      std::memory_order_relaxed);  // nothing is read for it
 }
 
 bool participant::tick_is_over() noexcept {

@@ -2,12 +2,17 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
+#include <optional>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "channel/channel_places.hpp"
 #include "support/child_process.hpp"
@@ -437,6 +442,79 @@ TEST(ChannelDeath, BetweenTheLastLookAndTheVerdictLosesNoMessageToPeerGone) {
   EXPECT_EQ(in.receive(got), wait_result::peer_gone) << "the death is still news";
   gap_ring::after_empty_peek = nullptr;
   gap_ring::consumer::at_tick = nullptr;
+}
+
+using crowd = channel<numbered, mpmc_ring>;
+
+TEST(CrowdDeaths, OneFromBeforeAHandleIsNoNewsToItWhateverSeatItHad) {
+  const watchdog dog(std::chrono::seconds(60));
+  auto place = crowd::create_unnamed<memfd_segment>({.capacity_slots = 8, .producer_seats = 3, .consumer_seats = 1});
+  std::optional living(place.producer());
+  auto child = child_process::fork([&] {
+    auto out = place.producer();
+    ::raise(SIGKILL);
+    return 0;
+  });
+  (void)child.wait();
+  auto in = place.consumer();
+  living.reset();
+  numbered message;
+  EXPECT_EQ(in.receive_for(message, 200ms), wait_result::timed_out) << "it left in order; the other died long ago";
+}
+
+template <class Wait>
+class BusyCrowd : public ::testing::Test {};
+using waits = ::testing::Types<spin_then_park, busy_spin>;
+TYPED_TEST_SUITE(BusyCrowd, waits);
+
+TYPED_TEST(BusyCrowd, AConsumerThatIsNeverIdleMendsWhatStallsTheProducers) {
+  const watchdog dog(std::chrono::seconds(100));
+  constexpr std::uint64_t slots = 1024;
+  auto place =
+      crowd::create_unnamed<memfd_segment>({.capacity_slots = slots, .producer_seats = 1, .consumer_seats = 2});
+  auto out = place.template producer<TypeParam>();
+  for (std::uint64_t i = 0; i < slots; ++i) ASSERT_TRUE(out.try_send(numbered::of(i)));
+  pipe_signal holds;
+  auto child = child_process::fork([&] {
+    auto in = place.consumer();
+    std::uint64_t count = in.raw().try_peek(1);
+    holds.tell();
+    ::pause();
+    return static_cast<int>(count);
+  });
+  ASSERT_TRUE(holds.is_told());
+  child.kill();
+  std::thread sender([&] { EXPECT_EQ(out.send(numbered::of(slots)), wait_result::ready); });
+  auto in = place.consumer();
+  std::uint64_t before = 0, count = 0;
+  for (;; ++before) {
+    ASSERT_EQ(in.raw().peek_until(never, 1, count), wait_result::ready);
+    if (in.raw().was_delivered_before()) break;
+    std::this_thread::sleep_for(1ms);  // its work
+    ASSERT_TRUE(in.raw().release());
+  }
+  EXPECT_TRUE(in.raw().release());
+  sender.join();
+  EXPECT_LT(before, slots - 1) << "the whole backlog came first, and the producer waited for all of it";
+}
+
+TEST(IdleCrowd, ARingThatIsAskedWhetherItIsDrainedStaysUntouched) {
+  channel_options options{.capacity_slots = 1 << 14, .producer_seats = 1, .consumer_seats = 1};
+  options.memory.no_reserve = true;
+  struct page {
+    char bytes[4096];
+  };
+  auto place = channel<page, mpmc_ring>::create_unnamed<zero_segment>(options);
+  auto out = place.producer();
+  const auto bytes = place.memory().bytes();
+  const auto resident = [&] {
+    std::vector<unsigned char> pages((bytes.size() + 4095) / 4096);
+    EXPECT_EQ(::mincore(const_cast<std::byte*>(bytes.data()), bytes.size(), pages.data()), 0);
+    return std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; });
+  };
+  const auto before = resident();
+  EXPECT_TRUE(out.is_drained());
+  EXPECT_EQ(resident(), before);
 }
 
 }  // namespace

@@ -54,6 +54,9 @@ class participant {
   void require_sane(bool is_sane) const;
   /// Notes what this side cannot pass, for `inspect`; nothing_to_wait_for() changes nothing.
   void note_stall(std::uint64_t sequence) noexcept;
+  /// Sets this participant's parked bit although it does not sleep: the other side's next release or publish takes its
+  /// cold branch, and mends there when its tick is over.
+  void ask_for_mending() noexcept;
   /// Whether a tick has passed since this last said so. For those who poll and never wait.
   [[nodiscard]] bool tick_is_over() noexcept;
   [[nodiscard]] bool is_closed() const noexcept {

@@ -66,7 +66,7 @@ class raw_consumer {
     ring_.release(count);
     pay_debts();
     if (must_wake(*control_, role::producer)) [[unlikely]]
-      wake_sleepers(owner_->ring(), role::producer, count);
+      wake_producers(count);
     if constexpr (Ring::mends) {
       if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]  // after must_wake()'s M
         pass_on_the_end();
@@ -117,6 +117,15 @@ class raw_consumer {
     polls_before_clock_ = now - asked_clock_ns_ < tick_ns / 8 ? 8 : 1;
     asked_clock_ns_ = now;
     return owner_->tick_is_over() && mend() ? peek(count) : 0;
+  }
+
+  /// Producers wait for room. A consumer that is never idle has no other tick, and what the producers wait for may be in
+  /// the hands of a consumer that died.
+  [[gnu::noinline]] void wake_producers(std::uint64_t count) noexcept {
+    wake_sleepers(owner_->ring(), role::producer, count);
+    if constexpr (Ring::mends) {
+      if (owner_->tick_is_over()) mend();
+    }
   }
 
   [[gnu::always_inline]] std::uint64_t peek(std::uint64_t count) noexcept {

@@ -123,7 +123,17 @@ class raw_producer {
       return 0;
     if (claimed != 0 && ring_.must_pass_on_wake_up()) [[unlikely]]
       wake_sleepers(owner_->ring(), role::producer, 1);
+    if constexpr (Ring::mends) {
+      if (claimed == 0 && --polls_before_clock_ == 0) [[unlikely]]
+        poll_full();
+    }
     return claimed;
+  }
+
+  /// The tick of those who poll and never wait; see raw_consumer.
+  [[gnu::noinline]] void poll_full() noexcept {
+    polls_before_clock_ = 64;
+    if (owner_->tick_is_over()) note_full();
   }
 
   /// Whether a claim that has found the channel closed, or the ring in fence mode, does not stand; it is abandoned then.
@@ -162,10 +172,16 @@ class raw_producer {
       return std::nullopt;
     };
     const auto full_tick = [&] {
-      owner_->note_stall(ring_.waits_for());
+      note_full();
       return tick(look);
     };
     return wait_.wait(owner_->place(), look, full_tick, deadline_ns);
+  }
+
+  /// Once a tick. What a producer cannot pass may be in the hands of a consumer that died, and only consumers mend.
+  void note_full() noexcept {
+    owner_->note_stall(ring_.waits_for());
+    if constexpr (Ring::mends) owner_->ask_for_mending();
   }
 
   template <class Look>
@@ -181,6 +197,7 @@ class raw_producer {
   typename Ring::producer ring_;
   ring_control* control_;  // these two are the owner's, kept near for the data path
   process_mark mark_ = owner_->mark();
+  std::uint32_t polls_before_clock_ = 1;
   Wait wait_;
   std::unique_ptr<durable_publisher> durable_;  // null: not durable
 };
