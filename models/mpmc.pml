@@ -207,7 +207,7 @@ inline scan(lo, hi)
 #define later_p(x) (!is_won(intent[x]) && (blocked_p(x, first(intent[x])) || blocked_p(x, first(intent[x]) + 1)))
 #define later_c(x) (!is_won(intent[x]) && (blocked_c(x, first(intent[x])) || blocked_c(x, first(intent[x]) + 1)))
 #define won_by(s, x, q) ((s) != (x) && state[s] != FREE && covers(intent[s], q) && is_won(intent[s]))
-#if C == 1
+#if C == 1 || defined(MUTANT_SCAN_BEFORE_WORD)
 #define won_beside(x, q) false
 #elif C == 2
 #define won_beside(x, q) (won_by(P, x, q) || won_by(P + 1, x, q))
