@@ -4,16 +4,26 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <ctime>
+
+#include "sluice/base/error.hpp"
 
 namespace sluice::os {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "futex(2) wants a plain 32-bit word");
 
-void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::uint64_t timeout_ns) noexcept {
+sleep_end futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::uint64_t timeout_ns) {
   const timespec timeout{static_cast<std::time_t>(timeout_ns / 1'000'000'000U),
                          static_cast<long>(timeout_ns % 1'000'000'000U)};
-  ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+  if (::syscall(SYS_futex, &word, FUTEX_WAIT, expected, &timeout, nullptr, 0) == 0) return sleep_end::woken;
+  switch (errno) {
+    case EAGAIN:
+    case EFAULT: return sleep_end::woken;  // the file was cut short: the caller's next look or tick says so
+    case ETIMEDOUT: return sleep_end::timed_out;
+    case EINTR: return sleep_end::interrupted;
+    default: throw error::from_errno(errno, "sleep in futex(2)");
+  }
 }
 
 int futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {

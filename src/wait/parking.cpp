@@ -102,11 +102,13 @@ std::uint32_t sleeper::announce() noexcept {
   return announced;
 }
 
-void sleeper::sleep(std::uint32_t announced, std::uint64_t timeout_ns) noexcept {
+bool sleeper::sleep(std::uint32_t announced, std::uint64_t timeout_ns) {
   auto& own = ring_.seats[seat_index_];
   own.parks.store(own.parks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own counter
-  os::futex_wait(own.futex, announced, timeout_ns);
+  return os::futex_wait(own.futex, announced, timeout_ns) == os::sleep_end::interrupted && ends_on_signals_;
 }
+
+void sleeper::wake() noexcept { (void)wake_seat(ring_.seats[seat_index_]); }
 
 bool sleeper::is_announced(std::uint32_t announced) const noexcept {
   const auto& own = ring_.seats[seat_index_];

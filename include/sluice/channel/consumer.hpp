@@ -8,6 +8,7 @@
 #include <new>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <utility>
 
 #include "sluice/channel/message.hpp"
@@ -94,16 +95,19 @@ class consumer {
   /// The oldest message, at once or not at all. @throws error wrong_process: made before fork, used after it in the child.
   [[nodiscard, gnu::always_inline]] loan try_peek() { return raw_.try_peek(1) != 0 ? lend() : loan(); }
 
-  /// Waits for a message; empty when the channel is closed and drained, the producers died, or (peek_for) the time is up:
-  /// status() says which.
-  [[nodiscard]] loan peek() { return peek_until(never); }
+  /// Waits for a message; empty when the channel is closed and drained, the producers died, the time is up, or the wait was
+  /// interrupted: status() says which. A stop that is requested ends the wait at once, and has consumed nothing.
+  [[nodiscard]] loan peek(const std::stop_token& stop = {}) { return peek_before(never, stop); }
   template <class Rep, class Period>
-  [[nodiscard]] loan peek_for(std::chrono::duration<Rep, Period> timeout) {
+  [[nodiscard]] loan peek_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) {
     if (auto slot = try_peek()) {
       status_ = wait_result::ready;
       return slot;
     }
-    return peek_until(deadline_after(timeout));
+    return peek_before(deadline_after(timeout), stop);
+  }
+  [[nodiscard]] loan peek_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) {
+    return peek_before(deadline_at(when), stop);
   }
 
   /// Up to `count` of the oldest messages, without waiting.
@@ -135,18 +139,27 @@ class consumer {
   }
 
   /// Waits for a message. ready: `into` has it; closed: and everything was delivered; peer_gone: the producers died and
-  /// nothing is left (said once: a further call waits for a successor).
-  [[nodiscard]] wait_result receive(T& into) {
+  /// nothing is left (said once: a further call waits for a successor); interrupted: a stop was requested, or a signal came.
+  [[nodiscard]] wait_result receive(T& into, const std::stop_token& stop = {}) {
     if (try_receive(into)) [[likely]]
       return status_ = wait_result::ready;
-    return receive_until(into, never);
+    return receive_before(into, never, stop);
   }
   template <class Rep, class Period>
-  [[nodiscard]] wait_result receive_for(T& into, std::chrono::duration<Rep, Period> timeout) {
+  [[nodiscard]] wait_result receive_for(T& into, std::chrono::duration<Rep, Period> timeout,
+                                        const std::stop_token& stop = {}) {
     if (try_receive(into)) [[likely]]
       return status_ = wait_result::ready;
-    return receive_until(into, deadline_after(timeout));
+    return receive_before(into, deadline_after(timeout), stop);
   }
+  [[nodiscard]] wait_result receive_until(T& into, std::chrono::steady_clock::time_point when,
+                                          const std::stop_token& stop = {}) {
+    return receive_before(into, deadline_at(when), stop);
+  }
+  /// Whether a signal that is handled while a wait sleeps ends it with `interrupted`; at first it does not. A signal that
+  /// comes while the wait polls, or in the moment before it sleeps, ends nothing: a time-out, or a stop token that a
+  /// thread in sigwait(3) stops, covers those.
+  void end_waits_on_signals(bool is_wanted) noexcept { raw_.end_waits_on_signals(is_wanted); }
 
   // ---- A range that ends when the channel is closed ------------------------------------------------------------------
 
@@ -220,15 +233,15 @@ class consumer {
       raw_.details().require_here();
   }
 
-  loan peek_until(std::uint64_t deadline_ns) {
+  loan peek_before(std::uint64_t deadline_ns, const std::stop_token& stop) {
     std::uint64_t peeked = 0;
-    status_ = raw_.peek_until(deadline_ns, 1, peeked);
+    status_ = raw_.peek_until(deadline_ns, 1, peeked, stop);
     return peeked != 0 ? lend() : loan();
   }
 
-  wait_result receive_until(T& into, std::uint64_t deadline_ns) {
+  wait_result receive_before(T& into, std::uint64_t deadline_ns, const std::stop_token& stop) {
     std::uint64_t peeked = 0;
-    status_ = raw_.peek_until(deadline_ns, 1, peeked);
+    status_ = raw_.peek_until(deadline_ns, 1, peeked, stop);
     if (peeked == 0) return status_;
     get(0, into);
     hand_back(1);

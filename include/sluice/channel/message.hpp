@@ -30,4 +30,11 @@ template <class Rep, class Period>
   return deadline_after_ns(ns > 0 ? static_cast<std::uint64_t>(ns) : 0);
 }
 
+/// A time point as a deadline. The steady clock counts as CLOCK_MONOTONIC does, from zero.
+[[nodiscard]] inline std::uint64_t deadline_at(std::chrono::steady_clock::time_point when) noexcept {
+  const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()).count();
+  if (when == std::chrono::steady_clock::time_point::max()) return never;
+  return ns > 0 ? static_cast<std::uint64_t>(ns) : 0;
+}
+
 }  // namespace sluice

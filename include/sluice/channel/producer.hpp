@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 #include <span>
+#include <stop_token>
 #include <utility>
 
 #include "sluice/channel/message.hpp"
@@ -91,15 +92,19 @@ class producer {
   /// A slot, at once or not at all. @throws error wrong_process: made before fork, used after it in the child.
   [[nodiscard, gnu::always_inline]] loan try_claim() { return raw_.try_claim(1) != 0 ? lend() : loan(); }
 
-  /// Waits for a slot; empty when the channel is closed, the consumers died, or (claim_for) the time is up: status().
-  [[nodiscard]] loan claim() { return claim_until(never); }
+  /// Waits for a slot; empty when the channel is closed, the consumers died, the time is up, or the wait was interrupted:
+  /// status() says which. A stop that is requested ends the wait at once.
+  [[nodiscard]] loan claim(const std::stop_token& stop = {}) { return claim_before(never, stop); }
   template <class Rep, class Period>
-  [[nodiscard]] loan claim_for(std::chrono::duration<Rep, Period> timeout) {
+  [[nodiscard]] loan claim_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) {
     if (auto slot = try_claim()) {
       status_ = wait_result::ready;
       return slot;
     }
-    return claim_until(deadline_after(timeout));
+    return claim_before(deadline_after(timeout), stop);
+  }
+  [[nodiscard]] loan claim_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) {
+    return claim_before(deadline_at(when), stop);
   }
 
   /// Up to `count` slots at once, without waiting.
@@ -128,18 +133,25 @@ class producer {
   }
 
   /// Waits for room. ready: sent; closed; peer_gone: not sent, the consumers died and the ring is full (said once: a
-  /// further call waits for a successor).
-  [[nodiscard]] wait_result send(const T& message) {
+  /// further call waits for a successor); interrupted: not sent, a stop was requested, or a signal came.
+  [[nodiscard]] wait_result send(const T& message, const std::stop_token& stop = {}) {
     if (try_send(message)) [[likely]]
       return status_ = wait_result::ready;
-    return send_until(message, never);
+    return send_before(message, never, stop);
   }
   template <class Rep, class Period>
-  [[nodiscard]] wait_result send_for(const T& message, std::chrono::duration<Rep, Period> timeout) {
+  [[nodiscard]] wait_result send_for(const T& message, std::chrono::duration<Rep, Period> timeout,
+                                     const std::stop_token& stop = {}) {
     if (try_send(message)) [[likely]]
       return status_ = wait_result::ready;
-    return send_until(message, deadline_after(timeout));
+    return send_before(message, deadline_after(timeout), stop);
   }
+  [[nodiscard]] wait_result send_until(const T& message, std::chrono::steady_clock::time_point when,
+                                       const std::stop_token& stop = {}) {
+    return send_before(message, deadline_at(when), stop);
+  }
+  /// As consumer::end_waits_on_signals().
+  void end_waits_on_signals(bool is_wanted) noexcept { raw_.end_waits_on_signals(is_wanted); }
 
   // ---- The channel ---------------------------------------------------------------------------------------------------
 
@@ -147,10 +159,14 @@ class producer {
   [[nodiscard]] wait_result status() const noexcept { return status_; }
   /// Whether everything published was released.
   [[nodiscard]] bool is_drained() const noexcept { return raw_.is_drained(); }
-  /// Waits until it was. ready; peer_gone; timed_out.
+  /// Waits until it was. ready; peer_gone; timed_out; interrupted.
+  [[nodiscard]] wait_result drain(const std::stop_token& stop = {}) { return status_ = raw_.drain_until(never, stop); }
   template <class Rep, class Period>
-  [[nodiscard]] wait_result drain_for(std::chrono::duration<Rep, Period> timeout) {
-    return status_ = raw_.drain_until(deadline_after(timeout));
+  [[nodiscard]] wait_result drain_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) {
+    return status_ = raw_.drain_until(deadline_after(timeout), stop);
+  }
+  [[nodiscard]] wait_result drain_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) {
+    return status_ = raw_.drain_until(deadline_at(when), stop);
   }
   /// Ends the channel: consumers get everything published and then `closed`.
   void close() { raw_.close(); }
@@ -166,15 +182,15 @@ class producer {
   [[nodiscard, gnu::always_inline]] loan lend() noexcept { return {raw_, message_at(raw_, 0)}; }
   void put(std::uint64_t i, const T& message) noexcept { std::memcpy(raw_.claimed(i), &message, sizeof(T)); }
 
-  loan claim_until(std::uint64_t deadline_ns) {
+  loan claim_before(std::uint64_t deadline_ns, const std::stop_token& stop) {
     std::uint64_t claimed = 0;
-    status_ = raw_.claim_until(deadline_ns, 1, claimed);
+    status_ = raw_.claim_until(deadline_ns, 1, claimed, stop);
     return claimed != 0 ? lend() : loan();
   }
 
-  wait_result send_until(const T& message, std::uint64_t deadline_ns) {
+  wait_result send_before(const T& message, std::uint64_t deadline_ns, const std::stop_token& stop) {
     std::uint64_t claimed = 0;
-    status_ = raw_.claim_until(deadline_ns, 1, claimed);
+    status_ = raw_.claim_until(deadline_ns, 1, claimed, stop);
     if (claimed == 0) return status_;
     put(0, message);
     raw_.publish(1);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 
 #include "sluice/channel/participant.hpp"
 #include "sluice/ring/ring_concept.hpp"
@@ -77,12 +78,17 @@ class raw_consumer {
   /// Waits until at least one of up to `count` messages is there.
   /// @return ready: `peeked_count` says how many; closed: and everything was delivered; peer_gone: all producers died
   ///         and the ring is empty; timed_out. A deadline of `never` waits for ever.
+  ///         interrupted: a stop was requested, or a signal came where end_waits_on_signals() asked for it.
   /// @throws error wrong_process; corrupted: the shared counters contradict each other.
-  [[nodiscard]] wait_result peek_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& peeked_count) {
+  [[nodiscard]] wait_result peek_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& peeked_count,
+                                       const std::stop_token& stop = {}) {
     if ((peeked_count = try_peek(count)) != 0) [[likely]]
       return wait_result::ready;
-    return wait_for_message(deadline_ns, count, peeked_count);
+    return wait_for_message(deadline_ns, count, peeked_count, stop);
   }
+  /// Whether the handler of a signal ends a wait that sleeps with `interrupted`. Not so at first. A signal that comes
+  /// while the wait polls, or in the moment before it sleeps, does not: give such waits a time-out as well.
+  void end_waits_on_signals(bool is_wanted) noexcept { owner_->place().end_on_signals(is_wanted); }
 
   /// Whether the channel was closed and nothing is left: what a wait would call `closed`.
   [[nodiscard]] bool is_finished() {
@@ -101,11 +107,14 @@ class raw_consumer {
 
  private:
   [[gnu::noinline]] wait_result wait_for_message(std::uint64_t deadline_ns, std::uint64_t count,
-                                                 std::uint64_t& peeked_count) {
+                                                 std::uint64_t& peeked_count, const std::stop_token& stop) {
     const auto look = [&](bool) -> wait_answer {
       if ((peeked_count = peek(count)) != 0) return wait_result::ready;
-      return owner_->is_closed() ? conclude(count, peeked_count) : std::nullopt;
+      if (owner_->is_closed())
+        if (const auto end = conclude(count, peeked_count)) return end;
+      return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
     };
+    const std::stop_callback wakes(stop, [this]() noexcept { owner_->place().wake(); });
     return wait_.wait(
         owner_->place(), look, [&] { return tick(look); }, deadline_ns);
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 
 #include "sluice/channel/durable_publisher.hpp"
 #include "sluice/channel/participant.hpp"
@@ -77,25 +78,31 @@ class raw_producer {
   /// Waits until at least one of up to `count` slots is claimed.
   /// @return ready: `claimed_count` says how many; closed; peer_gone: all consumers died and the ring is full;
   ///         timed_out. A deadline of `never` waits for ever.
+  ///         interrupted: a stop was requested, or a signal came where end_waits_on_signals() asked for it.
   /// @throws error wrong_process; corrupted: the shared counters contradict each other.
-  [[nodiscard]] wait_result claim_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& claimed_count) {
+  [[nodiscard]] wait_result claim_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& claimed_count,
+                                        const std::stop_token& stop = {}) {
     if ((claimed_count = try_claim(count)) != 0) [[likely]]
       return wait_result::ready;
-    return wait_for_room(deadline_ns, count, claimed_count);
+    return wait_for_room(deadline_ns, count, claimed_count, stop);
   }
+  /// As raw_consumer::end_waits_on_signals().
+  void end_waits_on_signals(bool is_wanted) noexcept { owner_->place().end_on_signals(is_wanted); }
 
   /// Whether everything published was released. False of a segment that is lost.
   [[nodiscard]] bool is_drained() const noexcept { return ring_.is_drained() && owner_->is_here(); }
 
   /// Waits until everything published was released.
   /// @return ready; peer_gone: all consumers died and something is left; timed_out.
-  [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns) {
+  [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns, const std::stop_token& stop = {}) {
     owner_->require_here();
-    const auto look = [this](bool) -> wait_answer {
-      return is_drained() ? wait_answer(wait_result::ready) : std::nullopt;
+    const auto look = [&](bool) -> wait_answer {
+      if (is_drained()) return wait_result::ready;
+      return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
     };
     if (auto answer = look(true)) return *answer;
-    sleeper place(owner_->ring(), role::producer, owner_->seat_index(), parked_for::drained);
+    auto place = owner_->place().that_waits_for(parked_for::drained);
+    const std::stop_callback wakes(stop, [&place]() noexcept { place.wake(); });
     return wait_.wait(
         place, look, [&] { return tick(look); }, deadline_ns);
   }
@@ -165,12 +172,13 @@ class raw_producer {
   }
 
   [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, std::uint64_t count,
-                                              std::uint64_t& claimed_count) {
+                                              std::uint64_t& claimed_count, const std::stop_token& stop) {
     const auto look = [&](bool) -> wait_answer {
       if (owner_->is_closed()) return wait_result::closed;
       if ((claimed_count = claim(count)) != 0) return wait_result::ready;
-      return std::nullopt;
+      return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
     };
+    const std::stop_callback wakes(stop, [this]() noexcept { owner_->place().wake(); });
     const auto full_tick = [&] {
       note_full();
       return tick(look);

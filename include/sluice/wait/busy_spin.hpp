@@ -15,6 +15,7 @@ class busy_spin {
     for (auto now = monotonic_now_ns();; now = monotonic_now_ns()) {
       const auto until = now + std::min(tick_ns, deadline_ns > now ? deadline_ns - now : 0);
       if (auto answer = detail::poll(look, now, until, core_)) return *answer;
+      detail::cancellation_point();
       if (auto verdict = tick()) return *verdict;
       if (monotonic_now_ns() >= deadline_ns) return wait_result::timed_out;
     }

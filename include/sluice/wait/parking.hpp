@@ -85,8 +85,19 @@ class sleeper {
   /// Says "I sleep" so that every later publisher sees it. The caller must look again before sleep().
   /// @return what sleep() needs.
   [[nodiscard]] std::uint32_t announce() noexcept;
-  /// Sleeps until woken since announce(), or for `timeout_ns`, or spuriously.
-  void sleep(std::uint32_t announced, std::uint64_t timeout_ns) noexcept;
+  /// Sleeps until woken since announce(), or for `timeout_ns`, or spuriously. @throws error what futex(2) says.
+  /// @return whether a signal ended it and signals are to end waits here.
+  bool sleep(std::uint32_t announced, std::uint64_t timeout_ns);
+  /// From any thread: whoever sleeps here looks again, now or before it sleeps next.
+  void wake() noexcept;
+  /// Whether a handled signal ends the sleep and the wait, rather than being slept on after.
+  void end_on_signals(bool is_wanted) noexcept { ends_on_signals_ = is_wanted; }
+  /// The same place for a wait of another kind.
+  [[nodiscard]] sleeper that_waits_for(parked_for what) const noexcept {
+    auto other = *this;
+    other.what_ = what;
+    return other;
+  }
   /// Whether announce() still stands: no waker has taken the bit since.
   [[nodiscard]] bool is_announced(std::uint32_t announced) const noexcept;
   /// Awake again. After every announce().
@@ -101,6 +112,7 @@ class sleeper {
   role own_;
   std::uint32_t seat_index_;
   parked_for what_;
+  bool ends_on_signals_ = false;
 };
 
 }  // namespace sluice

@@ -22,6 +22,7 @@ enum class wait_result {
   closed,     ///< the channel was closed (and, for a consumer, everything was delivered)
   peer_gone,  ///< every process on the other side has died; said once for each such death. A successor may come.
   timed_out,  ///< none of these within the time given
+  interrupted,  ///< none of these, and the wait was to end: by its std::stop_token, or by a signal where that was asked for
 };
 
 [[nodiscard]] constexpr const char* to_string(wait_result result) noexcept {
@@ -30,6 +31,7 @@ enum class wait_result {
     case wait_result::closed: return "closed";
     case wait_result::peer_gone: return "peer_gone";
     case wait_result::timed_out: return "timed_out";
+    case wait_result::interrupted: return "interrupted";
   }
   return "unknown";
 }
@@ -47,6 +49,9 @@ namespace detail {
 
 void yield_processor() noexcept;
 
+/// A point at which pthread_cancel(3) ends this thread. Only where no message and no wake-up would be lost by that.
+void cancellation_point();
+
 /// The part that all strategies share: polls until `until_ns`, then gives up with an empty answer. No system call on a
 /// core of one's own, but for a yield each millisecond: nothing else lets a partner on this core run where both have a
 /// real-time priority.
@@ -62,7 +67,8 @@ class announcement {
   announcement& operator=(const announcement&) = delete;
   ~announcement() { place_.retract(); }
 
-  void sleep(std::uint64_t timeout_ns) noexcept { place_.sleep(announced_, timeout_ns); }
+  /// @return as sleeper::sleep().
+  bool sleep(std::uint64_t timeout_ns) { return place_.sleep(announced_, timeout_ns); }
   /// Says it again, unless it was not taken; whether it had been.
   bool renew() noexcept {
     if (place_.is_announced(announced_)) return false;
@@ -111,8 +117,11 @@ wait_result detail::sleep_until(sleeper& place, Look& look, Tick& tick, std::uin
   for (announcement here(place);;) {
     if (auto answer = look(true)) return *answer;
     if (const auto now = monotonic_now_ns(); now < deadline_ns) {
-      here.sleep(std::min(deadline_ns - now, quiet_ticks < 2 ? tick_ns : idle_tick_ns));
-      if (auto answer = look(true)) return *answer;
+      const bool is_interrupted = here.sleep(std::min(deadline_ns - now, quiet_ticks < 2 ? tick_ns : idle_tick_ns));
+      if (auto answer = look(true))
+        return *answer;  // before anything that ends the wait: it may have been woken as well
+      if (is_interrupted) return wait_result::interrupted;
+      cancellation_point();
     }
     if (auto verdict = tick()) return *verdict;
     if (monotonic_now_ns() >= deadline_ns) return wait_result::timed_out;
