@@ -121,6 +121,7 @@ ring_descriptor describe(const ring_request& request) {
   ring.producer_seats = seats_for(options.kind, options.producer_seats, "producer");
   ring.consumer_seats = seats_for(options.kind, options.consumer_seats, "consumer");
   ring.type_hash = request.type.hash;
+  ring.layout_hash = request.type.layout_hash;
   ring.flush_when = static_cast<std::uint32_t>(options.durability.when);
   ring.flush_messages = options.durability.messages;
   if (is_durable) ring.checksum_offset = durable_checksum_offset;
@@ -299,12 +300,21 @@ void require_ring(const segment_header& header, std::size_t index, ring_kind kin
     reject(
         errc::wrong_kind, where,
         std::string("is an ") + to_string(static_cast<ring_kind>(ring.kind)) + " ring, attached as " + to_string(kind));
-  if (ring.type_hash != type.hash || ring.message_bytes != type.message_bytes ||
-      ring.message_alignment != type.message_alignment)
+  const auto refuse = [&](const std::string& difference) {
     reject(errc::wrong_type, where,
            std::string("holds messages of type \"") + ring.type_name + "\" (" + quantity(ring.message_bytes) +
                " bytes, aligned to " + quantity(ring.message_alignment) + "), not \"" + std::string(type.name) +
-               "\" (" + quantity(type.message_bytes) + " bytes, aligned to " + quantity(type.message_alignment) + ")");
+               "\" (" + quantity(type.message_bytes) + " bytes, aligned to " + quantity(type.message_alignment) +
+               "): " + difference + "; build both sides from one definition");
+  };
+  const bool has_name = type.name.substr(0, type_name_bytes - 1) == ring.type_name;
+  if (ring.message_bytes != type.message_bytes) refuse(has_name ? "another size" : "another name and size");
+  if (ring.message_alignment != type.message_alignment)
+    refuse(has_name ? "another alignment" : "another name and alignment");
+  if (ring.type_hash != type.hash)
+    refuse(has_name ? "another version in message_traits, or another way to say the name" : "another name");
+  if (ring.layout_hash != 0 && type.layout_hash != 0 && ring.layout_hash != type.layout_hash)
+    refuse("other fields, or in another order");
 }
 
 ring_view view_ring(std::span<std::byte> bytes, const ring_descriptor& descriptor) noexcept {

@@ -189,7 +189,7 @@ segment_plan plan_of(const segment_header& header, const std::string& what) {
                   what +
                       ": it was made without durability, so nothing tells its whole messages from torn ones, and none "
                       "can be kept; remove it (sluice clear) and create it anew");
-    requests.push_back({{ring.type_name, ring.type_hash, ring.message_bytes, ring.message_alignment},
+    requests.push_back({{ring.type_name, ring.type_hash, ring.message_bytes, ring.message_alignment, ring.layout_hash},
                         {static_cast<ring_kind>(ring.kind), ring.capacity_slots, footprint::latency,
                          ring.producer_seats, ring.consumer_seats, durability_of(ring)}});
   }

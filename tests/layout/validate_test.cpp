@@ -344,6 +344,20 @@ TEST(RingOfASegment, OfAnotherTypeNamesBoth) {
   EXPECT_THAT(outcome, ThrewSaying(errc::wrong_type, "f64"));
 }
 
+TEST(RingOfASegment, OfATypeWithOtherFieldsIsRefusedAndSaysWhatDiffers) {
+  auto same = identity_of<message>();
+  auto differs = [&](auto change) {
+    auto other = same;
+    change(other);
+    return asking(0, ring_kind::mpmc, other);
+  };
+  EXPECT_THAT(differs([](auto& other) { other.layout_hash = other.layout_hash + 1; }),
+              ThrewSaying(errc::wrong_type, "other fields"));
+  EXPECT_THAT(differs([](auto& other) { other.hash += 1; }), ThrewSaying(errc::wrong_type, "another version"));
+  EXPECT_THAT(differs([](auto& other) { other.message_bytes *= 2; }), ThrewSaying(errc::wrong_type, "another size"));
+  EXPECT_FALSE(differs([](auto& other) { other.layout_hash = 0; }).reason) << "of a language that tells no fields";
+}
+
 TEST(RingOfASegment, ViewPointsWhereTheDescriptorSays) {
   auto bytes = formatted(two_rings());
   const auto header = header_in(bytes);

@@ -51,7 +51,8 @@ struct ring_descriptor {
   std::uint32_t flush_when;         // see durability.hpp; 0: not durable, and so are the next two
   std::uint32_t flush_messages;     // with flush_when `every`: after so many of one producer
   std::uint64_t checksum_offset;    // of the checksum within its slot
-  std::uint64_t reserved[4];
+  std::uint64_t layout_hash;        // of the message's fields, see type_identity.hpp; 0: not known
+  std::uint64_t reserved[3];
 };
 
 /// The segment: docs/format.md, table 1.
