@@ -40,6 +40,9 @@ bip::mode_t mode_of(view access) noexcept {
   return bip::read_write;
 }
 
+/// From here on it is asked what memory there is: some reads of /proc, too much for a small channel.
+constexpr std::uint64_t worth_asking_bytes = 4U << 20;
+
 void require_huge_if_asked(const memory_options& how, std::uint64_t page, const std::string& what) {
   if (how.huge == huge_pages::require && page == os::kernel_page_bytes())
     throw error(errc::bad_argument, "map " + what +
@@ -87,8 +90,6 @@ void require_shared(const memory_options& how, const std::string& what) {
 }
 
 void require_memory(std::uint64_t bytes, const std::string& what, const memory_options& how) {
-  constexpr std::uint64_t worth_asking_bytes = 4U
-                                               << 20;  // to ask costs some reads of /proc: too much for a small channel
   if (bytes < worth_asking_bytes || how.no_reserve) return;
   const auto limits = memory_limits_here();
   const auto tried = "take " + std::to_string(bytes) + " bytes of memory for " + what;
@@ -109,7 +110,8 @@ std::uint64_t make_room(int file, std::uint64_t bytes, const std::string& path, 
   const auto page = os::page_bytes_of(file);
   require_huge_if_asked(how, page, path);
   const auto whole = round_up(bytes, page);
-  if (page == os::kernel_page_bytes() && os::is_in_memory(file)) require_memory(whole, path, how);
+  if (whole >= worth_asking_bytes && page == os::kernel_page_bytes() && os::is_in_memory(file))
+    require_memory(whole, path, how);
   if (how.no_reserve)
     os::set_length(file, whole, path);
   else
