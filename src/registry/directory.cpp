@@ -61,6 +61,10 @@ std::optional<opened_file> open_name(int directory, const std::string& directory
   const auto named = os::facts_of_name(directory, name);
   if (!named) return std::nullopt;
   if (!named->is_regular) throw_is_no_file(*named, path);
+  constexpr std::uint32_t owner_may_write = 0200;
+  if (writable && (named->mode & owner_may_write) == 0 && named->uid == os::effective_uid() && named->uid != 0)
+    throw error(errc::no_permission,
+                "open " + path + ": it is yours and read-only; chmod u+w it, or make it with a mode of 0600");
   auto file = os::open_in(directory, name, writable, path);
   if (!file) return std::nullopt;
   const auto facts = os::facts_of(file->get(), path);

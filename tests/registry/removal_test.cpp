@@ -240,6 +240,22 @@ TEST_F(Removal, BySweepInASharedDirectorySparesWhatAnotherUserKeepsFromThisOne) 
   EXPECT_TRUE(fs::exists(names.path("notes")));
 }
 
+TEST_F(Removal, OfAReadOnlyFileOfOnesOwnSaysHowToDoIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+  constexpr unsigned mine = 1'000'000'002;
+  make(1);
+  ASSERT_EQ(::chown(names.path("orders").c_str(), mine, mine), 0);
+  ASSERT_EQ(::chmod(names.path("orders").c_str(), 0400), 0);
+  ASSERT_EQ(::chown(names.directory().c_str(), mine, mine), 0);
+  const auto end =
+      child_process::fork([&] {
+        if (::setresgid(mine, mine, mine) != 0 || ::setresuid(mine, mine, mine) != 0) return 40;
+        EXPECT_THAT(thrown_by([&] { names->remove(orders); }), ThrewSaying(errc::no_permission, "chmod u+w"));
+        return 0;
+      }).wait();
+  EXPECT_TRUE(end.is_success()) << end;
+}
+
 // ---- Many names ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Removal, AListOfAChannelWithABacklogReadsNoneOfItsSlots) {
