@@ -113,15 +113,8 @@ std::optional<segment_info> look_at(const located_name& located, bool force) {
   }
 }
 
-/// A segment's locks need it open for writing.
-bool is_own_and_read_only(const std::string& path) {
-  struct stat facts {};
-  return ::lstat(path.c_str(), &facts) == 0 && facts.st_uid == ::geteuid() && (facts.st_mode & S_IWUSR) == 0;
-}
-
 exit_code clear_name(const session& common, const clear_options& options) {
   const auto located = common.find(options.name);
-  const auto path = located.where.directory() + "/" + located.name.str();
   const auto info = look_at(located, options.force);
   if (info && !options.force) refuse_early(located, *info);
   candidate one{located.name.str(), "no segment"};
@@ -134,13 +127,8 @@ exit_code clear_name(const session& common, const clear_options& options) {
   if (!options.dry_run) {
     confirm(common, options, {one});
     // The answer is about what was looked at. What is no segment is removed by its name.
-    try {
-      one.unread_messages =
-          info ? located.where.remove(*info, options.force) : located.where.remove(located.name, options.force);
-    } catch (const error& problem) {
-      if (problem.reason() != errc::no_permission || !is_own_and_read_only(path)) throw;
-      throw error(errc::no_permission, std::string(problem.what()) + "; this user owns it: chmod u+w it first");
-    }
+    one.unread_messages =
+        info ? located.where.remove(*info, options.force) : located.where.remove(located.name, options.force);
     one.was_removed = true;
   }
   report(common, options, {one});
