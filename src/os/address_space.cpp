@@ -16,7 +16,7 @@ address_space::~address_space() {
 }
 
 std::optional<address_space> address_space::of(std::uint32_t pid) noexcept {
-  fd file(::open(("/proc/" + std::to_string(pid) + "/maps").c_str(), O_RDONLY | O_CLOEXEC));
+  auto file = fd::above_standard(::open(("/proc/" + std::to_string(pid) + "/maps").c_str(), O_RDONLY | O_CLOEXEC));
   struct stat facts {};
   if (!file || ::fstat(file.get(), &facts) != 0) return std::nullopt;
   return address_space(std::move(file), facts.st_dev, facts.st_ino);

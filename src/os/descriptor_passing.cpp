@@ -64,7 +64,8 @@ fd receive_descriptor(int socket, std::span<std::byte> with) {
       head->cmsg_len == CMSG_LEN(sizeof(int))) {
     int value = -1;
     std::memcpy(&value, CMSG_DATA(head), sizeof value);
-    received = fd(value);
+    received = fd::above_standard(value);
+    if (!received) throw error::from_errno(errno, what);
   }
   if (got == 0 && !received) throw error(errc::not_found, what + ": the other end was closed");
   if (!received || static_cast<std::size_t>(got) != with.size())

@@ -9,6 +9,10 @@ class fd {
  public:
   fd() noexcept = default;
   explicit fd(int value) noexcept : value_(value) {}
+  /// What open(2) and its like returned, as a number of 3 or above: where a program runs with standard input, output or
+  /// error closed, the kernel gives that number to the next file, and what is printed would be written into it. With
+  /// close-on-exec. Empty, with errno set, when `opened` is -1 or no number is left.
+  [[nodiscard]] static fd above_standard(int opened) noexcept;
   fd(fd&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
   fd& operator=(fd&& other) noexcept {
     std::swap(value_, other.value_);

@@ -81,7 +81,7 @@ mapping::~mapping() {
 }
 
 mapping mapping::dev_zero(std::size_t bytes, const map_wishes& wishes) {
-  const fd zero(::open("/dev/zero", O_RDWR | O_CLOEXEC));
+  const auto zero = fd::above_standard(::open("/dev/zero", O_RDWR | O_CLOEXEC));
   if (!zero) throw error::from_errno(errno, "open /dev/zero");
   return mapping(map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, zero.get(), "/dev/zero", wishes));
 }

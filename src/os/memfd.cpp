@@ -16,7 +16,9 @@ fd create_memfd(const std::string& name, bool huge) {
   int file = ::memfd_create(name.c_str(), flags | no_exec_seal);
   if (file < 0 && errno == EINVAL) file = ::memfd_create(name.c_str(), flags);
   if (file < 0) throw error::from_errno(errno, "create a memfd" + std::string(huge ? " of huge pages" : ""));
-  return fd(file);
+  auto memfd = fd::above_standard(file);
+  if (!memfd) throw error::from_errno(errno, "create a memfd");
+  return memfd;
 }
 
 void seal_length(int memfd, const std::string& what) {

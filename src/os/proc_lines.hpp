@@ -49,7 +49,7 @@ std::optional<bool> find_line(int file, Look look) {
 
 template <class Look>
 std::optional<bool> find_line(const char* path, Look look) {
-  const fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  const auto file = fd::above_standard(::open(path, O_RDONLY | O_CLOEXEC));
   return file ? find_line(file.get(), look) : std::nullopt;
 }
 

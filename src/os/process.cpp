@@ -33,7 +33,7 @@ std::string read_all_small(int file) {
 }
 
 std::string read_small(const char* path) {
-  const fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  const auto file = fd::above_standard(::open(path, O_RDONLY | O_CLOEXEC));
   return file ? read_all_small(file.get()) : std::string();
 }
 
@@ -162,7 +162,7 @@ std::optional<std::uint64_t> boot_realtime_ns() noexcept {
 process_state state_of(identity_word word) noexcept {
   const auto pid = pid_of(word);
   if (pid == 0) return process_state::unknown;
-  const fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const auto handle = fd::above_standard(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!handle) {
     if (errno == ESRCH || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return process_state::dead;
   } else {
