@@ -32,7 +32,7 @@ const char* to_string(peer_state value) noexcept {
 participant::participant(attached_segment attached, std::uint32_t ring_index, role own, seat_table::settler settle)
     : attached_(joined(std::move(attached))),
       ring_(view_ring(attached_.memory().bytes(), attached_.memory().header().rings[ring_index])),
-      table_(attached_.memory(), ring_, ring_index),
+      table_(attached_.memory(), ring_, ring_index, attached_.locks()),
       own_(own),
       seat_(table_.take(own, settle, where(attached_, own))),
       place_(ring_, own, seat_.index()),
@@ -80,12 +80,16 @@ bool participant::tick_is_over() noexcept {
 
 peer_state participant::peer() {
   const auto peers = table_.count(peer_of(own_));
+  table_.require_answers("ask for the other side of " + attached_.what());
   return peers.alive > 0 ? peer_state::alive : peers.dead > 0 ? peer_state::dead : peer_state::none;
 }
 
 bool participant::peer_has_died() {
-  if (table_.has_living(peer_of(own_))) return false;
+  const bool has_living = table_.has_living(peer_of(own_));
+  require_answers();
+  if (has_living) return false;
   auto peers = table_.count(peer_of(own_));
+  require_answers();
   if (peers.alive > 0) return false;
   // Not whether they differ: one who takes the seat of a dead one and leaves in order makes them fewer, and is no news.
   bool is_news = false;
@@ -102,14 +106,20 @@ void participant::death_was_told() {
 
 void participant::throw_not_here() const {
   attached_.memory().require_whole(attached_.what());
+  seat_.require_held("use " + attached_.what());
   throw error(errc::wrong_process,
               std::string("use a ") + to_string(own_) + " of " + attached_.what() +
                   " made before fork: the seat belongs to the parent; make the handle in the process that uses it");
 }
 
-void participant::require_sane(bool is_sane) const {
+void participant::require_answers() {
+  if (table_.lacks_answers()) table_.require_answers("use " + attached_.what());
+}
+
+void participant::require_sane(bool is_sane) {
   attached_.memory().require_whole(attached_.what());
   require_here();
+  seat_.require_held("use " + attached_.what());
   if (is_sane) return;
   throw error(errc::corrupted,
               "use " + attached_.what() +

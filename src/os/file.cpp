@@ -51,13 +51,19 @@ file_facts from(const struct stat& s) {
   return facts;
 }
 
-std::string proc_path(int file) { return "/proc/self/fd/" + std::to_string(file); }
+/// Of the calling thread: /proc/self goes with the main thread, while others may run on.
+std::string proc_path(int file) { return "/proc/thread-self/fd/" + std::to_string(file); }
 
 template <class Call>
 auto retried(Call call) {
   auto result = call();
   while (result < 0 && errno == EINTR) result = call();
   return result;
+}
+
+template <class Call>
+fd opened(Call call) {
+  return fd::above_standard(retried(call));
 }
 
 }  // namespace
@@ -121,8 +127,8 @@ bool make_directory(const std::string& path, std::uint32_t mode) {
 }
 
 std::optional<fd> open_directory(const std::string& path) {
-  const int file = retried([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); });
-  if (file >= 0) return fd(file);
+  auto file = opened([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); });
+  if (file) return file;
   if (errno == ENOENT) return std::nullopt;
   if (errno == ENOTDIR || errno == ELOOP)
     throw error(errc::unsafe_directory,
@@ -132,8 +138,8 @@ std::optional<fd> open_directory(const std::string& path) {
 
 std::optional<fd> open_in(int directory, const std::string& name, bool writable, const std::string& path) {
   const int flags = (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-  const int file = retried([&] { return ::openat(directory, name.c_str(), flags); });
-  if (file >= 0) return fd(file);
+  auto file = opened([&] { return ::openat(directory, name.c_str(), flags); });
+  if (file) return file;
   if (errno == ENOENT) return std::nullopt;
   if (errno == ELOOP) throw error(errc::not_a_segment, "open " + path + ": a symbolic link, which is never followed");
   if (errno == EISDIR || errno == ENXIO || errno == ENODEV)  // a directory, a socket, a device without a driver
@@ -141,11 +147,27 @@ std::optional<fd> open_in(int directory, const std::string& name, bool writable,
   throw error::from_errno(errno, "open " + path);
 }
 
-fd reopen(int file, bool writable) {
-  const auto path = proc_path(file);
-  const int fresh = retried([&] { return ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC); });
-  if (fresh < 0) throw error::from_errno(errno, "reopen " + path + " (is /proc mounted?)");
-  return fd(fresh);
+fd reopen(int file, bool writable, const std::string& path) {
+  const int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+  const auto link = proc_path(file);
+  auto fresh = opened([&] { return ::open(link.c_str(), flags); });
+  if (fresh) return fresh;
+  if (errno != ENOENT)  // else: no /proc, or one without threads
+    throw error::from_errno(errno, "open " + path + " again, through " + link);
+  const auto facts = facts_of(file, path);
+  return reopen_path(path, facts.device, facts.inode);
+}
+
+fd reopen_path(const std::string& path, std::uint64_t device, std::uint64_t inode) {
+  const auto tried = "open " + path + " again";
+  if (!path.starts_with('/'))
+    throw error(errc::not_found, tried + ": it has no name, and /proc/self/fd does not lead to it");
+  auto fresh = opened([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
+  if (!fresh) throw error::from_errno(errno, tried);
+  const auto facts = facts_of(fresh.get(), path);
+  if (facts.device != device || facts.inode != inode)
+    throw error(errc::not_found, tried + ": the name leads to another file by now");
+  return fresh;
 }
 
 namespace {
@@ -162,23 +184,21 @@ namespace {
 }  // namespace
 
 std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::string& path) {
-  const int file = retried([&] { return ::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
-  if (file < 0) {
+  auto file = opened([&] { return ::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
+  if (!file) {
     if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) return std::nullopt;
     throw_not_created(errno, directory, "create a file in " + path);
   }
-  fd owned(file);
-  if (::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod a new file in " + path);
-  return owned;
+  if (::fchmod(file.get(), mode) != 0) throw error::from_errno(errno, "chmod a new file in " + path);
+  return file;
 }
 
 fd create_in(int directory, const std::string& name, std::uint32_t mode, const std::string& path) {
-  const int file = retried(
+  auto file = opened(
       [&] { return ::openat(directory, name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600); });
-  if (file < 0) throw_not_created(errno, directory, "create " + path);
-  fd owned(file);
-  if (::fchmod(file, mode) != 0) throw error::from_errno(errno, "chmod " + path);
-  return owned;
+  if (!file) throw_not_created(errno, directory, "create " + path);
+  if (::fchmod(file.get(), mode) != 0) throw error::from_errno(errno, "chmod " + path);
+  return file;
 }
 
 std::uint64_t file_limit_bytes() noexcept {
@@ -241,7 +261,12 @@ bool may_change_names(int directory) noexcept { return ::faccessat(directory, ".
 
 bool link_unnamed(int file, int directory, const std::string& name, const std::string& path) {
   if (::linkat(AT_FDCWD, proc_path(file).c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
+  if (errno == ENOENT && ::linkat(file, "", directory, name.c_str(), AT_EMPTY_PATH) == 0) return true;  // no /proc
   if (errno == EEXIST) return false;
+  if (errno == ENOENT)
+    throw error(errc::system_failure, "link " + path +
+                                          ": /proc is not mounted, and without it only root may give a new file its "
+                                          "name; mount /proc");
   throw error::from_errno(errno, "link " + path);
 }
 
@@ -306,7 +331,7 @@ void write_at(int file, std::uint64_t offset, std::span<const std::byte> from, c
 }
 
 std::vector<std::string> names_in(int directory, const std::string& path) {
-  fd fresh(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  auto fresh = opened([&] { return ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (!fresh) throw error::from_errno(errno, "open directory " + path);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fresh.get()), ::closedir);
   if (!stream) throw error::from_errno(errno, "read directory " + path);

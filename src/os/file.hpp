@@ -57,8 +57,10 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 [[nodiscard]] std::uint64_t huge_page_bytes();
 /// Another descriptor for the same description. @throws error bad_argument: not open.
 [[nodiscard]] fd duplicate(int file, bool survives_exec, const std::string& what);
-/// A fresh open file description of the same file, through /proc/self/fd.
-[[nodiscard]] fd reopen(int file, bool writable);
+/// A fresh open file description of the same file: through /proc, or by `path` where there is no /proc.
+[[nodiscard]] fd reopen(int file, bool writable, const std::string& path);
+/// The file that `path` led to when it had that device and inode. @throws error not_found: it leads elsewhere.
+[[nodiscard]] fd reopen_path(const std::string& path, std::uint64_t device, std::uint64_t inode);
 
 /// O_TMPFILE with exactly `mode`; empty where the filesystem has none.
 [[nodiscard]] std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::string& path);

@@ -1,25 +1,23 @@
 #include "registry/attachment.hpp"
 
+#include <mutex>
+#include <utility>
+
 #include "registry/directory.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/layout/durability.hpp"
 
 namespace sluice {
 
-os::byte_lock join_presence(const detail::opened_file& opened, const std::string& what) {
-  auto presence = detail::try_lock(opened, presence_lock_offset, os::lock_mode::shared);
-  if (!presence) detail::throw_presence_is_refused(what);
-  return std::move(*presence);
-}
-
 attached_segment::impl::~impl() {
-  if (!presence) return;
+  if (locks == nullptr) return;
   if (!mark.is_here()) {  // a forked child that never joined: the presence is the parent's
-    presence->forget();
+    locks->forget();
     return;
   }
-  presence.reset();
-  if (leaves_name || lifetime_of(memory.header()) != lifetime::ephemeral) return;
+  locks->unlock(presence_lock_offset);
+  locks.reset();
+  if (leaves_name || name.empty() || lifetime_of(memory.header()) != lifetime::ephemeral) return;
   try {
     const auto directory_fd = detail::open_registry(directory, false, false);
     if (!directory_fd) return;
@@ -35,11 +33,30 @@ attached_segment::impl::~impl() {
   }
 }
 
-attached_segment attached_segment::unnamed(segment memory, std::string what) {
+std::shared_ptr<os::byte_locks> locks_on(const segment& memory) {
+  if (!memory.has_file()) return nullptr;
+  const auto& file = memory.file();
+  auto locks = std::make_shared<os::byte_locks>(os::lockable_file{file.descriptor, file.path, file.device, file.inode});
+  locks->anchor(memory.placement().page_bytes);
+  return locks;
+}
+
+attached_segment attached_segment::unnamed(segment memory, std::string what, std::shared_ptr<os::byte_locks> locks) {
   auto attached = std::make_shared<impl>();
   attached->memory = std::move(memory);
   attached->what = std::move(what);
+  attached->locks = std::move(locks);
   return attached_segment(std::move(attached));
+}
+
+attached_segment attached_segment::unnamed(segment memory, std::string what) {
+  auto locks = locks_on(memory);
+  return unnamed(std::move(memory), std::move(what), std::move(locks));
+}
+
+std::shared_ptr<os::byte_locks> attached_segment::locks() const {
+  const std::lock_guard alone(os::fork_gate());
+  return impl_->locks;
 }
 
 const segment& attached_segment::memory() const noexcept { return impl_->memory; }
@@ -53,16 +70,33 @@ void attached_segment::on_removal(std::function<void(std::uint64_t undelivered_m
 
 void attached_segment::join_here() {
   auto& own = *impl_;
-  if (!own.presence || own.mark.is_here()) return;
-  const auto directory_fd = detail::open_registry(own.directory, false, false);
-  auto opened = directory_fd ? detail::open_name(directory_fd->get(), own.directory, own.name, true) : std::nullopt;
-  if (!opened || !opened->facts.same_file(own.facts))
-    throw error(errc::not_found, "join " + own.what + " after fork: the name was removed meanwhile");
-  auto presence = detail::come_in(*opened, directory_fd->get(), own.name, "join " + own.what);
-  if (!presence) throw error(errc::not_found, "join " + own.what + " after fork: the name was removed meanwhile");
-  own.presence->forget();
-  own.presence = std::move(presence);
+  const auto is_joined = [&] {
+    const std::lock_guard alone(os::fork_gate());
+    return own.locks == nullptr || own.mark.is_here();
+  };
+  if (is_joined()) return;
+  auto fresh = own.name.empty() ? locks_on(own.memory) : own.come_in_again();
+  const std::lock_guard alone(os::fork_gate());
+  if (own.mark.is_here()) return;  // another thread of this process was first
+  own.locks->forget();
+  own.locks = std::move(fresh);
   own.mark = process_mark::here();
+}
+
+std::shared_ptr<os::byte_locks> attached_segment::impl::come_in_again() const {
+  const auto tried = "join " + what + " after fork";
+  try {
+    const auto directory_fd = detail::open_registry(directory, false, false);
+    const auto opened = directory_fd ? detail::open_name(directory_fd->get(), directory, name, true) : std::nullopt;
+    if (opened && opened->facts.same_file(facts))
+      if (auto fresh = detail::come_in(*opened, directory_fd->get(), name, tried)) return fresh;
+  } catch (const error& problem) {
+    if (problem.reason() != errc::no_permission) throw;
+    throw error(errc::no_permission, tried + ": " + problem.what() +
+                                         "; attach and take the seat before privileges are dropped, or let this user "
+                                         "write to the file");
+  }
+  throw error(errc::not_found, tried + ": the name was removed meanwhile");
 }
 
 }  // namespace sluice

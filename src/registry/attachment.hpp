@@ -2,10 +2,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 
-#include "os/byte_lock.hpp"
+#include "os/byte_locks.hpp"
 #include "os/file.hpp"
 #include "registry/directory.hpp"
 #include "sluice/registry/attached_segment.hpp"
@@ -19,7 +19,7 @@ struct attached_segment::impl {
   std::string directory;  // empty: no name
   std::string name;
   os::file_facts facts;
-  std::optional<os::byte_lock> presence;
+  std::shared_ptr<os::byte_locks> locks;  // presence, and all seats that this process holds; null: none can be held
   process_mark mark = process_mark::here();
   std::function<void(std::uint64_t)> on_removal;
   bool leaves_name = false;
@@ -29,9 +29,13 @@ struct attached_segment::impl {
   impl& operator=(const impl&) = delete;
   /// The last one out of an ephemeral segment takes the name along.
   ~impl();
+
+  /// In a forked child: a presence of its own. @throws error.
+  [[nodiscard]] std::shared_ptr<os::byte_locks> come_in_again() const;
 };
 
-/// The lock that says "attached". The caller holds the gate, or the file has no name yet.
-[[nodiscard]] os::byte_lock join_presence(const detail::opened_file& opened, const std::string& what);
+/// What locks are to be held through on memory that has no name; null where there is no file. @throws error
+/// no_permission: the file may not be opened anew.
+[[nodiscard]] std::shared_ptr<os::byte_locks> locks_on(const segment& memory);
 
 }  // namespace sluice

@@ -78,7 +78,10 @@ void building::begin(std::uint32_t mode, const std::string& what) {
   if (auto file = os::open_unnamed(directory_, mode, directory_path_)) {
     opened_file opened{std::move(*file), {}, path_};
     facts_ = opened.facts = os::facts_of(opened.file.get(), path_);
-    presence_ = join_presence(opened, what);
+    presence_ = locks_on(opened);
+    if (presence_->try_lock(presence_lock_offset, os::lock_mode::shared) != os::lock_answer::locked)
+      throw_presence_is_refused(what);
+    presence_->anchor(os::page_bytes_of(opened.file.get(), opened.facts));
     file_ = std::move(opened.file);
     return;
   }

@@ -2,10 +2,10 @@
 
 // A segment on its way to a name: whole before anybody can see it, and held by this process from before it has any name.
 
-#include <optional>
+#include <memory>
 #include <string>
 
-#include "os/byte_lock.hpp"
+#include "os/byte_locks.hpp"
 #include "os/file.hpp"
 #include "sluice/layout/segment_plan.hpp"
 #include "sluice/registry/registry.hpp"
@@ -36,7 +36,7 @@ class building {
   /// Gives it the name of another segment, which loses it in the same moment. On the disk as with place().
   void place_over();
   /// What keeps sweepers away.
-  [[nodiscard]] os::byte_lock take_presence() { return std::move(*presence_); }
+  [[nodiscard]] std::shared_ptr<os::byte_locks> take_presence() { return std::move(presence_); }
 
  private:
   void begin(std::uint32_t mode, const std::string& what);
@@ -53,7 +53,7 @@ class building {
   std::string temporary_;  // the name it has for now; empty: none
   os::fd file_;            // until it is mapped
   os::file_facts facts_;
-  std::optional<os::byte_lock> presence_;
+  std::shared_ptr<os::byte_locks> presence_;
   segment memory_;
 };
 

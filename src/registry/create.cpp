@@ -24,12 +24,12 @@ constexpr int most_tries = 1000;
 
 std::string quoted(const segment_name& name) { return "\"" + name.str() + "\""; }
 
-/// Who takes part writes, and holds locks through descriptions of its own.
-void require_participant(const segment& memory, const std::string& what) {
+/// A participant writes, and holds locks through a description of its own.
+std::shared_ptr<os::byte_locks> require_participant(const segment& memory, const std::string& what) {
   if (!memory.placement().is_writable || !memory.placement().is_shared)
     throw error(errc::bad_argument,
                 what + ": it is mapped as a read-only or private view; to look on, use an observer");
-  if (memory.has_file()) (void)os::reopen(memory.file().descriptor, true);
+  return locks_on(memory);
 }
 
 /// A name with a slash is a path, and one that was meant as a name would leave files where nobody looks for them.
@@ -86,7 +86,7 @@ attached_segment format_unnamed(segment memory, const segment_plan& plan) {
   if (memory.bytes().size() < plan.mapped_bytes)
     throw error(errc::bad_argument, "format a segment of " + std::to_string(memory.bytes().size()) +
                                         " bytes: the plan needs " + std::to_string(plan.mapped_bytes));
-  require_participant(memory, "format a segment");
+  auto locks = require_participant(memory, "format a segment");
   const auto room = memory.bytes().first(plan.mapped_bytes);
   if (memory.kind() == segment_kind::adopted &&
       std::any_of(room.begin(), room.end(), [](std::byte b) { return b != std::byte{0}; }))
@@ -94,12 +94,12 @@ attached_segment format_unnamed(segment memory, const segment_plan& plan) {
                                         ": its bytes are not zero, so they may be somebody's; clear them first");
   memory.trust(format_segment(memory.bytes(), plan, detail::origin_here(memory.kind(), lifetime::ephemeral)));
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
-  return attached_segment::unnamed(std::move(memory), std::move(what));
+  return attached_segment::unnamed(std::move(memory), std::move(what), std::move(locks));
 }
 
 attached_segment attach_unnamed(segment memory) {
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
-  require_participant(memory, "attach " + what);
+  auto locks = require_participant(memory, "attach " + what);
   // Checked in a copy: nobody can change it between the check and its use.
   alignas(segment_header) std::byte copy[sizeof(segment_header)];
   const auto length = std::min(sizeof copy, memory.bytes().size());
@@ -107,7 +107,7 @@ attached_segment attach_unnamed(segment memory) {
   validate_segment(std::span(copy).first(length), memory.bytes().size(), "attach " + what);
   memory.trust(*reinterpret_cast<const segment_header*>(copy));
   memory.require_whole(what);
-  return attached_segment::unnamed(std::move(memory), std::move(what));
+  return attached_segment::unnamed(std::move(memory), std::move(what), std::move(locks));
 }
 
 registry registry::standard() {
@@ -140,7 +140,7 @@ attached_segment registry::create(const segment_name& name, const segment_plan& 
   attached->memory = fresh.memory();
   if (!fresh.place())
     throw error(errc::already_exists, what + ": " + path + " has just been made by somebody else; attach to it");
-  attached->presence = fresh.take_presence();  // from here on the last one out cleans up
+  attached->locks = fresh.take_presence();  // from here on the last one out cleans up
   return attached_segment(std::move(attached));
 }
 
@@ -170,8 +170,8 @@ attached_segment registry::attach(const segment_name& name, const memory_options
       (void)detail::recover(directory->get(), directory_, name.str(), detail::recover_if::of_another_boot, what);
       continue;
     }
-    auto presence = detail::come_in(*opened, directory->get(), name.str(), what);
-    if (!presence) continue;  // removed while we came
+    auto locks = detail::come_in(*opened, directory->get(), name.str(), what);
+    if (!locks) continue;  // removed while we came
     auto attached = std::make_shared<attached_segment::impl>();
     attached->what = quoted(name);
     attached->directory = directory_;
@@ -179,7 +179,7 @@ attached_segment registry::attach(const segment_name& name, const memory_options
     attached->facts = opened->facts;
     attached->memory = map_file(std::move(opened->file), {segment_kind::file, checked.mapped_bytes, 0, path}, how);
     attached->memory.trust(checked);
-    attached->presence = std::move(presence);
+    attached->locks = std::move(locks);
     return attached_segment(std::move(attached));
   }
   throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be attached to");

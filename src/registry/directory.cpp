@@ -72,8 +72,14 @@ std::optional<opened_file> open_name(int directory, const std::string& directory
   return opened_file{std::move(*file), facts, path};
 }
 
-std::optional<os::byte_lock> try_lock(const opened_file& opened, std::uint64_t offset, os::lock_mode mode) {
-  return os::byte_lock::try_lock(opened.file.get(), offset, mode, os::page_bytes_of(opened.file.get(), opened.facts));
+std::unique_ptr<os::byte_locks> locks_on(const opened_file& opened) {
+  return std::make_unique<os::byte_locks>(
+      os::lockable_file{opened.file.get(), opened.path, opened.facts.device, opened.facts.inode});
+}
+
+std::unique_ptr<os::byte_locks> try_gate(const opened_file& opened, os::lock_mode mode) {
+  auto locks = locks_on(opened);
+  return locks->try_lock(gate_lock_offset, mode) == os::lock_answer::locked ? std::move(locks) : nullptr;
 }
 
 namespace {
@@ -138,9 +144,9 @@ segment_header checked_header(const opened_file& opened, const std::string& what
   return *reinterpret_cast<const segment_header*>(copy);
 }
 
-os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what) {
+std::unique_ptr<os::byte_locks> pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what) {
   for (int i = 0; i < tries_at_gate; ++i) {
-    if (auto gate = try_lock(opened, gate_lock_offset, mode)) return std::move(*gate);
+    if (auto gate = try_gate(opened, mode)) return gate;
     wait_at_gate();
   }
   throw_gate_is_held(opened, what);
@@ -151,17 +157,17 @@ void throw_presence_is_refused(const std::string& what) {
               what + ": somebody holds its presence lock for himself alone, which no correct process does");
 }
 
-std::optional<os::byte_lock> come_in(const opened_file& opened, int directory, const std::string& name,
-                                     const std::string& what) {
+std::shared_ptr<os::byte_locks> come_in(const opened_file& opened, int directory, const std::string& name,
+                                        const std::string& what) {
+  std::shared_ptr<os::byte_locks> locks = locks_on(opened);
   for (int i = 0; i < tries_at_gate; ++i) {
-    {
-      os::lock_session session(opened.file.get());
-      if (session.try_lock(gate_lock_offset, os::lock_mode::shared)) {
-        if (!still_leads_to(directory, name, opened.facts)) return std::nullopt;
-        if (!session.try_lock(presence_lock_offset, os::lock_mode::shared)) throw_presence_is_refused(what);
-        session.unlock(gate_lock_offset);
-        return std::move(session).keep(os::page_bytes_of(opened.file.get(), opened.facts));
-      }
+    if (locks->try_lock(gate_lock_offset, os::lock_mode::shared) == os::lock_answer::locked) {
+      if (!still_leads_to(directory, name, opened.facts)) return nullptr;
+      if (locks->try_lock(presence_lock_offset, os::lock_mode::shared) != os::lock_answer::locked)
+        throw_presence_is_refused(what);
+      locks->unlock(gate_lock_offset);
+      locks->anchor(os::page_bytes_of(opened.file.get(), opened.facts));
+      return locks;
     }
     wait_at_gate();
   }
@@ -169,8 +175,10 @@ std::optional<os::byte_lock> come_in(const opened_file& opened, int directory, c
 }
 
 bool is_attached_by_anybody(const opened_file& opened) {
-  return os::byte_lock::is_held(opened.file.get(), presence_lock_offset,
-                                seat_lock_offset(max_rings, 0) - presence_lock_offset);
+  // Presence is a shared lock, so a process that may only read can hold it as well. Seats are held exclusively.
+  return os::is_locked(opened.file.get(), presence_lock_offset, 1, os::lock_mode::shared) ||
+         os::is_locked(opened.file.get(), seat_lock_offset(0, 0),
+                       seat_lock_offset(max_rings, 0) - seat_lock_offset(0, 0), os::lock_mode::exclusive);
 }
 
 bool still_leads_to(int directory, const std::string& name, const os::file_facts& facts) {

@@ -2,10 +2,11 @@
 
 // What create, attach, remove and sweep share: the directory, and the gate of one name.
 
+#include <memory>
 #include <optional>
 #include <string>
 
-#include "os/byte_lock.hpp"
+#include "os/byte_locks.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
 #include "sluice/registry/registry.hpp"
@@ -33,19 +34,22 @@ struct opened_file {
 void require_not_squatted(int directory, const std::string& directory_path, const opened_file& opened,
                           const std::string& what);
 
-/// Tries for one byte, once.
-[[nodiscard]] std::optional<os::byte_lock> try_lock(const opened_file& opened, std::uint64_t offset,
-                                                    os::lock_mode mode);
+/// A description for locks on the file, its own.
+[[nodiscard]] std::unique_ptr<os::byte_locks> locks_on(const opened_file& opened);
+
+/// Tries for the gate, once: held while the result lives. Null when another process holds it.
+[[nodiscard]] std::unique_ptr<os::byte_locks> try_gate(const opened_file& opened, os::lock_mode mode);
 
 /// Tries for the gate for about a second; @throws error in_use when a stopped process keeps it.
-[[nodiscard]] os::byte_lock pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what);
+[[nodiscard]] std::unique_ptr<os::byte_locks> pass_gate(const opened_file& opened, os::lock_mode mode,
+                                                        const std::string& what);
 
 [[noreturn]] void throw_presence_is_refused(const std::string& what);
 
 /// Comes in through the gate: holds it, asks whether `name` still leads to the file that was opened, and holds its
-/// presence before it lets go of the gate. Empty when the name leads elsewhere. @throws error in_use as pass_gate().
-[[nodiscard]] std::optional<os::byte_lock> come_in(const opened_file& opened, int directory, const std::string& name,
-                                                   const std::string& what);
+/// presence before it lets go of the gate. Null when the name leads elsewhere. @throws error in_use as pass_gate().
+[[nodiscard]] std::shared_ptr<os::byte_locks> come_in(const opened_file& opened, int directory, const std::string& name,
+                                                      const std::string& what);
 
 /// The header, read and checked in a copy. @throws error all of validate_segment().
 [[nodiscard]] segment_header checked_header(const opened_file& opened, const std::string& what);

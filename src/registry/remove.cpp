@@ -59,7 +59,7 @@ sweep_result sweep_one(int directory, const std::string& directory_path, const s
     if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile");
     if (dry_run) return as(sweep_outcome::would_remove, why);
     // Nobody waits here: whoever is at the gate now is alive and attaches or removes.
-    const auto gate = detail::try_lock(*opened, gate_lock_offset, os::lock_mode::exclusive);
+    const auto gate = detail::try_gate(*opened, os::lock_mode::exclusive);
     if (!gate || !detail::still_leads_to(directory, name, opened->facts))
       return as(sweep_outcome::spared, "somebody is just coming to it, or removes it");
     if (detail::is_attached_by_anybody(*opened))  // asked here: a look that failed must not pass for no

@@ -225,6 +225,7 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   info.holes = ring.control->holes.load(std::memory_order_relaxed);
   info.redelivered = ring.control->redelivered.load(std::memory_order_relaxed);
   info.settled = ring.control->settled.load(std::memory_order_relaxed);
+  info.unanswered = ring.control->unanswered.load(std::memory_order_relaxed);
   info.recovered = ring.control->recovered.load(std::memory_order_relaxed);
   info.recovered_torn = ring.control->recovered_torn.load(std::memory_order_relaxed);
   info.recovered_missing = ring.control->recovered_missing.load(std::memory_order_relaxed);

@@ -1,11 +1,11 @@
 #include "sluice/seat/seat_table.hpp"
 
 #include <algorithm>
-#include <map>
 #include <mutex>
+#include <set>
 
 #include "os/address_space.hpp"
-#include "os/byte_lock.hpp"
+#include "os/byte_locks.hpp"
 #include "os/clock.hpp"
 #include "os/file.hpp"
 #include "os/membarrier.hpp"
@@ -37,17 +37,16 @@ const char* to_string(liveness value) noexcept {
   return "unknown";
 }
 
+std::string process_text(const seat_report& seat) {
+  return "pid " + std::to_string(seat.pid) + (seat.same_pid_namespace ? "" : " of another pid namespace") + " (" +
+         (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
+}
+
 constexpr std::uint32_t most_holders_named = 8;  // in an error's text
 
-/// The lock of one seat: a kernel lock where there is a file, else the seat's mender word.
-struct seat_lock {
-  std::optional<os::byte_lock> byte;
-  std::atomic<std::uint64_t>* mender = nullptr;
-};
-
 struct seat_table::impl final : seat_keeper {
-  impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_)
-      : memory(std::move(memory_)), ring(ring_), ring_index(ring_index_) {
+  impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_, std::shared_ptr<os::byte_locks> locks_)
+      : memory(std::move(memory_)), ring(ring_), ring_index(ring_index_), locks(std::move(locks_)) {
     if (!memory.has_file()) backing = os::backing_of(memory.bytes().data());
     const auto own = os::own_identity();
     pid_namespace = own.pid_namespace;
@@ -58,17 +57,15 @@ struct seat_table::impl final : seat_keeper {
     mender_word = pid_namespace == memory.header().pid_namespace ? self : os::make_identity(0, 1);
   }
   virtual ~impl() {
-    for (auto& [i, lock] : mending) {
-      if (mark.is_here())
-        unlock_seat(lock);
-      else if (lock.byte)
-        lock.byte->forget();  // a forked child: the lock is the parent's
-    }
+    if (!mark.is_here()) return;  // a forked child: the locks are the parent's
+    for (const auto i : mending) unlock_seat(i);
   }
 
   segment memory;
   ring_view ring;
   std::uint32_t ring_index;
+  std::shared_ptr<os::byte_locks> locks;  // null until a seat is taken, where no attachment brought them
+  std::optional<error> failure;           // why the last question about a peer could not be asked
   os::identity_word self = 0;
   os::identity_word mender_word;
   std::string backing;  // of memory without a file; what was seen of it last:
@@ -77,7 +74,9 @@ struct seat_table::impl final : seat_keeper {
   mutable std::optional<os::address_space> space;  // it maps `backing`
   std::uint64_t pid_namespace = 0;
   process_mark mark = process_mark::here();
-  std::map<std::uint32_t, seat_lock> mending;  // the locks that keeper() holds
+  std::set<std::uint32_t> mending;  // the seats whose locks keeper() holds
+
+  [[nodiscard]] std::vector<seat_report> reports() const;
 
   [[nodiscard]] role role_of(std::uint32_t i) const noexcept {
     return i < ring.producer_seats ? role::producer : role::consumer;
@@ -119,34 +118,73 @@ struct seat_table::impl final : seat_keeper {
 
   /// Whether the descriptor still leads to the segment's file: a program may have closed all that it found open, and
   /// opened others since. Asked before a lock on it is taken, or one that is free is believed.
-  [[nodiscard]] bool descriptor_is_its_own() const {
+  [[nodiscard]] bool descriptor_is_its_own() const noexcept {
     const auto& file = memory.file();
     if (file.inode == 0) return true;  // of a look, which holds its own
-    const auto now = os::facts_of(file.descriptor, file.path);
-    return now.inode == file.inode && now.device == file.device;
+    try {
+      const auto now = os::facts_of(file.descriptor, file.path);
+      return now.inode == file.inode && now.device == file.device;
+    } catch (const error&) {
+      return false;  // closed
+    }
   }
 
-  [[nodiscard]] bool may_lock() const noexcept {
-    try {
-      return !memory.has_file() || descriptor_is_its_own();
-    } catch (const error&) {
-      return false;
+  /// What locks are held through. Those of an attachment are there already.
+  os::byte_locks& own_locks() {
+    if (locks == nullptr || locks->is_of_parent()) {
+      const auto& file = memory.file();
+      auto fresh =
+          std::make_shared<os::byte_locks>(os::lockable_file{file.descriptor, file.path, file.device, file.inode});
+      fresh->anchor(memory.placement().page_bytes);
+      locks = std::move(fresh);
     }
+    return *locks;
+  }
+
+  /// A question that could not be asked, for require_answers(); and for `inspect`, which sees it from outside.
+  void note(const error& problem) noexcept {
+    ring.control->unanswered.fetch_add(1, std::memory_order_relaxed);  // a count for people
+    try {
+      failure = problem;
+    } catch (...) {  // no memory for the text: the next question tries again
+    }
+  }
+
+  /// Whether a living process holds the lock of seat `i`. @throws error when that cannot be asked.
+  [[nodiscard]] bool is_held(std::uint32_t i) const {
+    if (locks != nullptr && !locks->is_of_parent()) return locks->has_owner(lock_of(i));
+    if (descriptor_is_its_own()) {
+      const bool is_held = os::is_locked(memory.file().descriptor, lock_of(i), 1, os::lock_mode::exclusive);
+      if (descriptor_is_its_own()) return is_held;
+    }
+    throw error(errc::misuse, "the program closed descriptor " + std::to_string(memory.file().descriptor) + " of " +
+                                  memory.file().path + "; attach anew");
   }
 
   /// Whether the process that sits (or sat) there is gone. Unclear is no.
   [[nodiscard]] bool owner_is_gone(std::uint32_t i) const noexcept {
     if (!memory.has_file()) return process_of(i) == liveness::dead;
     try {
-      return !os::byte_lock::is_held(memory.file().descriptor, lock_of(i), 1) && descriptor_is_its_own();
+      return !is_held(i);
     } catch (const error&) {
+      return false;  // of a look: it reports what it can
+    }
+  }
+
+  /// The same for a participant, which must not wait for ever for an answer that it cannot get.
+  [[nodiscard]] bool owner_is_proven_gone(std::uint32_t i) noexcept {
+    if (!memory.has_file()) return process_of(i) == liveness::dead;
+    try {
+      return !is_held(i);
+    } catch (const error& problem) {
+      note(problem);
       return false;
     }
   }
 
   bool is_dead(std::uint32_t i, std::uint64_t word) noexcept override {
     if (state_of(word) == seat_state::dead) return true;
-    if (state_of(word) != seat_state::taken || !owner_is_gone(i)) return false;
+    if (state_of(word) != seat_state::taken || !owner_is_proven_gone(i)) return false;
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // D: what the dead wrote is visible to whoever acts on the verdict
     mark_dead(i, word);
@@ -158,43 +196,52 @@ struct seat_table::impl final : seat_keeper {
                                                 std::memory_order_acq_rel);  // D
   }
 
-  [[nodiscard]] std::optional<seat_lock> lock_seat(std::uint32_t i) noexcept {
-    try {
-      if (memory.has_file()) {
-        auto byte = os::byte_lock::try_lock(memory.file().descriptor, lock_of(i), os::lock_mode::exclusive,
-                                            memory.placement().page_bytes);
-        if (!byte) return std::nullopt;
-        return seat_lock{std::move(byte), nullptr};
-      }
-    } catch (const error&) {
-      return std::nullopt;
+  /// Tries once for the lock of a seat: a kernel lock where there is a file, else the seat's mender word.
+  /// @throws error when the lock cannot be asked for; in_use when a reader is in the way.
+  [[nodiscard]] bool lock_seat(std::uint32_t i) {
+    if (memory.has_file()) {
+      const auto answer = own_locks().try_lock(lock_of(i), os::lock_mode::exclusive);
+      if (answer == os::lock_answer::held_by_reader)
+        throw error(errc::in_use, "a process that may read " + memory.file().path +
+                                      " holds a shared lock on the byte of seat " + std::to_string(i) +
+                                      ", which no participant does; find it in /proc/locks and end it, or take the "
+                                      "permission to read from it");
+      return answer == os::lock_answer::locked;
     }
     auto& mender = ring.seats[i].mender;
     auto holder = mender.load(std::memory_order_relaxed);  // the exchange decides
-    if (holder != 0 && state_of_process(holder) != os::process_state::dead) return std::nullopt;
-    if (!mender.compare_exchange_strong(holder, mender_word, std::memory_order_acq_rel, std::memory_order_relaxed))
-      return std::nullopt;  // L
-    return seat_lock{std::nullopt, &mender};
+    if (holder != 0 && state_of_process(holder) != os::process_state::dead) return false;
+    return mender.compare_exchange_strong(holder, mender_word, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed);  // L
   }
 
-  static void unlock_seat(seat_lock& lock) noexcept {
-    if (lock.mender != nullptr) lock.mender->exchange(0, std::memory_order_acq_rel);  // L
+  void unlock_seat(std::uint32_t i) noexcept {
+    if (memory.has_file()) {
+      if (locks != nullptr) locks->unlock(lock_of(i));
+    } else {
+      ring.seats[i].mender.exchange(0, std::memory_order_acq_rel);  // L
+    }
   }
 
   bool try_lock(std::uint32_t i) noexcept override {
-    if (!may_lock()) return false;
-    auto lock = lock_seat(i);
-    if (!lock) return false;
-    mending.insert_or_assign(i, std::move(*lock));
-    return true;
+    try {
+      if (!mending.insert(i).second) return false;  // held by this keeper already
+      if (lock_seat(i)) return true;
+    } catch (const error& problem) {
+      note(problem);
+    } catch (const std::bad_alloc&) {
+      return false;  // nothing is locked; asked again at the next tick
+    }
+    mending.erase(i);
+    return false;
   }
 
   void unlock(std::uint32_t i) noexcept override {
-    const auto found = mending.find(i);
-    if (found == mending.end()) return;
-    unlock_seat(found->second);
-    mending.erase(found);
+    if (mending.erase(i) != 0) unlock_seat(i);
   }
+
+  /// "all 64 producer seats are taken: 60 by pid 4711 (feed, alive), …", and what to do.
+  [[nodiscard]] std::string holders_of(role own) const;
 
   void record(repair_kind what, std::uint32_t i, std::uint64_t sequence, std::uint64_t count) noexcept override {
     auto& control = *ring.control;
@@ -218,16 +265,14 @@ struct seat_table::impl final : seat_keeper {
 struct held_seat::impl {
   std::shared_ptr<seat_table::impl> table;
   std::uint32_t index = 0;
-  std::optional<os::byte_lock> lock;
+  std::uint64_t generation = 0;
   process_mark mark = process_mark::here();
 
   impl() = default;
   ~impl() {
     if (table == nullptr) return;  // no seat was to be had
-    if (!mark.is_here()) {         // a forked child: the seat is the parent's
-      if (lock) lock->forget();
-      return;
-    }
+    if (!mark.is_here()) return;   // a forked child: the seat is the parent's
+    if (!is_mine()) return;        // lost, and perhaps another's by now
     auto& record = table->ring.seats[index];
     record.parked.store(0, std::memory_order_relaxed);               // A publishes it
     const auto word = record.state.load(std::memory_order_relaxed);  // ours since we took it
@@ -237,6 +282,13 @@ struct held_seat::impl {
     if (holds_messages) record.left.store(generation_of(word), std::memory_order_relaxed);  // A publishes it
     const auto after = holds_messages ? seat_state::dead : seat_state::free;
     record.state.store(seat_word(after, generation_of(word)), std::memory_order_release);  // A
+    if (table->memory.has_file()) table->unlock_seat(index);
+  }
+
+  /// Whether the shared bytes still say so: false once another process has declared this one dead.
+  [[nodiscard]] bool is_mine() const noexcept {
+    return table->ring.seats[index].state.load(std::memory_order_relaxed) ==  // compared for equality alone
+           seat_word(seat_state::taken, generation);
   }
 };
 
@@ -246,8 +298,55 @@ held_seat& held_seat::operator=(held_seat&&) noexcept = default;
 held_seat::~held_seat() = default;
 std::uint32_t held_seat::index() const noexcept { return impl_->index; }
 
-seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index)
-    : impl_(std::make_shared<impl>(std::move(memory), ring, ring_index)) {}
+void held_seat::require_held(const std::string& what) const {
+  auto& table = *impl_->table;
+  bool is_locked = true;
+  if (table.memory.has_file() && impl_->mark.is_here()) {
+    try {
+      is_locked = table.locks->holds(table.lock_of(impl_->index));
+    } catch (const error& problem) {
+      table.note(problem);
+      throw error(problem.reason(), what + ": " + problem.what());
+    }
+  }
+  if (is_locked && impl_->is_mine()) return;
+  if (auto* const mark = table.memory.mark()) mark->store(0, std::memory_order_relaxed);  // compared for equality alone
+  throw error(errc::misuse,
+              what +
+                  ": its seat was lost: the program closed the descriptor that held the seat's lock, on a filesystem "
+                  "where nothing else holds one, and another process took the seat or declared this one dead; keep "
+                  "the descriptors that the library opens, and attach anew");
+}
+
+seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index,
+                       std::shared_ptr<os::byte_locks> locks)
+    : impl_(std::make_shared<impl>(std::move(memory), ring, ring_index, std::move(locks))) {}
+
+std::string seat_table::impl::holders_of(role own) const {
+  std::vector<std::pair<std::string, std::uint32_t>> holders;  // a process may hold several
+  for (const auto& seat : reports()) {
+    if (seat.role != own || seat.state != seat_state::taken) continue;
+    auto text = process_text(seat);
+    const auto known = std::ranges::find(holders, text, [](const auto& holder) { return holder.first; });
+    if (known != holders.end())
+      ++known->second;
+    else
+      holders.emplace_back(std::move(text), 1);
+  }
+  const auto count = ring.seat_count(own);
+  auto text = count == 1 ? std::string("the ") + to_string(own) + " seat is taken"
+                         : "all " + std::to_string(count) + " " + to_string(own) + " seats are taken";
+  if (holders.empty())
+    return text + " by a process that is coming or leaving, or that settles what a dead one left; try again";
+  for (std::size_t i = 0; i < std::min<std::size_t>(holders.size(), most_holders_named); ++i)
+    text += (i == 0 ? " by " : ", ") + holders[i].first +
+            (holders[i].second > 1 ? " in " + std::to_string(holders[i].second) + " of them" : "");
+  if (holders.size() > most_holders_named)
+    text += " and " + std::to_string(holders.size() - most_holders_named) + " more";
+  if (memory.header().rings[ring_index].kind == static_cast<std::uint32_t>(ring_kind::mpmc))
+    text += std::string("; create the channel with more ") + to_string(own) + "_seats, or let one of them end";
+  return text;
+}
 
 held_seat seat_table::take(role own, settler settle, const std::string& where) {
   auto& table = *impl_;
@@ -257,10 +356,7 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
   if (!os::membarrier_register())
     ring.control->mode.store(static_cast<std::uint32_t>(wake_mode::fence), std::memory_order_relaxed);
 
-  if (!table.may_lock())
-    throw error(errc::misuse, where + ": its descriptor " + std::to_string(table.memory.file().descriptor) +
-                                  " was closed by somebody else in this process, and may mean another file by now; "
-                                  "attach anew");
+  table.failure.reset();
 
   // Those that say they are taken come last: to prove one of them dead costs system calls.
   const auto first = ring.first_seat(own), count = ring.seat_count(own);
@@ -270,22 +366,27 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
     auto& record = ring.seats[i];
     const auto seen = record.state.load(std::memory_order_acquire);  // A, D
     if (state_of(seen) == seat_state::taken && (!is_second_look || !table.is_dead(i, seen))) continue;
-    auto lock = table.lock_seat(i);
-    if (!lock) continue;
+    try {
+      if (!table.lock_seat(i)) continue;
+    } catch (const error& problem) {
+      if (problem.reason() != errc::in_use) throw error(problem.reason(), where + ": " + problem.what());
+      table.failure = problem;  // a reader is in the way here, and perhaps not at the next seat
+      continue;
+    }
     auto word = record.state.load(std::memory_order_acquire);  // A, D: it may have changed before we had the lock
     if (state_of(word) == seat_state::taken) {
       // A kernel lock is the owner's for as long as it sits there: now that it is ours, the owner is dead.
-      if (lock->byte) {
+      if (table.memory.has_file()) {
         table.mark_dead(i, word);
       } else if (!table.is_dead(i, word)) {
-        seat_table::impl::unlock_seat(*lock);
+        table.unlock_seat(i);
         continue;
       }
       word = record.state.load(std::memory_order_acquire);  // A, D
     }
     const bool was_dead = state_of(word) == seat_state::dead;
     if (was_dead && !settle(ring, i, table)) {
-      seat_table::impl::unlock_seat(*lock);
+      table.unlock_seat(i);
       continue;
     }
     if (was_dead && !left_in_order(record, word))
@@ -297,29 +398,12 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
     record.state.store(seat_word(seat_state::taken, generation_of(word) + 1), std::memory_order_release);  // A
     held->table = impl_;
     held->index = i;
-    held->lock = std::move(lock->byte);
-    seat_table::impl::unlock_seat(*lock);
+    held->generation = generation_of(word) + 1;
+    if (!table.memory.has_file()) table.unlock_seat(i);  // the mender word; the kernel lock is the seat's
     return held_seat(std::move(held));
   }
-
-  std::string holders;
-  std::uint32_t named = 0, unnamed = 0;
-  for (const auto& seat : report()) {
-    if (seat.role != own || seat.state != seat_state::taken) continue;
-    if (++named > most_holders_named) {
-      ++unnamed;
-      continue;
-    }
-    holders += (holders.empty() ? "pid " : ", pid ") + std::to_string(seat.pid) + " (" +
-               (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
-  }
-  if (unnamed != 0) holders += " and " + std::to_string(unnamed) + " more";
-  throw error(errc::seat_taken,
-              where + ": " +
-                  (ring.seat_count(own) == 1
-                       ? std::string("the ") + to_string(own) + " seat is"
-                       : "all " + std::to_string(ring.seat_count(own)) + " " + to_string(own) + " seats are") +
-                  " taken by " + (holders.empty() ? "somebody who is just coming or leaving; try again" : holders));
+  if (table.failure) throw error(table.failure->reason(), where + ": " + table.failure->what());
+  throw error(errc::seat_taken, where + ": " + table.holders_of(own));
 }
 
 peer_count seat_table::count(role whom) {
@@ -356,23 +440,33 @@ bool seat_table::has_living(role whom) {
   return false;
 }
 
-std::vector<seat_report> seat_table::report() const {
+void seat_table::require_answers(const std::string& what) {
+  if (!impl_->failure) return;
+  const error problem = *impl_->failure;
+  impl_->failure.reset();
+  throw error(problem.reason(), what + ": whether other participants live cannot be told: " + problem.what());
+}
+
+bool seat_table::lacks_answers() const noexcept { return impl_->failure.has_value(); }
+
+std::vector<seat_report> seat_table::report() const { return impl_->reports(); }
+
+std::vector<seat_report> seat_table::impl::reports() const {
   std::vector<seat_report> seats;
-  const auto& ring = impl_->ring;
   for (std::uint32_t i = 0; i < ring.producer_seats + ring.consumer_seats; ++i) {
     const auto& record = ring.seats[i];
     const auto word = record.state.load(std::memory_order_acquire);  // A, D
     if (generation_of(word) == 0) continue;
     seat_report seat;
     seat.index = i;
-    seat.role = impl_->role_of(i);
+    seat.role = role_of(i);
     seat.state = state_of(word);
     seat.generation = generation_of(word);
     seat.left_in_order =
         seat.state == seat_state::free || (seat.state != seat_state::taken && left_in_order(record, word));
     seat.pid = os::pid_of(record.owner.load(std::memory_order_relaxed));
     seat.taken_realtime_ns = record.taken_realtime_ns.load(std::memory_order_relaxed);
-    seat.same_pid_namespace = record.pid_namespace.load(std::memory_order_relaxed) == impl_->pid_namespace;
+    seat.same_pid_namespace = record.pid_namespace.load(std::memory_order_relaxed) == pid_namespace;
     seat.is_parked = record.parked.load(std::memory_order_relaxed) != 0;
     seat.intent = record.intent.load(std::memory_order_relaxed);
     seat.second_intent = record.second_intent.load(std::memory_order_relaxed);
@@ -382,10 +476,10 @@ std::vector<seat_report> seat_table::report() const {
     seat.redelivered = record.redelivered.load(std::memory_order_relaxed);
     seat.abandoned = record.abandoned.load(std::memory_order_relaxed);
     seat.parks = record.parks.load(std::memory_order_relaxed);
-    const auto process = impl_->process_of(i);
+    const auto process = process_of(i);
     seat.process_state = to_string(process);
     if (seat.state == seat_state::taken) {
-      const bool gone = impl_->owner_is_gone(i);
+      const bool gone = owner_is_gone(i);
       seat.alive = gone ? liveness::dead : process == liveness::stopped ? liveness::stopped : liveness::alive;
       if (!gone && seat.same_pid_namespace && process != liveness::dead) seat.command = os::command_of(seat.pid);
     } else {

@@ -8,6 +8,7 @@
 
 #include "os/fault_guard.hpp"
 #include "os/file.hpp"
+#include "os/kept_descriptor.hpp"
 #include "os/memfd.hpp"
 #include "os/residence.hpp"
 #include "sluice/base/bytes.hpp"
@@ -26,7 +27,7 @@ struct borrowed_descriptor {
 };
 
 struct file_holder {
-  os::fd file;
+  std::optional<os::kept_descriptor> file;
   bip::mapped_region region;
   std::optional<os::guarded_range> guard;  // goes before the region does
 };
@@ -153,8 +154,10 @@ segment map_file(os::fd file, const file_part& part, const memory_options& how) 
                                      ": no space left; make room there, or choose a smaller capacity");
   });
   auto* const guard = holder->guard ? &*holder->guard : nullptr;
-  if (facts.is_regular) holder->file = std::move(file);  // locks on a device would be everybody's
-  const segment_file behind{holder->file.get(), part.path, part.offset_bytes, part.bytes, facts.device, facts.inode};
+  if (facts.is_regular)  // locks on a device would be everybody's
+    holder->file.emplace(std::move(file), facts.device, facts.inode, os::kept_descriptor::in_child::stays);
+  const segment_file behind{
+      holder->file ? holder->file->get() : -1, part.path, part.offset_bytes, part.bytes, facts.device, facts.inode};
   return {part.kind, all, std::move(holder), behind, placement, guard};
 }
 

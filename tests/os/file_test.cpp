@@ -168,7 +168,7 @@ TEST_F(FileTest, UnlinkingAMissingNameIsNoError) { EXPECT_FALSE(unlink_in(at(), 
 
 TEST_F(FileTest, ReopenedFileIsTheSameFile) {
   const auto file = create_in(at(), "file", 0600, "file");
-  const auto fresh = reopen(file.get(), true);
+  const auto fresh = reopen(file.get(), true, "file");
   EXPECT_NE(fresh.get(), file.get());
   EXPECT_TRUE(facts_of(fresh.get(), "file").same_file(facts_of(file.get(), "file")));
 }

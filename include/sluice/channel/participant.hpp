@@ -50,8 +50,10 @@ class participant {
   /// For a handle that asks with every message.
   [[nodiscard]] const process_mark& mark() const noexcept { return mark_; }
   /// At attach and at ticks. @throws error corrupted unless `is_sane`: somebody wrote into the ring who is no correct
-  /// participant; truncated: the file was cut short, which comes first.
-  void require_sane(bool is_sane) const;
+  /// participant; truncated: the file was cut short, which comes first; misuse: the seat was lost, see held_seat.
+  void require_sane(bool is_sane);
+  /// After mending. @throws error when whether others live could not be told, see seat_table.
+  void require_answers();
   /// Notes what this side cannot pass, for `inspect`; nothing_to_wait_for() changes nothing.
   void note_stall(std::uint64_t sequence) noexcept;
   /// Sets this participant's parked bit although it does not sleep: the other side's next release or publish takes its

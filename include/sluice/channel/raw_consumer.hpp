@@ -121,11 +121,14 @@ class raw_consumer {
 
   /// The tick of those who poll and never wait. The clock costs as much as a poll, so who polls in haste asks it at every
   /// eighth, and who polls slowly each time.
-  [[gnu::noinline]] std::uint64_t mend_and_peek(std::uint64_t count) noexcept {
+  [[gnu::noinline]] std::uint64_t mend_and_peek(std::uint64_t count) {
     const auto now = monotonic_coarse_ns();
     polls_before_clock_ = now - asked_clock_ns_ < tick_ns / 8 ? 8 : 1;
     asked_clock_ns_ = now;
-    return owner_->tick_is_over() && mend() ? peek(count) : 0;
+    if (!owner_->tick_is_over()) return 0;
+    const bool changed = mend();
+    owner_->require_answers();
+    return changed ? peek(count) : 0;
   }
 
   /// Producers wait for room. A consumer that is never idle has no other tick, and what the producers wait for may be in

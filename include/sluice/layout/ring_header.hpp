@@ -45,7 +45,8 @@ struct alignas(cache_line_bytes) ring_control {
   std::atomic<std::uint64_t> recovered_torn;         // messages that did not fit their checksums
   std::atomic<std::uint64_t> recovered_missing;      // that never reached the disk
   std::atomic<std::uint64_t> recovered_realtime_ns;  // when
-  std::atomic<std::uint64_t> reserved0;
+  // How often a participant could not ask whether another lives, or not lock a dead one's seat: for people.
+  std::atomic<std::uint64_t> unanswered;
 
   alignas(cache_line_bytes) std::atomic<std::uint64_t> tail;  // mpmc: next sequence to claim for filling
   std::atomic<std::uint64_t> reserved1[7];

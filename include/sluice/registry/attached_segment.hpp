@@ -13,6 +13,10 @@
 
 namespace sluice {
 
+namespace os {
+class byte_locks;
+}
+
 /// Shared ownership: copies refer to the same attachment. Threads: copies are independent.
 class attached_segment {
  public:
@@ -35,9 +39,15 @@ class attached_segment {
   /// throw, nor use this attachment.
   void on_removal(std::function<void(std::uint64_t undelivered_messages)> tell);
 
+  /// For seat_table: what this process locks bytes through; null where there is no file. After join_here() its own.
+  [[nodiscard]] std::shared_ptr<os::byte_locks> locks() const;
+
  private:
   friend class registry;
+  friend attached_segment format_unnamed(segment memory, const segment_plan& plan);
+  friend attached_segment attach_unnamed(segment memory);
   struct impl;
+  static attached_segment unnamed(segment memory, std::string what, std::shared_ptr<os::byte_locks> locks);
   explicit attached_segment(std::shared_ptr<impl> attached) noexcept : impl_(std::move(attached)) {}
   std::shared_ptr<impl> impl_;
 };

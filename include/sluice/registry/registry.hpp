@@ -5,7 +5,7 @@
 // A segment is built whole in a file without a name and enters the directory by one linkat(2): a name is either absent
 // or whole. A name leaves only by the hand of whoever holds its gate, and never while somebody living is attached.
 //
-// Locks, all kernel-held and all on bytes of the segment's own file (byte_lock.hpp, docs/format.md table 6):
+// Locks, all kernel-held and all on bytes of the segment's own file (byte_locks.hpp, docs/format.md table 6):
 //   gate      shared to attach, exclusive to remove; held for a few system calls only.
 //   presence  shared, for as long as a process is attached.
 //   seats     one each.

@@ -61,6 +61,7 @@ struct ring_info {
   std::uint64_t published_slots = 0, hole_slots = 0, taken_slots = 0, claimed_slots = 0;  // of the oldest 16,384
   std::vector<hold_report> holds;                         // of the same slots; an spsc producer's claims leave no trace
   std::uint64_t holes = 0, redelivered = 0, settled = 0;  // repairs in all
+  std::uint64_t unanswered = 0;  // how often a participant could not tell whether another lives, or not mend
   std::uint64_t recovered = 0, recovered_torn = 0, recovered_missing = 0;  // by recover(), when it made this segment
   std::uint64_t recovered_realtime_ns = 0;                                 // 0: it did not
   std::vector<stall_report> stalls;                                        // what is being waited for now

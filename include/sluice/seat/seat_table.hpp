@@ -3,7 +3,7 @@
 // The seats of one ring: taking one, leaving it, and telling the dead from the slow.
 //
 // Where the segment has a file, a seat is held by a kernel lock on one byte of it, which falls when the owner's address
-// space goes, however it goes (see byte_lock.hpp); lock free means dead, lock held means alive, in any pid namespace.
+// space goes, however it goes (see byte_locks.hpp); lock free means dead, lock held means alive, in any pid namespace.
 // Where it has none (anonymous, /dev/zero), pid and start time decide, asked from the same pid namespace; what is
 // unclear is alive.
 //
@@ -32,6 +32,10 @@
 
 namespace sluice {
 
+namespace os {
+class byte_locks;
+}
+
 /// What became of a participant.
 enum class liveness { alive, stopped, dead, unknown };
 
@@ -56,6 +60,9 @@ struct seat_report {
                 parks = 0;
 };
 
+/// "pid 4711 (feed, alive)": for errors. Says so when the pid is of another namespace, where it means another process.
+[[nodiscard]] std::string process_text(const seat_report& seat);
+
 /// The other side of a ring, at one moment.
 struct peer_count {
   std::uint32_t alive = 0;
@@ -75,6 +82,11 @@ class held_seat {
 
   [[nodiscard]] std::uint32_t index() const noexcept;
 
+  /// At ticks: whether the seat is still this process's. Two system calls.
+  /// @throws error misuse: the program closed the descriptor that the lock needs, and the seat is lost; or why it cannot
+  ///         be told.
+  void require_held(const std::string& what) const;
+
  private:
   friend class seat_table;
   struct impl;
@@ -86,13 +98,15 @@ class held_seat {
 class seat_table {
  public:
   /// @param ring_index  which ring of the segment.
-  seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index);
+  /// @param locks  what the attachment holds locks through; null: the table makes its own when a seat is taken.
+  seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index,
+             std::shared_ptr<os::byte_locks> locks = nullptr);
 
   /// Leaves what a dead owner left settled; false when that must wait.
   using settler = bool (*)(const ring_view&, std::uint32_t seat_index, seat_keeper&);
 
   /// Takes a seat of `own` for this process: one that nobody sits on, or else a dead owner's after settling it.
-  /// @throws error seat_taken, with the pids and states of those who sit there.
+  /// @throws error seat_taken, with the pids and states of those who sit there; or why no lock can be had.
   [[nodiscard]] held_seat take(role own, settler settle, const std::string& where);
 
   /// Proves deaths and counts. System calls: a few for each seat that is taken.
@@ -102,6 +116,11 @@ class seat_table {
 
   /// Whether anybody living sits there: one probe in the usual case.
   [[nodiscard]] bool has_living(role whom);
+
+  /// After count(), has_living() or mending: throws when any of them could not ask about a seat, or not lock a dead
+  /// one's, and so took it for alive. Once for each time. @throws error with the cause.
+  void require_answers(const std::string& what);
+  [[nodiscard]] bool lacks_answers() const noexcept;
 
   /// Every seat that was ever taken. Changes nothing.
   [[nodiscard]] std::vector<seat_report> report() const;

@@ -1,11 +1,13 @@
 // The kernel's locks as the library uses them: what crash-safety rests on.
 
-#include "os/byte_lock.hpp"
+#include "os/byte_locks.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <memory>
 
 #include "os/file.hpp"
 #include "sluice/base/error.hpp"
@@ -24,27 +26,35 @@ using test::pipe_signal;
 
 constexpr std::uint64_t byte = std::uint64_t{1} << 62;
 
-struct ByteLockTest : ::testing::Test {
+struct ByteLocksTest : ::testing::Test {
   test::watchdog dog;
   test::temp_directory directory;
   fd file = create_in(working_directory, directory / "locked", 0600, "locked");
 
-  std::optional<byte_lock> take(lock_mode mode = lock_mode::exclusive, std::uint64_t at = byte) const {
-    return byte_lock::try_lock(file.get(), at, mode, kernel_page_bytes());
+  static std::unique_ptr<byte_locks> locks_on(const fd& file, const std::string& path) {
+    const auto facts = facts_of(file.get(), path);
+    auto locks = std::make_unique<byte_locks>(lockable_file{file.get(), path, facts.device, facts.inode});
+    locks->anchor(kernel_page_bytes());
+    return locks;
+  }
+  /// Null when another holds it.
+  [[nodiscard]] std::unique_ptr<byte_locks> take(lock_mode mode = lock_mode::exclusive, std::uint64_t at = byte) const {
+    auto locks = locks_on(file, directory / "locked");
+    return locks->try_lock(at, mode) == lock_answer::locked ? std::move(locks) : nullptr;
   }
   [[nodiscard]] bool is_held(std::uint64_t at = byte, std::uint64_t count = 1) const {
-    return byte_lock::is_held(file.get(), at, count);
+    return is_locked(file.get(), at, count, lock_mode::shared);
   }
 };
 
-TEST_F(ByteLockTest, ExcludesASecondHandleOfTheSameProcess) {  // protocol hole 18
+TEST_F(ByteLocksTest, ExcludesASecondHandleOfTheSameProcess) {  // protocol hole 18
   const auto first = take();
   ASSERT_TRUE(first);
   EXPECT_FALSE(take());
   EXPECT_FALSE(take(lock_mode::shared));
 }
 
-TEST_F(ByteLockTest, FallsWhenItsOwnerDropsIt) {
+TEST_F(ByteLocksTest, FallsWhenItsOwnerDropsIt) {
   auto first = take();
   ASSERT_TRUE(first);
   first.reset();
@@ -52,13 +62,13 @@ TEST_F(ByteLockTest, FallsWhenItsOwnerDropsIt) {
   EXPECT_TRUE(take());
 }
 
-TEST_F(ByteLockTest, IsOfOneByte) {
+TEST_F(ByteLocksTest, IsOfOneByte) {
   const auto first = take();
   EXPECT_TRUE(take(lock_mode::exclusive, byte + 1));
   EXPECT_TRUE(take(lock_mode::exclusive, byte - 1));
 }
 
-TEST_F(ByteLockTest, SharedLocksStandTogetherAndKeepExclusiveOnesOut) {
+TEST_F(ByteLocksTest, SharedLocksStandTogetherAndKeepExclusiveOnesOut) {
   auto first = take(lock_mode::shared);
   auto second = take(lock_mode::shared);
   ASSERT_TRUE(first);
@@ -70,16 +80,16 @@ TEST_F(ByteLockTest, SharedLocksStandTogetherAndKeepExclusiveOnesOut) {
   EXPECT_TRUE(take());
 }
 
-TEST_F(ByteLockTest, MovesWithItsHandle) {
+TEST_F(ByteLocksTest, MovesWithItsHandle) {
   auto first = take();
-  std::optional<byte_lock> second(std::move(*first));
+  auto second = std::move(first);
   first.reset();
   EXPECT_TRUE(is_held());
   second.reset();
   EXPECT_FALSE(is_held());
 }
 
-TEST_F(ByteLockTest, IsSeenByWhoeverLooks) {
+TEST_F(ByteLocksTest, IsSeenByWhoeverLooks) {
   EXPECT_FALSE(is_held());
   const auto shared = take(lock_mode::shared);
   EXPECT_TRUE(is_held());
@@ -88,16 +98,86 @@ TEST_F(ByteLockTest, IsSeenByWhoeverLooks) {
   EXPECT_FALSE(is_held(byte + 1, 1000));
 }
 
-TEST_F(ByteLockTest, LookingTakesNothing) {
+TEST_F(ByteLocksTest, ExcludesTheSameObjectToo) {
+  const auto first = take();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->try_lock(byte, lock_mode::exclusive), lock_answer::held);
+  EXPECT_TRUE(first->has_owner(byte));
+  first->unlock(byte);
+  EXPECT_FALSE(first->has_owner(byte));
+  EXPECT_FALSE(is_held());
+}
+
+TEST_F(ByteLocksTest, AReadersSharedLockIsNoOwnerAndIsToldFromOne) {
+  const auto link = "/proc/self/fd/" + std::to_string(file.get());
+  const fd reader(::open(link.c_str(), O_RDONLY | O_CLOEXEC));
+  struct flock shared {};
+  shared.l_type = F_RDLCK;
+  shared.l_whence = SEEK_SET;
+  shared.l_start = static_cast<off_t>(byte);
+  shared.l_len = 1;
+  ASSERT_EQ(::fcntl(reader.get(), F_OFD_SETLK, &shared), 0);
+  const auto locks = locks_on(file, directory / "locked");
+  EXPECT_FALSE(locks->has_owner(byte));
+  EXPECT_FALSE(is_locked(file.get(), byte, 1, lock_mode::exclusive));
+  EXPECT_EQ(locks->try_lock(byte, lock_mode::exclusive), lock_answer::held_by_reader);
+}
+
+TEST_F(ByteLocksTest, LooksOnWithADescriptorOfItsOwnAfterTheProgramClosedTheFirst) {
+  const auto other = take(lock_mode::exclusive, byte + 1);
+  auto child = child_process::fork([&] {
+    const auto lock = take();
+    if (!lock) return 1;
+    ::closefrom(3);
+    while (::open("/dev/null", O_RDWR) < 20) continue;  // the same numbers mean another file now
+    if (!lock->holds(byte)) return 2;
+    if (!lock->has_owner(byte + 1)) return 3;
+    if (lock->has_owner(byte + 2)) return 4;
+    if (lock->try_lock(byte + 2, lock_mode::exclusive) != lock_answer::locked) return 5;
+    return 0;
+  });
+  EXPECT_EQ(child.wait().code, 0);
+}
+
+TEST_F(ByteLocksTest, NeverCloseAForeignFile) {
+  auto child = child_process::fork([&] {
+    auto lock = take();
+    if (!lock) return 1;
+    ::closefrom(3);
+    while (::open("/dev/null", O_RDWR) < 20) continue;
+    lock.reset();
+    for (int i = 3; i <= 20; ++i)
+      if (::fcntl(i, F_GETFD) < 0) return i;
+    return 0;
+  });
+  EXPECT_EQ(child.wait().code, 0);
+}
+
+TEST_F(ByteLocksTest, SayWhatWasClosedWhenTheFileHasNoNameAnyMore) {
+  auto child = child_process::fork([&] {
+    const auto lock = take();
+    if (!lock || ::unlink((directory / "locked").c_str()) != 0) return 1;
+    ::closefrom(3);
+    try {
+      (void)lock->has_owner(byte + 1);
+    } catch (const error& problem) {
+      return std::string(problem.what()).find("closed descriptor") == std::string::npos ? 2 : 0;
+    }
+    return 3;
+  });
+  EXPECT_EQ(child.wait().code, 0);
+}
+
+TEST_F(ByteLocksTest, LookingTakesNothing) {
   (void)is_held();
   EXPECT_TRUE(take());
 }
 
-TEST_F(ByteLockTest, SurvivesTheClosingOfEveryDescriptor) {  // seeds row 6
+TEST_F(ByteLocksTest, SurvivesTheClosingOfEveryDescriptor) {  // seeds row 6
   pipe_signal ready;
   pipe_signal end;
   auto child = child_process::fork([&] {
-    const auto lock = take();
+    auto lock = take();
     if (!lock) return 1;
     ::dup2(ready.write_descriptor(), 3);
     ::dup2(end.read_descriptor(), 4);
@@ -117,7 +197,7 @@ TEST_F(ByteLockTest, SurvivesTheClosingOfEveryDescriptor) {  // seeds row 6
   EXPECT_FALSE(is_held());
 }
 
-TEST_F(ByteLockTest, FallsWhenItsOwnerIsKilled) {
+TEST_F(ByteLocksTest, FallsWhenItsOwnerIsKilled) {
   pipe_signal ready;
   auto child = child_process::fork([&] {
     const auto lock = take();
@@ -131,7 +211,7 @@ TEST_F(ByteLockTest, FallsWhenItsOwnerIsKilled) {
   EXPECT_FALSE(is_held());
 }
 
-TEST_F(ByteLockTest, IsNotKeptByAnOrphanOfItsOwner) {  // scenario 57, protocol hole 17
+TEST_F(ByteLocksTest, IsNotKeptByAnOrphanOfItsOwner) {  // scenario 57, protocol hole 17
   pipe_signal grandchild;
   auto owner = child_process::fork([&] {
     const auto lock = take();
@@ -152,23 +232,24 @@ TEST_F(ByteLockTest, IsNotKeptByAnOrphanOfItsOwner) {  // scenario 57, protocol 
   ::kill(static_cast<pid_t>(*orphan), SIGKILL);
 }
 
-TEST_F(ByteLockTest, OfTheParentIsNotDroppedByAChildThatForgetsIt) {
+TEST_F(ByteLocksTest, OfTheParentIsNotDroppedByAChildThatForgetsIt) {
   auto lock = take();
   auto child = child_process::fork([&] {
     lock->forget();
     lock.reset();
+    return 0;
   });
   EXPECT_TRUE(child.wait().is_success());
   EXPECT_TRUE(is_held());
 }
 
-TEST_F(ByteLockTest, ExcludesAForkedChild) {
+TEST_F(ByteLocksTest, ExcludesAForkedChild) {
   const auto lock = take();
-  auto child = child_process::fork([&] { return static_cast<int>(take().has_value()); });
+  auto child = child_process::fork([&] { return static_cast<int>(take() != nullptr); });
   EXPECT_TRUE(child.wait().is_success());
 }
 
-TEST_F(ByteLockTest, FallsAtExec) {  // seeds row 5
+TEST_F(ByteLocksTest, FallsAtExec) {  // seeds row 5
   pipe_signal locked;
   pipe_signal replaced;
   pipe_signal go;
@@ -187,14 +268,14 @@ TEST_F(ByteLockTest, FallsAtExec) {  // seeds row 5
   EXPECT_FALSE(is_held());
 }
 
-TEST_F(ByteLockTest, SurvivesTheDeathOfAChildThatHadInheritedTheFile) {
+TEST_F(ByteLocksTest, SurvivesTheDeathOfAChildThatHadInheritedTheFile) {
   const auto lock = take();
   auto child = child_process::fork([] { return 0; });
   child.wait();
   EXPECT_TRUE(is_held());
 }
 
-TEST_F(ByteLockTest, OfAStoppedProcessIsHeld) {  // scenario 52
+TEST_F(ByteLocksTest, OfAStoppedProcessIsHeld) {  // scenario 52
   pipe_signal ready;
   auto child = child_process::fork([&] {
     const auto lock = take();
@@ -207,15 +288,15 @@ TEST_F(ByteLockTest, OfAStoppedProcessIsHeld) {  // scenario 52
   EXPECT_TRUE(is_held());
 }
 
-TEST_F(ByteLockTest, IsOfTheFileAndNotOfItsName) {
+TEST_F(ByteLocksTest, IsOfTheFileAndNotOfItsName) {
   const auto lock = take();
   const auto other = create_in(working_directory, directory / "other", 0600, "other");
-  EXPECT_TRUE(byte_lock::try_lock(other.get(), byte, lock_mode::exclusive, kernel_page_bytes()));
+  EXPECT_EQ(locks_on(other, directory / "other")->try_lock(byte, lock_mode::exclusive), lock_answer::locked);
   ASSERT_EQ(::rename((directory / "other").c_str(), (directory / "locked").c_str()), 0);
   EXPECT_TRUE(is_held()) << "the descriptor still leads to the first file";
 }
 
-TEST_F(ByteLockTest, LeavesNoMappingAndNoDescriptorBehind) {
+TEST_F(ByteLocksTest, LeavesNoMappingAndNoDescriptorBehind) {
   const auto mapped = [&] { return test::mappings_that_name(directory.path()); };
   const auto next_descriptor = [&] {
     const fd probe(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -225,16 +306,16 @@ TEST_F(ByteLockTest, LeavesNoMappingAndNoDescriptorBehind) {
   {
     const auto lock = take();
     EXPECT_EQ(mapped(), 1);
-    EXPECT_EQ(next_descriptor(), descriptor) << "the mapping alone holds the lock";
+    EXPECT_EQ(next_descriptor(), descriptor + 1);
     (void)is_held();
   }
   EXPECT_EQ(mapped(), 0);
   EXPECT_EQ(next_descriptor(), descriptor);
 }
 
-TEST_F(ByteLockTest, IsReportedWhenTheFileCannotBeReopened) {
-  EXPECT_THROW((void)byte_lock::try_lock(-1, byte, lock_mode::shared, kernel_page_bytes()), error);
-  EXPECT_THROW((void)byte_lock::is_held(-1, byte, 1), error);
+TEST_F(ByteLocksTest, IsReportedWhenTheFileCannotBeReopened) {
+  EXPECT_THROW(byte_locks({-1, "nowhere", 0, 0}), error);
+  EXPECT_THROW((void)is_locked(-1, byte, 1, lock_mode::shared), error);
 }
 
 }  // namespace
