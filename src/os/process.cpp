@@ -131,7 +131,7 @@ boot_identity boot() noexcept {
   boot_identity id{{known[0].load(std::memory_order_relaxed), known[1].load(std::memory_order_relaxed)}};
   if (id.words[0] != 0 && id.words[1] != 0) return id;
   id = {};
-  const fd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  const auto file = fd::above_standard(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
   constexpr auto procfs = 0x9fa0;  // linux/magic.h
   struct statfs filesystem {};
   if (!file || ::fstatfs(file.get(), &filesystem) != 0 || filesystem.f_type != procfs) return id;
