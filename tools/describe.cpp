@@ -100,6 +100,7 @@ json to_json(const ring_info& ring) {
           {"holes", ring.holes},
           {"redelivered", ring.redelivered},
           {"settled", ring.settled},
+          {"unanswered", ring.unanswered},
           {"holds", std::move(holds)},
           {"stalls", std::move(stalls)},
           {"seats", std::move(seats)},

@@ -210,6 +210,17 @@ TEST_F(Cli, AFrozenProcessIsShownAsFrozen) {
   if (!is_any) GTEST_SKIP() << "no cgroup that can be frozen is writable here";
 }
 
+TEST_F(Cli, InspectShowsWhatCouldNotBeAskedOrMended) {
+  make_idle("orders", "one\n");
+  EXPECT_EQ(run({"inspect", "orders"}).out.find("unanswered"), std::string::npos);
+  const std::uint64_t count = 7;
+  patch(file("orders"), ring("orders")["control_offset"].get<std::uint64_t>() + offsetof(ring_control, unanswered),
+        {reinterpret_cast<const char*>(&count), sizeof count});
+  const auto end = run({"inspect", "orders"});
+  EXPECT_NE(end.out.find("unanswered   7 times"), std::string::npos) << end;
+  EXPECT_EQ(ring("orders")["unanswered"], 7);
+}
+
 TEST_F(Cli, AFullDeviceIsAnError) {
   make_idle("idle", "one\n");
   streams how;

@@ -155,6 +155,9 @@ void print_ring(const ring_info& ring, std::size_t index) {
        ring.claimed_slots, ring.hole_slots, ring.taken_slots);
   line("repaired", "{} holes, {} redelivered, {} seats settled or taken over", ring.holes, ring.redelivered,
        ring.settled);
+  if (ring.unanswered != 0)
+    line("unanswered", "{} times a participant could not tell whether another lives, or not mend; it was told why",
+         ring.unanswered);
 }
 
 void print_stalls(const ring_info& ring) {
