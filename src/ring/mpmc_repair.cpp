@@ -268,7 +268,8 @@ bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t seq
          ring.word_for(sequence, slot_kind::taken, dead_seat);  // mpmc_ring.hpp W, X
 }
 
-bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t& sequence) noexcept {
+bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t& sequence,
+                  std::optional<std::uint64_t> but) noexcept {
   const auto intents = intents_of(ring.seats[dead_seat]);
   const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
   bool is_found = false;
@@ -276,7 +277,7 @@ bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t&
     const auto range = range_of(intent, head, ring.capacity());
     for (std::uint64_t i = 0; i < range.count; ++i) {
       const auto q = range.first + i;
-      if (!was_claimed(head, q, ring.capacity()) || !is_orphan(ring, dead_seat, q)) continue;
+      if (q == but || !was_claimed(head, q, ring.capacity()) || !is_orphan(ring, dead_seat, q)) continue;
       if (!is_found || head - q > head - sequence) sequence = q;  // the older one; sequences wrap
       is_found = true;
       break;
@@ -291,11 +292,9 @@ bool arbitrate(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keep
   return true;
 }
 
-void narrow(const ring_view& ring, std::uint32_t seat_index) noexcept {
-  auto& record = ring.seats[seat_index];
-  const auto intents = intents_of(record);
-  record.intent.store(narrowed(ring, seat_index, intents[0]), std::memory_order_release);         // mpmc_ring.hpp I
-  record.second_intent.store(narrowed(ring, seat_index, intents[1]), std::memory_order_release);  // mpmc_ring.hpp I
+void narrow(const ring_view& ring, std::uint32_t seat_index, std::atomic<std::uint64_t>& intent) noexcept {
+  intent.store(narrowed(ring, seat_index, intent.load(std::memory_order_acquire)),  // mpmc_ring.hpp I
+               std::memory_order_release);                                          // mpmc_ring.hpp I
 }
 
 bool adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept {
@@ -360,7 +359,8 @@ bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper)
   std::uint64_t freed = 0;
   if (!arbitrate(ring, dead_seat, keeper, freed)) return false;
   // What stays is exactly what the newcomer must deliver: no wider cover, or it would hold up others for nothing.
-  narrow(ring, dead_seat);
+  narrow(ring, dead_seat, dead.intent);
+  narrow(ring, dead_seat, dead.second_intent);
   return true;
 }
 

@@ -96,9 +96,38 @@ std::vector<spsc> spsc_scenes() {
   };
 }
 
+/// Every way in which two claims of `producer` and two messages of `consumer` can end.
+template <class Ring>
+std::vector<scene<Ring>> scenes_of_two_loans(std::uint32_t producer, std::uint32_t consumer,
+                                             std::function<void(cast<Ring>&, std::uint64_t)> send) {
+  const auto holding = [=](std::uint64_t count) { return [=](cast<Ring>& all) { send(all, count); }; };
+  std::vector<scene<Ring>> all;
+  for (const auto order : {ends::older_first, ends::younger_first}) {
+    const std::string name = order == ends::older_first ? ", older first" : ", younger first";
+    for (const bool older : {true, false})
+      for (const bool younger : {true, false})
+        all.push_back({std::string("two claims, ") + (older ? "publish" : "abandon") + " and " +
+                           (younger ? "publish" : "abandon") + name,
+                       producer, holding(1), claims_two<Ring>(producer, order, older, younger),
+                       std::uint64_t{older} + std::uint64_t{younger}, 0});
+    all.push_back({"two messages" + name, consumer, holding(3), peeks_two<Ring>(consumer, order), 0, 2});
+  }
+  all.push_back(
+      {"each message beside the last", consumer, holding(4), peeks_each_beside_the_last<Ring>(consumer), 0, 4});
+  all.push_back(
+      {"two claims, room for one", producer, holding(3), claims_two<Ring>(producer, ends::older_first, true, true)});
+  all.push_back({"two messages, one there", consumer, holding(1), peeks_two<Ring>(consumer, ends::older_first), 0, 1});
+  return all;
+}
+
 TEST(TracedSpscRing, KeepsThePromiseAtEveryInstruction) {
   workbench<spsc_ring> bench;
   expect_kept(bench, spsc_scenes());
+}
+
+TEST(TracedSpscRing, KeepsThePromiseWithTwoLoansAtEveryInstruction) {
+  workbench<spsc_ring> bench;
+  expect_kept(bench, scenes_of_two_loans<spsc_ring>(0, 1, [](auto& all, std::uint64_t count) { all.send(0, count); }));
 }
 
 // ---- Producers 0 to 2, consumers 3 to 5 --------------------------------------------------------------------------------
@@ -252,6 +281,42 @@ std::vector<mpmc> mpmc_consumer_scenes() {
 TEST(TracedMpmcRing, ProducersKeepThePromiseAtEveryInstruction) {
   workbench<mpmc_ring> bench;
   expect_kept(bench, mpmc_producer_scenes());
+}
+
+TEST(TracedMpmcRing, KeepsThePromiseWithTwoLoansAtEveryInstruction) {
+  workbench<mpmc_ring> bench;
+  auto scenes = scenes_of_two_loans<mpmc_ring>(0, 3, [](auto& all, std::uint64_t count) { all.send(2, count); });
+  scenes.push_back({"a third claim beside the second",
+                    0,
+                    {},
+                    [](cast<mpmc_ring>& all, receipts&) {
+                      auto& producer = *all.producers[0];
+                      const auto seal = [](std::byte*, std::uint64_t) {};
+                      if (producer.try_claim(1) != 1) return;
+                      auto* const older = producer.claimed(0);
+                      fill(older, all.new_id(0));
+                      auto* const younger = producer.claim_another();
+                      fill(younger, all.new_id(0));
+                      producer.settle_one(older, true, seal);
+                      auto* const youngest = producer.claim_another();  // beside a claim with the second intent
+                      fill(youngest, all.new_id(0));
+                      producer.settle_one(youngest, true, seal);
+                      producer.settle_one(younger, true, seal);
+                    },
+                    3,
+                    0});
+  scenes.push_back({"leave with two messages in hand", 3,
+                    [](cast<mpmc_ring>& all) {
+                      all.send(2, 3);
+                      if (all.consumers[3]->try_peek(1) != 1 || all.consumers[3]->peek_another() == nullptr)
+                        throw std::logic_error("nothing to hold");
+                    },
+                    [](cast<mpmc_ring>& all, receipts& seen) {
+                      seen.note(read(all.consumers[3]->peeked(0)).id, false);
+                      all.consumers[3]->leave();
+                    },
+                    0, 1});
+  expect_kept(bench, scenes);
 }
 
 TEST(TracedMpmcRing, ConsumersKeepThePromiseAtEveryInstruction) {

@@ -319,12 +319,14 @@ class trial {
       const bool produces = all_.is_producer(loser);
       const auto counter = (produces ? all_.ring.control->tail : all_.ring.control->head).load();
       for (const auto& [seat, generation] : dead_) {
-        const auto intent = all_.ring.seats[seat].intent.load();
-        if (all_.is_producer(seat) != produces || intent_won(intent)) continue;
-        for (std::uint64_t q = intent >> 16; q < (intent >> 16) + intent_count(intent); ++q)
-          if (counter > q && intent_covers(theirs, q) &&
-              all_.ring.word(q).load() == all_.ring.word_for(q, produces ? slot_kind::free : slot_kind::published))
-            return true;
+        if (all_.is_producer(seat) != produces) continue;
+        for (const auto intent : {all_.ring.seats[seat].intent.load(), all_.ring.seats[seat].second_intent.load()}) {
+          if (intent_won(intent)) continue;
+          for (std::uint64_t q = intent >> 16; q < (intent >> 16) + intent_count(intent); ++q)
+            if (counter > q && intent_covers(theirs, q) &&
+                all_.ring.word(q).load() == all_.ring.word_for(q, produces ? slot_kind::free : slot_kind::published))
+              return true;
+        }
       }
     }
     return false;

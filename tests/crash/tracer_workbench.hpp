@@ -192,6 +192,59 @@ operation<Ring> sends(std::uint32_t seat, std::uint64_t count, std::uint64_t pub
   };
 }
 
+enum class ends { older_first, younger_first };
+
+/// Two claims that are open at once, both filled; each is published or abandoned.
+template <class Ring>
+operation<Ring> claims_two(std::uint32_t seat, ends order, bool publishes_older, bool publishes_younger) {
+  return [=](cast<Ring>& all, receipts&) {
+    auto& producer = *all.producers[seat];
+    if (producer.try_claim(1) != 1) return;
+    auto* const older = producer.claimed(0);
+    fill(older, all.new_id(seat));
+    auto* const younger = producer.claim_another();
+    if (younger == nullptr) return;
+    fill(younger, all.new_id(seat));
+    const auto seal = [](std::byte*, std::uint64_t) {};
+    if (order == ends::older_first) producer.settle_one(older, publishes_older, seal);
+    producer.settle_one(younger, publishes_younger, seal);
+    if (order == ends::younger_first) producer.settle_one(older, publishes_older, seal);
+  };
+}
+
+/// Two messages that are peeked one by one, and released.
+template <class Ring>
+operation<Ring> peeks_two(std::uint32_t seat, ends order) {
+  return [=](cast<Ring>& all, receipts& seen) {
+    auto& consumer = *all.consumers[seat];
+    if (consumer.try_peek(1) != 1) return;
+    const auto* const older = consumer.peeked(0);
+    seen.note(read(older).id, consumer.was_delivered_before(0));
+    const auto* const younger = consumer.peek_another();
+    if (younger == nullptr) return;
+    seen.note(read(younger).id, consumer.was_delivered_before_one(younger));
+    if (order == ends::older_first) consumer.release_one(older);
+    consumer.release_one(younger);
+    if (order == ends::younger_first) consumer.release_one(older);
+  };
+}
+
+/// The obvious loop: the next is peeked while the last one is held.
+template <class Ring>
+operation<Ring> peeks_each_beside_the_last(std::uint32_t seat) {
+  return [=](cast<Ring>& all, receipts& seen) {
+    auto& consumer = *all.consumers[seat];
+    if (consumer.try_peek(1) != 1) return;
+    const auto* held = consumer.peeked(0);
+    seen.note(read(held).id, consumer.was_delivered_before(0));
+    while (const auto* const next = consumer.peek_another()) {
+      seen.note(read(next).id, consumer.was_delivered_before_one(next));
+      consumer.release_one(std::exchange(held, next));
+    }
+    consumer.release_one(held);
+  };
+}
+
 /// Peeks up to `count`, notes them, releases the first `released`.
 template <class Ring>
 operation<Ring> receives(std::uint32_t seat, std::uint64_t count, std::uint64_t released) {

@@ -4,7 +4,9 @@
 // its edges are explained. Every function may be repeated, may run in several processes at once, and may be interrupted
 // by the death of its caller at any instruction.
 
+#include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "sluice/ring/ring_concept.hpp"
 
@@ -25,11 +27,12 @@ bool arbitrate(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keep
 /// Whether `sequence` is a message of the dead consumer `dead_seat` that waits to be delivered again.
 [[nodiscard]] bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t sequence) noexcept;
 
-/// The first orphan of `dead_seat` within its intent; false when there is none (any more).
-bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t& sequence) noexcept;
+/// The first orphan of `dead_seat` within its intents, other than `but`; false when there is none (any more).
+bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t& sequence,
+                  std::optional<std::uint64_t> but = std::nullopt) noexcept;
 
 /// What an intent of a seat covers shrinks to the orphans that are left. By the seat's owner, or under its lock.
-void narrow(const ring_view& ring, std::uint32_t seat_index) noexcept;
+void narrow(const ring_view& ring, std::uint32_t seat_index, std::atomic<std::uint64_t>& intent) noexcept;
 
 /// Looks for a dead consumer with orphans and makes them those of the living consumer in `own_seat`, as far as its intents
 /// have room; the dead one's seat is free at once. @return whether `own_seat` has any now.

@@ -3,7 +3,7 @@
 // Any number of producers and consumers, up to the seats; claims are served strictly in order. After Vyukov's bounded
 // MPMC queue (2010): a word in each slot says whose turn it is, tail and head are advanced by compare-exchange. What is
 // added makes death harmless: before it claims, a participant writes into its own seat what it is about to claim (its
-// intent), and marks it won when it has it. Whoever finds a position claimed and left alone looks at the seats.
+// intent), and marks it won when it has it. A seat has two intents, for two claims that are open at once. Whoever finds a position claimed and left alone looks at the seats.
 //
 // Words of the slot for sequence q, N being the capacity
 //   free(q) -> published(q) by the winner of the claim, or -> hole(q) by the winner (abandoned) or a mender (winner dead)
@@ -38,6 +38,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "sluice/ring/mpmc_repair.hpp"
 #include "sluice/ring/ring_concept.hpp"
@@ -61,6 +63,12 @@ class mpmc_ring {
            ring.control->head.load(std::memory_order_relaxed) != before;  // it moves
   }
 
+  static std::uint64_t size_approx(const ring_view& ring) noexcept {
+    const auto head = ring.control->head.load(std::memory_order_relaxed);
+    const auto size = ring.control->tail.load(std::memory_order_relaxed) - head;  // a guess, for the caller
+    return size <= ring.capacity() ? size : 0;
+  }
+
   class producer {
    public:
     producer(const ring_view& ring, std::uint32_t seat_index) noexcept
@@ -68,13 +76,13 @@ class mpmc_ring {
 
     [[gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count) noexcept {
       if (slot_ != nullptr) [[unlikely]]
-        return std::min(1 + more_, count);  // one claim at a time: one intent a seat
+        return std::min(1 + more_, count);  // what is open; a further one is claim_another()'s
       // One slot, free or not, and nobody quicker: kept short, for the exchange lets nothing overlap.
       const auto p = ring_.control->tail.load(std::memory_order_relaxed);  // a guess; word and exchange decide
       auto* const slot = ring_.slot(p);
       const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // R
       const auto free = ring_.word_for(p, slot_kind::free);
-      if (count == 1 && word == free && claim(p, 1)) [[likely]] {
+      if (count == 1 && word == free && claim(p, 1, own_->intent)) [[likely]] {
         slot_ = slot;
         free_ = free;
         return 1;
@@ -117,9 +125,50 @@ class mpmc_ring {
 
     /// In order: gives back what is claimed.
     void leave() noexcept {
+      if (second_slot_ != nullptr) (void)settle_one(second_slot_ + ring_.payload_offset, false, [](auto&&...) {});
       publish(0);
-      own_->intent.store(0, std::memory_order_release);  // I
+      own_->intent.store(0, std::memory_order_release);         // I
+      own_->second_intent.store(0, std::memory_order_release);  // I
     }
+
+    // ---- A second claim beside a single one, with the other intent: their positions need not be neighbours ------------
+
+    [[nodiscard]] bool has_room_for_another() const noexcept { return second_slot_ == nullptr; }
+
+    [[nodiscard, gnu::noinline]] std::byte* claim_another() noexcept {
+      const auto won = win(1, first_has_second_intent_ ? own_->intent : own_->second_intent);
+      if (won.count == 0) return nullptr;
+      second_slot_ = ring_.slot(won.first);
+      second_free_ = ring_.word_for(won.first, slot_kind::free);
+      return second_slot_ + ring_.payload_offset;
+    }
+
+    template <class Seal>
+    std::uint64_t settle_one(const std::byte* message, bool publishes, Seal&& seal) noexcept {
+      const bool is_first = slot_ != nullptr && message == slot_ + ring_.payload_offset;
+      auto* const slot = is_first ? slot_ : second_slot_;
+      const auto free = is_first ? free_ : second_free_;
+      if (slot == nullptr) return 0;
+      if (publishes) seal(slot + ring_.payload_offset, ring_.sequence_of(slot, free));
+      ring_view::word_of(slot).store(free + slot_word(0, publishes ? slot_kind::published : slot_kind::hole),
+                                     std::memory_order_release);  // W
+      if (publishes)
+        own_->messages.store(messages() + 1, std::memory_order_relaxed);  // own counter
+      else
+        count_abandoned(1);
+      // The second intent is zero while it covers nothing: no later claim of the usual kind would replace it.
+      if (is_first == first_has_second_intent_) own_->second_intent.store(0, std::memory_order_release);  // I
+      if (is_first) {
+        slot_ = second_slot_;
+        free_ = second_free_;
+        first_has_second_intent_ = slot_ != nullptr && !first_has_second_intent_;
+      }
+      second_slot_ = nullptr;
+      return publishes ? 1 : 0;
+    }
+
+    /// Whether what is open, if anything, is a single claim such as try_claim(1) makes.
+    [[nodiscard]] bool is_plain() const noexcept { return second_slot_ == nullptr && !first_has_second_intent_; }
 
    private:
     [[gnu::noinline]] std::uint64_t claim_after_lead(std::uint64_t p, std::uint64_t count) noexcept {
@@ -132,6 +181,17 @@ class mpmc_ring {
     }
 
     [[gnu::noinline]] std::uint64_t claim_run(std::uint64_t count) noexcept {
+      const auto won = win(count, own_->intent);
+      if (won.count == 0) return 0;
+      slot_ = ring_.slot(won.first);
+      free_ = ring_.word_for(won.first, slot_kind::free);
+      first_ = won.first;
+      more_ = won.count - 1;
+      return won.count;
+    }
+
+    /// Claims as many of `count` slots as are free, with this intent; none when the ring is full.
+    [[gnu::always_inline]] sequence_run win(std::uint64_t count, std::atomic<std::uint64_t>& intent) noexcept {
       count = std::min({count, max_claim, ring_.capacity()});
       for (;;) {
         const auto p = ring_.control->tail.load(std::memory_order_relaxed);  // a guess; words and exchange decide
@@ -139,26 +199,21 @@ class mpmc_ring {
         while (m < count && is_free(p + m)) ++m;
         if (m == 0) {
           if (ring_.control->tail.load(std::memory_order_relaxed) != p) continue;  // somebody was quicker: not full
-          return 0;
+          return {};
         }
-        if (!claim(p, m)) continue;
-        slot_ = ring_.slot(p);
-        free_ = ring_.word_for(p, slot_kind::free);
-        first_ = p;
-        more_ = m - 1;
-        return m;
+        if (claim(p, m, intent)) return {p, m};
       }
     }
 
-    [[gnu::always_inline]] bool claim(std::uint64_t p, std::uint64_t m) noexcept {
+    [[gnu::always_inline]] bool claim(std::uint64_t p, std::uint64_t m, std::atomic<std::uint64_t>& intent) noexcept {
       auto expected = p;
-      own_->intent.store(intent_word(p, m, false), std::memory_order_release);  // I
+      intent.store(intent_word(p, m, false), std::memory_order_release);  // I
       if (!ring_.control->tail.compare_exchange_strong(expected, p + m, std::memory_order_release,
                                                        std::memory_order_relaxed)) [[unlikely]] {  // T
-        own_->intent.store(0, std::memory_order_release);                                          // I
+        intent.store(0, std::memory_order_release);                                                // I
         return false;
       }
-      own_->intent.store(intent_word(p, m, true), std::memory_order_release);  // I
+      intent.store(intent_word(p, m, true), std::memory_order_release);  // I
       return true;
     }
 
@@ -194,6 +249,10 @@ class mpmc_ring {
     std::uint64_t more_ = 0;     // how many slots after that one it has,
     std::uint64_t first_ = 0;    // and if any, its first position
     stream_pace pace_;
+    // A second claim, of one slot; null: none is open.
+    std::byte* second_slot_ = nullptr;
+    std::uint64_t second_free_ = 0;
+    bool first_has_second_intent_ = false;  // it was the second once
   };
 
   class consumer {
@@ -219,7 +278,7 @@ class mpmc_ring {
       const auto free = ring_.word_for(h, slot_kind::free);
       if (word == free)  // so nobody has passed h: empty
         return pace_.has_caught_up(messages()) ? peek_after_lead(h, count) : 0;
-      if (count == 1 && word == free + slot_word(0, slot_kind::published) && claim(h, 1)) [[likely]] {
+      if (count == 1 && word == free + slot_word(0, slot_kind::published) && claim(h, 1, own_->intent)) [[likely]] {
         slot_ = slot;
         free_ = free;
         pass_on_wake_up(h + 1);
@@ -232,8 +291,7 @@ class mpmc_ring {
       return i == 0 ? slot_ + ring_.payload_offset : ring_.payload(first_ + i);
     }
     [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept {
-      return orphans_of_ != mpmc_repair::none() ||
-             (recovered_ != 0 && ring_.sequence_of(slot_, free_) + i < recovered_);
+      return first_is_orphan_ || (recovered_ != 0 && ring_.sequence_of(slot_, free_) + i < recovered_);
     }
 
     void release(std::uint64_t count) noexcept {
@@ -247,13 +305,12 @@ class mpmc_ring {
     [[nodiscard]] std::uint64_t waits_for() const noexcept {
       return is_empty() ? nothing_to_wait_for() : ring_.control->head.load(std::memory_order_relaxed);  // for people
     }
-    [[nodiscard]] bool is_exhausted(seat_keeper&) const noexcept {
-      return is_empty() && !mpmc_repair::is_anything_held(ring_, own_index_);
+    [[nodiscard]] bool is_exhausted(seat_keeper&, bool whatever_others_hold = false) const noexcept {
+      return is_empty() && (whatever_others_hold || !mpmc_repair::is_anything_held(ring_, own_index_));
     }
 
     /// Something stalls: claims of dead producers become holes, messages of dead consumers ours to deliver.
     bool mend(seat_keeper& keeper) noexcept {
-      if (slot_ != nullptr || orphans_of_ != mpmc_repair::none()) return false;
       const auto holes = mpmc_repair::mend_holes(ring_, keeper);
       if (mpmc_repair::adopt(ring_, own_index_, keeper, debt_.producers)) orphans_of_ = own_index_;
       if (holes > 1) debt_.consumers += holes - 1;
@@ -276,9 +333,70 @@ class mpmc_ring {
 
     /// In order: what is peeked and not released stays covered by the intent, for others to adopt.
     void leave() noexcept {
-      const bool holds_own = orphans_of_ == own_index_ || (orphans_of_ == mpmc_repair::none() && slot_ != nullptr);
-      if (!holds_own) own_->intent.store(0, std::memory_order_release);  // I
+      if (orphans_of_ == own_index_) return;  // both intents may cover what was inherited
+      const bool holds_first = slot_ != nullptr && !first_is_orphan_;
+      const bool holds_second = second_slot_ != nullptr && !second_is_orphan_;
+      if (!(first_has_second_intent_ ? holds_second : holds_first))
+        own_->intent.store(0, std::memory_order_release);  // I
+      if (!(first_has_second_intent_ ? holds_first : holds_second))
+        own_->second_intent.store(0, std::memory_order_release);  // I
     }
+
+    // ---- A second message beside a single one, with the other intent: their positions need not be neighbours ----------
+
+    [[nodiscard, gnu::noinline]] const std::byte* peek_another() noexcept {
+      if (orphans_of_ != mpmc_repair::none()) {
+        std::uint64_t orphan = 0;
+        const auto open = first_is_orphan_ ? std::optional(ring_.sequence_of(slot_, free_)) : std::nullopt;
+        if (mpmc_repair::first_orphan(ring_, orphans_of_, orphan, open)) return open_second(orphan, true);
+        if (!first_is_orphan_) has_done_with_orphans();
+      }
+      // The cover of an orphan must stand.
+      const bool first_is_in_second = first_is_orphan_
+                                          ? !intent_covers(own_->intent.load(std::memory_order_relaxed),  // own
+                                                           ring_.sequence_of(slot_, free_))
+                                          : first_has_second_intent_;
+      const auto won = win(1, first_is_in_second ? own_->intent : own_->second_intent);
+      if (won.count == 0) return nullptr;
+      first_has_second_intent_ = first_is_in_second;
+      pass_on_wake_up(won.first + 1);
+      return open_second(won.first, false);
+    }
+
+    [[nodiscard]] bool was_delivered_before_one(const std::byte* message) const noexcept {
+      if (is_first(message)) return was_delivered_before(0);
+      return second_is_orphan_ || (recovered_ != 0 && ring_.sequence_of(second_slot_, second_free_) < recovered_);
+    }
+
+    void release_one(const std::byte* message) noexcept {
+      const bool first = is_first(message);
+      auto* const slot = first ? slot_ : second_slot_;
+      if (slot == nullptr) return;
+      const bool was_orphan = first ? first_is_orphan_ : second_is_orphan_;
+      ring_view::word_of(slot).store((first ? free_ : second_free_) + slot_word(1, slot_kind::free),
+                                     std::memory_order_release);        // R
+      own_->messages.store(messages() + 1, std::memory_order_relaxed);  // own counter
+      // The second intent is zero while it covers nothing: no later claim of the usual kind would replace it.
+      if (!was_orphan && first == first_has_second_intent_)
+        own_->second_intent.store(0, std::memory_order_release);  // I
+      if (first) {
+        slot_ = second_slot_;
+        free_ = second_free_;
+        first_has_second_intent_ = slot_ != nullptr && !second_is_orphan_ && !first_has_second_intent_;
+        first_is_orphan_ = slot_ != nullptr && second_is_orphan_;
+      }
+      second_slot_ = nullptr;
+      if (was_orphan) after_orphan();
+    }
+
+    [[nodiscard]] bool finds_something(bool beside_what_is_peeked) const noexcept {
+      if ((slot_ != nullptr && !beside_what_is_peeked) || orphans_of_ != mpmc_repair::none()) return true;
+      const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess, as the answer is
+      return ring_.word(h).load(std::memory_order_relaxed) != ring_.word_for(h, slot_kind::free);
+    }
+
+    /// Whether what is peeked, if anything, is a single message such as try_peek(1) finds.
+    [[nodiscard]] bool is_plain() const noexcept { return second_slot_ == nullptr && !first_has_second_intent_; }
 
    private:
     /// Whether everything that was claimed for filling was claimed for reading.
@@ -287,8 +405,26 @@ class mpmc_ring {
       return ring_.control->tail.load(std::memory_order_acquire) == head;     // T
     }
 
+    [[nodiscard]] bool is_first(const std::byte* message) const noexcept {
+      return slot_ != nullptr && message == slot_ + ring_.payload_offset;
+    }
+
+    const std::byte* open_second(std::uint64_t sequence, bool is_orphan) noexcept {
+      second_slot_ = ring_.slot(sequence);
+      second_free_ = ring_.word_for(sequence, slot_kind::free);
+      second_is_orphan_ = is_orphan;
+      return second_slot_ + ring_.payload_offset;
+    }
+
+    /// No orphan is left.
+    void has_done_with_orphans() noexcept {
+      orphans_of_ = mpmc_repair::none();
+      // What it covered was inherited; the next claim replaces the first intent.
+      if (!first_has_second_intent_) own_->second_intent.store(0, std::memory_order_release);  // I
+    }
+
     [[gnu::noinline]] std::uint64_t peek_what_is_open(std::uint64_t count) noexcept {
-      if (slot_ != nullptr) return std::min(1 + more_, count);  // one claim at a time: one intent a seat
+      if (slot_ != nullptr || count == 0) return std::min(1 + more_, count);  // a further one is peek_another()'s
       if (next_orphan()) return 1;
       if (orphans_of_ != mpmc_repair::none()) return 0;  // another's seat is to be given back first: owed()
       return peek_run(count);
@@ -303,6 +439,20 @@ class mpmc_ring {
     }
 
     [[gnu::noinline]] std::uint64_t peek_run(std::uint64_t count) noexcept {
+      const auto won = win(count, own_->intent);
+      if (won.count == 0) [[unlikely]]
+        return 0;
+      slot_ = ring_.slot(won.first);
+      free_ = ring_.word_for(won.first, slot_kind::free);
+      first_ = won.first;
+      more_ = won.count - 1;
+      pass_on_wake_up(won.first + won.count);
+      return won.count;
+    }
+
+    /// Claims as many of `count` messages as there are in a row, with this intent, and frees the holes before them; none
+    /// when the ring is empty.
+    [[gnu::always_inline]] sequence_run win(std::uint64_t count, std::atomic<std::uint64_t>& intent) noexcept {
       auto steps_left = 64;
       count = std::min({count, max_claim, ring_.capacity()});
       for (;;) {
@@ -310,20 +460,14 @@ class mpmc_ring {
         const auto m = run(h, count, slot_kind::published);
         if (m == 0) [[unlikely]] {
           if (const auto holes = run(h, holes_a_step, slot_kind::hole); holes != 0) {
-            if (claim(h, holes)) free_holes(h, holes);
-            if (--steps_left == 0) return 0;  // a caller's deadline; the next look goes on
+            if (claim(h, holes, intent)) free_holes(h, holes);
+            if (--steps_left == 0) return {};  // a caller's deadline; the next look goes on
             continue;
           }
           if (ring_.control->head.load(std::memory_order_relaxed) != h) continue;  // somebody was quicker: not empty
-          return 0;
+          return {};
         }
-        if (!claim(h, m)) continue;
-        slot_ = ring_.slot(h);
-        free_ = ring_.word_for(h, slot_kind::free);
-        first_ = h;
-        more_ = m - 1;
-        pass_on_wake_up(h + m);
-        return m;
+        if (claim(h, m, intent)) return {h, m};
       }
     }
 
@@ -339,6 +483,7 @@ class mpmc_ring {
 
     [[gnu::noinline]] void release_run(std::uint64_t count) noexcept {
       if (count == 0 || slot_ == nullptr) return;
+      count = std::min(count, 1 + more_);
       ring_view::word_of(slot_).store(free_ + slot_word(1, slot_kind::free), std::memory_order_release);  // R
       for (std::uint64_t i = 1; i < count; ++i) free(first_ + i);
       if (count <= more_) {
@@ -351,7 +496,7 @@ class mpmc_ring {
         more_ = 0;
       }
       own_->messages.store(messages() + count, std::memory_order_relaxed);  // own counter
-      if (orphans_of_ != mpmc_repair::none()) [[unlikely]]
+      if (std::exchange(first_is_orphan_, false)) [[unlikely]]
         after_orphan();
     }
 
@@ -365,8 +510,7 @@ class mpmc_ring {
       return m;
     }
 
-    [[gnu::always_inline]] bool claim(std::uint64_t h, std::uint64_t m) noexcept {
-      auto& intent = own_->intent;
+    [[gnu::always_inline]] bool claim(std::uint64_t h, std::uint64_t m, std::atomic<std::uint64_t>& intent) noexcept {
       auto expected = h;
       intent.store(intent_word(h, m, false), std::memory_order_release);  // I
       if (!ring_.control->head.compare_exchange_strong(expected, h + m, std::memory_order_release,
@@ -390,23 +534,30 @@ class mpmc_ring {
 
     bool next_orphan() noexcept {
       if (!mpmc_repair::first_orphan(ring_, orphans_of_, first_)) {
-        if (orphans_of_ == own_index_)
-          orphans_of_ = mpmc_repair::none();  // the next intent replaces the inherited one
-        else
-          debt_.any = owes_ = true;
+        has_done_with_orphans();
         return false;
       }
       slot_ = ring_.slot(first_);
       free_ = ring_.word_for(first_, slot_kind::free);
+      first_is_orphan_ = true;
       return true;
     }
 
     void after_orphan() noexcept {
       own_->redelivered.store(own_->redelivered.load(std::memory_order_relaxed) + 1,
                               std::memory_order_relaxed);  // own counter
-      mpmc_repair::narrow(ring_, orphans_of_);             // so that the next one is found at once
+      // So that the next one is found at once. An intent that covers a claim which is open beside the orphans stays.
+      if (!covers_own_claim(own_->intent)) mpmc_repair::narrow(ring_, own_index_, own_->intent);
+      if (!covers_own_claim(own_->second_intent)) mpmc_repair::narrow(ring_, own_index_, own_->second_intent);
       std::uint64_t more = 0;
-      if (!mpmc_repair::first_orphan(ring_, orphans_of_, more)) orphans_of_ = mpmc_repair::none();
+      if (!mpmc_repair::first_orphan(ring_, own_index_, more)) orphans_of_ = mpmc_repair::none();
+    }
+
+    [[nodiscard]] bool covers_own_claim(const std::atomic<std::uint64_t>& intent) const noexcept {
+      const auto word = intent.load(std::memory_order_relaxed);  // own
+      return (slot_ != nullptr && !first_is_orphan_ && intent_covers(word, ring_.sequence_of(slot_, free_))) ||
+             (second_slot_ != nullptr && !second_is_orphan_ &&
+              intent_covers(word, ring_.sequence_of(second_slot_, second_free_)));
     }
 
     ring_view ring_;
@@ -422,8 +573,14 @@ class mpmc_ring {
     std::uint64_t first_ = 0;
     stream_pace pace_;
     ring_debt debt_;
-    bool owes_ = false;        // whether debt_ says anything
-    std::uint64_t recovered_;  // sequences below this come from before a reset of the machine
+    bool owes_ = false;             // whether debt_ says anything
+    bool first_is_orphan_ = false;  // what is open was a dead consumer's
+    // A second message; null: none is open.
+    std::byte* second_slot_ = nullptr;
+    std::uint64_t second_free_ = 0;
+    bool second_is_orphan_ = false;
+    bool first_has_second_intent_ = false;  // it was the second once
+    std::uint64_t recovered_;               // sequences below this come from before a reset of the machine
   };
 };
 

@@ -50,7 +50,8 @@ struct sequence_run {
 /// A ring kind: two sides, each used by one thread at a time, each made for a seat that its process holds.
 template <class R>
 concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_keeper& keeper, std::uint64_t count,
-                        typename R::producer& producer, typename R::consumer& consumer) {
+                        typename R::producer& producer, typename R::consumer& consumer, std::byte* message,
+                        void (*seal)(std::byte*, std::uint64_t)) {
   { R::kind } -> std::convertible_to<ring_kind>;
   // Whether a death can stall the living, so that those who wait must mend.
   { R::mends } -> std::convertible_to<bool>;
@@ -77,6 +78,14 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { producer.waits_for() } -> std::same_as<std::uint64_t>;
   // Leaves in order.
   { producer.leave() } -> std::same_as<void>;
+  // A second claim beside a single one. is_plain(): there is none, and try_claim() and publish() mean what is open, if
+  // anything. Otherwise claims are made by claim_another(), while it has_room_for_another(), and end by settle_one(), each
+  // by its message. It publishes or abandons that one, calls `seal` for each message before it becomes visible, and says
+  // how many did.
+  { producer.is_plain() } -> std::same_as<bool>;
+  { producer.has_room_for_another() } -> std::same_as<bool>;
+  { producer.claim_another() } -> std::same_as<std::byte*>;  // null: full
+  { producer.settle_one(message, true, seal) } -> std::same_as<std::uint64_t>;
 
   typename R::consumer;
   requires std::constructible_from<typename R::consumer, const ring_view&, std::uint32_t>;
@@ -91,6 +100,7 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   // When there is nothing to peek: whether nothing can come of what was begun: no claim of a living producer, no message
   // that another consumer, living or dead, has in its hands. Proves deaths where it must.
   { consumer.is_exhausted(keeper) } -> std::same_as<bool>;
+  { consumer.is_exhausted(keeper, true) } -> std::same_as<bool>;  // the same, whatever other consumers hold
   // Something stalls: look for the dead and mend. True when it changed anything. Only consumers can: what stalls a
   // producer is an old message, and somebody must get it.
   { consumer.mend(keeper) } -> std::same_as<bool>;
@@ -98,6 +108,16 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { consumer.owes() } -> std::same_as<bool>;
   { consumer.owed(keeper) } -> std::same_as<ring_debt>;
   { consumer.leave() } -> std::same_as<void>;
+  // A second message beside a single one, likewise.
+  { consumer.is_plain() } -> std::same_as<bool>;
+  { consumer.peek_another() } -> std::same_as<const std::byte*>;  // null: empty
+  { consumer.was_delivered_before_one(message) } -> std::same_as<bool>;
+  { consumer.release_one(message) } -> std::same_as<void>;
+  // Whether a look would find anything, beside what is peeked or not. Changes nothing.
+  { consumer.finds_something(true) } -> std::same_as<bool>;
+
+  // How many messages were sent and not released, at about this moment.
+  { R::size_approx(view) } -> std::same_as<std::uint64_t>;
 };
 
 }  // namespace sluice

@@ -31,6 +31,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <utility>
 
 #include "sluice/base/pause.hpp"
 #include "sluice/ring/ring_concept.hpp"
@@ -52,6 +54,12 @@ class spsc_ring {
     if (consumed.load(std::memory_order_relaxed) != before) return true;            // it moves: not now
     // A producer that died before it noted what it published lags behind, by a batch at most.
     return published - before + ring.capacity() <= 2 * ring.capacity();
+  }
+
+  static std::uint64_t size_approx(const ring_view& ring) noexcept {
+    const auto released = ring.seats[ring.first_seat(role::consumer)].sequence.load(std::memory_order_relaxed);
+    const auto size = ring.seats[0].sequence.load(std::memory_order_relaxed) - released;  // a guess, for the caller
+    return size <= ring.capacity() ? size : 0;
   }
 
   class producer {
@@ -79,17 +87,13 @@ class spsc_ring {
 
     [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept { return ring_.payload(tail_ + i); }
     [[nodiscard]] sequence_run claimed_run(std::uint64_t count) const noexcept {
-      return {tail_, std::min(count, limit_ - tail_)};
+      return {tail_, std::min(count, claimed_ - tail_)};
     }
 
     void publish(std::uint64_t count) noexcept {
-      auto tail = tail_;  // a copy: a store into the ring could be one into this object, for all the compiler knows
-      for (const auto end = tail + count; tail != end; ++tail)
-        ring_.word(tail).store(ring_.word_for(tail, slot_kind::published), std::memory_order_release);  // W
-      tail_ = tail;
-      own_->sequence.store(tail, std::memory_order_release);  // T
-      if (claimed_ != tail) [[unlikely]]
-        note_claimed(tail);  // the rest is abandoned
+      if (claimed_ - tail_ != count) [[unlikely]]
+        return publish_a_part(count);
+      publish_words(count);
     }
 
     [[nodiscard]] bool is_drained() const noexcept {
@@ -99,7 +103,73 @@ class spsc_ring {
     [[nodiscard]] std::uint64_t waits_for() const noexcept { return tail_ - ring_.capacity(); }
     void leave() noexcept { note_claimed(tail_); }
 
+    // ---- A second claim beside a single one: the two slots from tail_ on. What stands in the second becomes visible with
+    // ---- the first, or is copied down when that was abandoned: this ring has no holes.
+
+    [[nodiscard]] bool has_room_for_another() const noexcept { return second_ == claim_state::none || !first_is_open_; }
+
+    [[nodiscard, gnu::noinline]] std::byte* claim_another() noexcept {
+      if (second_ != claim_state::none) {
+        first_is_open_ = true;
+        return ring_.payload(tail_);
+      }
+      first_is_open_ = true;
+      if (try_claim(2) != 2) return nullptr;
+      second_ = claim_state::open;
+      return ring_.payload(tail_ + 1);
+    }
+
+    template <class Seal>
+    std::uint64_t settle_one(const std::byte* message, bool publishes, Seal&& seal) noexcept {
+      const auto published = settle_two(message, publishes, seal);
+      note_claimed(tail_ + (second_ != claim_state::none ? 2 : first_is_open_ ? 1 : 0));
+      return published;
+    }
+
+    /// Whether what is open, if anything, is a single claim such as try_claim(1) makes.
+    [[nodiscard]] bool is_plain() const noexcept { return second_ == claim_state::none; }
+
    private:
+    enum class claim_state : std::uint8_t { none, open, filled };
+
+    [[gnu::always_inline]] void publish_words(std::uint64_t count) noexcept {
+      auto tail = tail_;  // a copy: a store into the ring could be one into this object, for all the compiler knows
+      for (const auto end = tail + count; tail != end; ++tail)
+        ring_.word(tail).store(ring_.word_for(tail, slot_kind::published), std::memory_order_release);  // W
+      tail_ = tail;
+      own_->sequence.store(tail, std::memory_order_release);  // T
+    }
+
+    /// The rest is abandoned.
+    [[gnu::noinline]] void publish_a_part(std::uint64_t count) noexcept {
+      publish_words(std::min(count, claimed_ - tail_));
+      note_claimed(tail_);
+    }
+
+    template <class Seal>
+    std::uint64_t settle_two(const std::byte* message, bool publishes, Seal& seal) noexcept {
+      const auto publish_next = [&] {
+        seal(ring_.payload(tail_), tail_);
+        publish_words(1);
+      };
+      if (!first_is_open_ || message != ring_.payload(tail_)) {
+        second_ = publishes ? claim_state::filled : claim_state::none;
+      } else if (publishes) {
+        publish_next();
+        first_is_open_ = second_ == claim_state::open;
+        if (std::exchange(second_, claim_state::none) != claim_state::filled) return 1;
+        publish_next();
+        return 2;
+      } else {
+        first_is_open_ = false;
+      }
+      if (first_is_open_ || second_ != claim_state::filled) return 0;
+      std::memcpy(ring_.payload(tail_), ring_.payload(tail_ + 1), ring_.message_bytes);
+      second_ = claim_state::none;
+      publish_next();
+      return 1;
+    }
+
     void note_claimed(std::uint64_t sequence) noexcept {
       claimed_ = sequence;
       own_->peeked.store(sequence, std::memory_order_release);  // N
@@ -138,16 +208,18 @@ class spsc_ring {
     std::uint64_t claimed_ = 0;            // what own_->peeked says
     std::uint64_t limit_ = 0;              // first sequence that may still be in use
     std::uint64_t looked_exactly_at_ = 0;  // tail_ when the consumer's own word was last read
+    bool first_is_open_ = false;           // of two claims; said of no single one
+    claim_state second_ = claim_state::none;
   };
 
   class consumer {
    public:
     consumer(const ring_view& ring, std::uint32_t seat_index) noexcept
         : ring_(ring), own_(&ring.seats[seat_index]), copy_every_(std::max<std::uint64_t>(1, ring.capacity() / 8)) {
-      head_ = own_->sequence.load(std::memory_order_acquire);   // S
-      peeked_ = own_->peeked.load(std::memory_order_acquire);   // P
-      if (peeked_ - head_ > ring_.capacity()) peeked_ = head_;  // nothing that a correct consumer wrote
-      marked_ = peeked_ - head_;
+      head_ = own_->sequence.load(std::memory_order_acquire);          // S
+      marked_ = own_->peeked.load(std::memory_order_acquire) - head_;  // P
+      if (marked_ > ring_.capacity()) marked_ = 0;                     // nothing that a correct consumer wrote
+      handed_out_ = head_;
       copied_ = ring_.control->head.load(std::memory_order_relaxed);  // only this side writes it
     }
 
@@ -155,9 +227,10 @@ class spsc_ring {
       const auto head = head_;
       std::uint64_t ready = 0;
       while (ready < count && is_published(head + ready)) ++ready;
-      if (ready > peeked_ - head) {
-        peeked_ = head + ready;
-        own_->peeked.store(head + ready, std::memory_order_release);  // P: before it is handed out
+      if (ready > handed_out_ - head) {
+        handed_out_ = head + ready;
+        if (ready > marked_) [[likely]]
+          own_->peeked.store(head + ready, std::memory_order_release);  // P: before it is handed out
       }
       return ready;
     }
@@ -166,6 +239,8 @@ class spsc_ring {
     [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return i < marked_; }
 
     void release(std::uint64_t count) noexcept {
+      if (handed_out_ - head_ < count) [[unlikely]]  // a branch, because the next head would wait for a minimum
+        return release(handed_out_ - head_);
       if (marked_ != 0) [[unlikely]]
         count_redelivered(std::min(count, marked_));
       const auto head = head_ + count;
@@ -180,9 +255,9 @@ class spsc_ring {
     }
 
     [[nodiscard]] static constexpr std::uint64_t waits_for() noexcept { return nothing_to_wait_for(); }
-    [[nodiscard]] bool is_exhausted(seat_keeper& keeper) const noexcept {
+    [[nodiscard]] bool is_exhausted(seat_keeper& keeper, bool = false) const noexcept {
       const auto claimed = ring_.seats[0].peeked.load(std::memory_order_acquire);  // N
-      if (static_cast<std::int64_t>(claimed - head_) <= 0) return true;            // what was claimed was released
+      if (static_cast<std::int64_t>(claimed - handed_out_) <= 0) return true;      // what was claimed was handed out
       const auto state = ring_.seats[0].state.load(std::memory_order_acquire);     // seat_table.hpp A, D
       return state_of(state) != seat_state::taken || keeper.is_dead(0, state);     // a dead one's claim is void
     }
@@ -190,6 +265,40 @@ class spsc_ring {
     [[nodiscard]] static constexpr bool owes() noexcept { return false; }
     [[nodiscard]] static constexpr ring_debt owed(seat_keeper&) noexcept { return {}; }
     void leave() noexcept {}
+
+    // ---- A second message beside a single one. Released before the first it is only noted, and handed back with it: a
+    // ---- consumer that dies before that has it delivered again, marked.
+
+    [[nodiscard, gnu::noinline]] const std::byte* peek_another() noexcept {
+      const auto second = head_ + 1 + released_behind_;
+      if (!is_published(second)) return nullptr;
+      if (second - head_ >= handed_out_ - head_) {
+        handed_out_ = second + 1;
+        if (second - head_ >= marked_)
+          own_->peeked.store(second + 1, std::memory_order_release);  // P: before it is lent
+      }
+      second_is_open_ = true;
+      return ring_.payload(second);
+    }
+
+    [[nodiscard]] bool was_delivered_before_one(const std::byte* message) const noexcept {
+      return was_delivered_before(message == ring_.payload(head_) ? 0 : 1 + released_behind_);
+    }
+
+    void release_one(const std::byte* message) noexcept {
+      if (message == ring_.payload(head_))
+        release(1 + std::exchange(released_behind_, 0));
+      else
+        ++released_behind_;
+      second_is_open_ = false;
+    }
+
+    [[nodiscard]] bool finds_something(bool beside_what_is_peeked) const noexcept {
+      return is_published(head_ + (beside_what_is_peeked ? 1 + released_behind_ + second_is_open_ : 0));
+    }
+
+    /// Whether what is peeked, if anything, is a single message such as try_peek(1) finds.
+    [[nodiscard]] bool is_plain() const noexcept { return !second_is_open_ && released_behind_ == 0; }
 
    private:
     [[nodiscard]] bool is_published(std::uint64_t sequence) const noexcept {
@@ -205,11 +314,14 @@ class spsc_ring {
 
     ring_view ring_;
     seat* own_;
-    std::uint64_t head_ = 0;    // next sequence to release
-    std::uint64_t peeked_ = 0;  // what own_->peeked says
+    std::uint64_t head_ = 0;  // next sequence to release
+    std::uint64_t handed_out_ =
+        0;  // by this handle, up to here; own_->peeked says this or head_ + marked_, if that is more
     std::uint64_t marked_ = 0;  // how many from head_ on a dead predecessor may have seen
     std::uint64_t copied_ = 0;  // what control.head says
     std::uint64_t copy_every_;
+    bool second_is_open_ = false;
+    std::uint64_t released_behind_ = 0;  // messages after the first that were released before it
   };
 };
 
