@@ -49,7 +49,7 @@ int main() try {
   good &= check(seen.size() == 3 && seen[0].number == 1 && seen[2].number == 3, "in order");
   seen.release(2);  // the rest is peeked again
   good &= check(in.try_peek()->number == 3, "the one that was not released");
-  good &= check(!in.try_peek() && out.is_drained(), "empty");
+  good &= check(in.empty() && out.is_drained(), "empty");
   return good ? 0 : 1;
 } catch (const sluice::error& problem) {
   std::fprintf(stderr, "example_04_zero_copy: %s\n", problem.what());

@@ -18,6 +18,21 @@ std::string where(const attached_segment& attached, role own) {
   return std::string("take the ") + to_string(own) + "'s seat of " + attached.what();
 }
 
+const ring_descriptor& descriptor_of(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind,
+                                     role own) {
+  const auto& header = attached.memory().header();
+  if (ring_index >= header.ring_count)
+    throw error(errc::misuse, where(attached, own) + ": there is no ring " + std::to_string(ring_index) +
+                                  ", the segment has " + std::to_string(header.ring_count) +
+                                  "; rings are counted from 0");
+  const auto& ring = header.rings[ring_index];
+  if (ring.kind != static_cast<std::uint32_t>(kind))
+    throw error(errc::wrong_kind, where(attached, own) + ": ring " + std::to_string(ring_index) + " is " +
+                                      (kind == ring_kind::spsc ? "mpmc, not spsc" : "spsc, not mpmc") +
+                                      "; make the handle for the ring's own kind");
+  return ring;
+}
+
 }  // namespace
 
 const char* to_string(peer_state value) noexcept {
@@ -29,9 +44,10 @@ const char* to_string(peer_state value) noexcept {
   return "unknown";
 }
 
-participant::participant(attached_segment attached, std::uint32_t ring_index, role own, seat_table::settler settle)
+participant::participant(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own,
+                         seat_table::settler settle)
     : attached_(joined(std::move(attached))),
-      ring_(view_ring(attached_.memory().bytes(), attached_.memory().header().rings[ring_index])),
+      ring_(view_ring(attached_.memory().bytes(), descriptor_of(attached_, ring_index, kind, own))),
       table_(attached_.memory(), ring_, ring_index, attached_.locks()),
       own_(own),
       seat_(table_.take(own, settle, where(attached_, own))),

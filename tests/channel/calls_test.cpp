@@ -13,6 +13,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
+#include "support/is_there.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::test {
@@ -143,7 +144,7 @@ TYPED_TEST(Channel, APublishedLoanIsDelivered) {
   ASSERT_TRUE(slot);
   *slot = order_of(1);
   slot->amount = 5;
-  EXPECT_FALSE(this->in_->try_peek());
+  EXPECT_FALSE(is_there(this->in_->try_peek()));
   slot.publish();
   EXPECT_FALSE(slot);
   auto got = this->in_->try_peek();
@@ -176,24 +177,24 @@ TYPED_TEST(Channel, AMovedLoanIsOneLoan) {
     auto inner = std::move(got);
     EXPECT_EQ(inner->id, 3U);
   }
-  EXPECT_FALSE(this->in_->try_peek()) << "released once, by the one that had it";
+  EXPECT_FALSE(is_there(this->in_->try_peek())) << "released once, by the one that had it";
 }
 
 TYPED_TEST(Channel, AClaimOnAFullChannelIsEmptyWhenTheTimeIsUp) {
   for (std::uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(this->out_->try_send(order_of(i)));
-  EXPECT_FALSE(this->out_->try_claim());
-  EXPECT_FALSE(this->out_->claim_for(2ms));
+  EXPECT_FALSE(is_there(this->out_->try_claim()));
+  EXPECT_FALSE(is_there(this->out_->claim_for(2ms)));
   EXPECT_EQ(this->out_->status(), wait_result::timed_out);
 }
 
 TYPED_TEST(Channel, AWaitThatFindsSomethingAtOnceSaysReady) {
-  EXPECT_FALSE(this->in_->peek_for(1ms));
+  EXPECT_FALSE(is_there(this->in_->peek_for(1ms)));
   ASSERT_EQ(this->in_->status(), wait_result::timed_out);
   ASSERT_TRUE(this->out_->try_send(order_of(1)));
   EXPECT_TRUE(this->in_->peek_for(1ms));
   EXPECT_EQ(this->in_->status(), wait_result::ready);
   for (std::uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(this->out_->try_send(order_of(i)));
-  EXPECT_FALSE(this->out_->claim_for(1ms));
+  EXPECT_FALSE(is_there(this->out_->claim_for(1ms)));
   ASSERT_EQ(this->out_->status(), wait_result::timed_out);
   order got;
   ASSERT_EQ(this->in_->receive(got), wait_result::ready);
@@ -271,7 +272,7 @@ TYPED_TEST(Channel, ALoanReleasedWhileAnExceptionPassesIsReleased) {
 TYPED_TEST(Channel, OfLoansDroppedWhileAnExceptionPassesTheFirstMayComeTwice) {
   for (std::uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(this->out_->try_send(order_of(id)));
   EXPECT_EQ(taken_while_unwinding(*this->in_, [](auto&) {}), (std::vector<std::uint64_t>{1, 1, 2, 3}));
-  EXPECT_FALSE(this->in_->try_peek());
+  EXPECT_FALSE(is_there(this->in_->try_peek()));
 }
 
 TYPED_TEST(Channel, AMessageWhoseHandlingThrowsComesAgainEachTime) {
@@ -394,7 +395,7 @@ TYPED_TEST(Channel, ClosedComesAfterTheLastMessageAndAgainAndAgain) {
   EXPECT_EQ(this->in_->receive(got), wait_result::ready);
   EXPECT_EQ(this->in_->receive(got), wait_result::closed);
   EXPECT_EQ(this->in_->receive(got), wait_result::closed);
-  EXPECT_FALSE(this->in_->peek());
+  EXPECT_FALSE(is_there(this->in_->peek()));
   EXPECT_EQ(this->in_->status(), wait_result::closed);
 }
 
@@ -403,9 +404,9 @@ TYPED_TEST(Channel, AClosedChannelTakesNothing) {
   EXPECT_FALSE(this->out_->try_send(order_of(1)));
   EXPECT_EQ(this->out_->send(order_of(1)), wait_result::closed);
   EXPECT_EQ(this->out_->send_for(order_of(1), 1h), wait_result::closed);
-  EXPECT_FALSE(this->out_->claim());
+  EXPECT_FALSE(is_there(this->out_->claim()));
   EXPECT_EQ(this->out_->status(), wait_result::closed);
-  EXPECT_FALSE(this->in_->try_peek());
+  EXPECT_FALSE(is_there(this->in_->try_peek()));
 }
 
 TYPED_TEST(Channel, ClosingWakesAConsumerThatWaits) {

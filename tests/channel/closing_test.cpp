@@ -8,6 +8,7 @@
 
 #include "channel/channel_places.hpp"
 #include "support/child_process.hpp"
+#include "support/is_there.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
 
@@ -108,7 +109,7 @@ TYPED_TEST(Closing, AClaimFromBeforeTheCloseIsWaitedForAndOneAfterItIsRefused) {
   slot.publish();
   EXPECT_EQ(in.receive(message), wait_result::ready);
   EXPECT_EQ(message, 7U);
-  EXPECT_FALSE(out.try_claim());
+  EXPECT_FALSE(is_there(out.try_claim()));
   EXPECT_EQ(out.send(8), wait_result::closed);
   EXPECT_EQ(in.receive(message), wait_result::closed);
   EXPECT_TRUE(in.raw().is_finished());

@@ -12,6 +12,7 @@
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/wait.hpp"
+#include "support/is_there.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::test {
@@ -48,7 +49,7 @@ TYPED_TEST(Interruption, AStopEndsAWaitForAMessage) {
   std::uint64_t number = 0;
   EXPECT_EQ(in.receive(number, source.get_token()), wait_result::interrupted);
   stopper.join();
-  EXPECT_FALSE(in.peek_for(1h, source.get_token())) << "a stop that was requested before ends the next wait";
+  EXPECT_FALSE(is_there(in.peek_for(1h, source.get_token()))) << "a stop that was requested before ends the next wait";
   EXPECT_EQ(in.status(), wait_result::interrupted);
   EXPECT_EQ(in.receive_for(number, 1ms), wait_result::timed_out) << "and no wait without the token";
 }
@@ -64,7 +65,7 @@ TYPED_TEST(Interruption, AStopWakesTheSleepingThreadAndDoesNotWaitForItsTick) {
     source.request_stop();
     EXPECT_NE(own.futex.load(), before) << "the word that it sleeps on";
   });
-  EXPECT_FALSE(in.peek(source.get_token()));
+  EXPECT_FALSE(is_there(in.peek(source.get_token())));
   stopper.join();
 }
 
@@ -98,7 +99,7 @@ TYPED_TEST(Interruption, AStopEndsWaitsForRoomAndForADrainedRing) {
   EXPECT_EQ(stopped([&](const std::stop_token& stop) { return out.send(2, stop); }), wait_result::interrupted);
   EXPECT_EQ(stopped([&](const std::stop_token& stop) { return out.drain(stop); }), wait_result::interrupted);
   EXPECT_EQ(stopped([&](const std::stop_token& stop) {
-              EXPECT_FALSE(out.claim(stop));
+              EXPECT_FALSE(is_there(out.claim(stop)));
               return out.status();
             }),
             wait_result::interrupted);
@@ -111,10 +112,10 @@ TYPED_TEST(Interruption, APointOfTimeEndsAWaitAndNotBefore) {
   std::uint64_t number = 0;
   EXPECT_EQ(in.receive_until(number, when), wait_result::timed_out);
   EXPECT_GE(std::chrono::steady_clock::now(), when);
-  EXPECT_FALSE(in.peek_until(when));
+  EXPECT_FALSE(is_there(in.peek_until(when)));
   while (out.send_until(1, when) == wait_result::ready) continue;
   EXPECT_EQ(out.status(), wait_result::timed_out);
-  EXPECT_FALSE(out.claim_until(std::chrono::steady_clock::time_point::min()));
+  EXPECT_FALSE(is_there(out.claim_until(std::chrono::steady_clock::time_point::min())));
   EXPECT_EQ(out.drain_until(when), wait_result::timed_out);
   EXPECT_EQ(in.receive_until(number, std::chrono::steady_clock::time_point::max()), wait_result::ready);
 }

@@ -289,7 +289,7 @@ std::vector<action<Ring>> actions() {
       {"leave the producer's seat", role::producer, 1, 0, 0, false,
        [](const marks& here, here_type& rest) {
          std::optional out(rest.attach().template producer<park>());
-         (void)out->try_claim().operator bool();
+         (void)out->try_claim();
          here.begin();
          out.reset();
          here.end();

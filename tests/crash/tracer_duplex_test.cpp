@@ -106,7 +106,7 @@ class duplex_world final : public world {
         if (!is_whole(*slot)) complain("an answer is torn");
         if (answers.erase(slot->id) == 0) complain("an answer came that was not published, or twice");
       }
-      (void)parent_.in.peek_for(a_tick).operator bool();
+      (void)parent_.in.peek_for(a_tick);
       if (!what_.sits_throughout || parent_.in.status() == wait_result::peer_gone) break;
       if (i == ticks) complain("the child's death goes unnoticed");
     }
@@ -119,7 +119,7 @@ class duplex_world final : public world {
         return both_.child<park>();
       } catch (const error& problem) {
         if (problem.reason() != errc::seat_taken) throw;
-        (void)parent_.in.peek_for(a_tick).operator bool();
+        (void)parent_.in.peek_for(a_tick);
       }
     complain("a dead one's seats are not given to a successor");
     return std::nullopt;
@@ -172,7 +172,7 @@ std::vector<deed> deeds() {
       {"answer a question", 2, 1, 1, true, sitting([](auto& end, auto& rest) { rest.answer(end); })},
       {"send a batch of 3", 1, 0, 3, true, sitting([](auto& end, auto& rest) { rest.say(end, 3); })},
       {"wait in vain for a question", 0, 0, 0, true,
-       sitting([](auto& end, auto&) { (void)end.in.peek_for(milliseconds(10)).operator bool(); })},
+       sitting([](auto& end, auto&) { (void)end.in.peek_for(milliseconds(10)); })},
       {"take both seats", 1, 0, 0, false,
        [](const marks& here, duplex_world& rest) {
          here.begin();

@@ -268,6 +268,7 @@ class consuming {
       notes_.pending[i] = {batch[i].who >> 32, batch[i].number};
     }
     notes_.pending_count.store(count, std::memory_order_release);
+    batch.release(0);  // it ends; what it had comes by copy
     message copies[max_batch];
     std::uint64_t received = 0;
     if (count == 1) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <iterator>
+#include <memory>
 #include <new>
 #include <optional>
 #include <span>
@@ -19,8 +20,10 @@
 namespace sluice {
 
 /// Takes messages of type T out of a channel.
-/// One thread at a time; move-only; made by channel<T>::consumer(). Going out of scope gives the seat back. At most one
-/// loan or batch at a time.
+/// One thread at a time; move-only; made by channel<T>::consumer(). Going out of scope gives the seat back.
+/// At most max_open_loans loans at a time, which end in any order, or one batch; more is errc::misuse. Beside one open loan
+/// messages can be received by copy. Loans stay valid when the handle is moved. Those that outlive it are void: what they
+/// had is delivered again, marked. A handle that was moved from throws errc::misuse.
 /// Killed at any instruction: what it had not released is delivered again, marked, to the next consumer.
 template <class T, ring Ring = spsc_ring, wait_strategy Wait = spin_then_park>
 class consumer {
@@ -30,113 +33,171 @@ class consumer {
   /// The oldest message, in place. Going out of scope releases it, unless an exception is passing: then it is not
   /// released and will be handed out again. release() says so earlier and more cheaply. In a destructor that runs because
   /// of an exception say release(): the first message that goes out of scope there may be handed out twice.
-  class loan {
+  /// A thread that ends by pthread_exit or pthread_cancel leaves the scope as a return does: the message is released.
+  class [[nodiscard]] loan {
    public:
     loan() noexcept = default;
     loan(loan&& other) noexcept
-        : from_(std::exchange(other.from_, nullptr)), message_(other.message_), exceptions_(other.exceptions_) {}
+        : raw_(std::exchange(other.raw_, nullptr)), message_(other.message_), exceptions_(other.exceptions_) {}
     loan& operator=(loan&& other) noexcept {
-      std::swap(from_, other.from_);
+      std::swap(raw_, other.raw_);
       std::swap(message_, other.message_);
       std::swap(exceptions_, other.exceptions_);
       return *this;
     }
     [[gnu::always_inline]] ~loan() {
-      if (from_ != nullptr) from_->drop(exceptions_);
+      if (raw_ != nullptr) drop(*raw_, bytes(), exceptions_);
     }
 
     /// Whether there is a message: false when the channel was empty, closed, or the time was up.
-    [[nodiscard]] explicit operator bool() const noexcept { return from_ != nullptr; }
+    [[nodiscard]] explicit operator bool() const& noexcept { return raw_ != nullptr; }
+    /// `if (in.try_peek())` would release the message that it asks for: write `if (auto message = in.try_peek())`, or ask
+    /// in.empty().
+    explicit operator bool() && = delete;
     [[nodiscard]] const T& operator*() const noexcept { return *message_; }
     [[nodiscard]] const T* operator->() const noexcept { return message_; }
     /// Whether a consumer that died may have seen it already.
-    [[nodiscard]] bool was_delivered_before() const noexcept { return from_->raw_.was_delivered_before(0); }
+    [[nodiscard]] bool was_delivered_before() const noexcept {
+      return raw_ != nullptr && raw_->was_lent_delivered_before(bytes());
+    }
 
-    /// Hands the slot back; the loan is empty afterwards.
-    [[gnu::always_inline]] void release() noexcept { std::exchange(from_, nullptr)->raw_.release(1); }
+    /// Hands the slot back; the loan is empty afterwards. Of an empty loan: does nothing.
+    [[gnu::always_inline]] void release() noexcept {
+      if (raw_ != nullptr) [[likely]]
+        std::exchange(raw_, nullptr)->release_lent(bytes());
+    }
     /// Leaves the message where it is: the next peek gets it again.
-    void keep() noexcept { from_ = nullptr; }
+    void keep() noexcept {
+      if (raw_ != nullptr) std::exchange(raw_, nullptr)->keep_lent(bytes());
+    }
 
    private:
     friend class consumer;
-    loan(consumer& from, const T* message, int exceptions) noexcept
-        : from_(&from), message_(message), exceptions_(exceptions) {}
-    consumer* from_ = nullptr;
+    /// To ask how many exceptions are passing takes three calls, which halved the rate of a stream of 64-byte messages. So a
+    /// loan is taken to be made while none is, until one was kept: that may have been wrong, and from then on it is asked
+    /// for as long as it is.
+    [[gnu::always_inline]] loan(raw_consumer<Ring, Wait>& raw, const std::byte* message) noexcept
+        : raw_(&raw), message_(at(message)), exceptions_(raw.kept_one() ? passing_exceptions(raw) : 0) {}
+    [[gnu::cold, gnu::noinline]] static int passing_exceptions(raw_consumer<Ring, Wait>& raw) noexcept {
+      const int passing = std::uncaught_exceptions();
+      raw.set_kept_one(passing != 0);
+      return passing;
+    }
+    [[nodiscard]] const std::byte* bytes() const noexcept { return reinterpret_cast<const std::byte*>(message_); }
+    /// Of the values, because a loan whose address is not taken lives in registers.
+    static void drop(raw_consumer<Ring, Wait>& raw, const std::byte* message, int exceptions) noexcept {
+      if (std::uncaught_exceptions() <= exceptions) [[likely]] {
+        raw.release_lent(message);
+      } else {
+        raw.set_kept_one(true);
+        raw.keep_lent(message);
+      }
+    }
+    raw_consumer<Ring, Wait>* raw_ = nullptr;
     const T* message_ = nullptr;
     int exceptions_ = 0;  // that were passing when it was made, as far as that was asked
   };
 
   /// Several of the oldest messages, in place. Going out of scope releases none that release() did not.
-  class batch {
+  class [[nodiscard]] batch {
    public:
+    batch(batch&& other) noexcept : raw_(std::exchange(other.raw_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    batch& operator=(batch&& other) noexcept {
+      std::swap(raw_, other.raw_);
+      std::swap(size_, other.size_);
+      return *this;
+    }
+    ~batch() { end(0); }
+
     /// How many messages there are: 0 to the number asked for.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-    [[nodiscard]] const T& operator[](std::uint64_t i) const noexcept { return *message_at(*raw_, i); }
+    [[nodiscard]] const T& operator[](std::uint64_t i) const noexcept { return *at(raw_->peeked(i)); }
     [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return raw_->was_delivered_before(i); }
     /// Hands the first `count` slots back; the batch is empty afterwards and the rest is peeked again next time.
-    void release(std::uint64_t count) noexcept {
-      const auto released = count < size_ ? count : size_;
-      if (released != 0) raw_->release(released);
-      size_ = 0;
-    }
-    void release() noexcept { release(size_); }
+    void release(std::uint64_t count) noexcept { end(count < size_ ? count : size_); }
+    void release() noexcept { end(size_); }
 
    private:
     friend class consumer;
-    batch(raw_consumer<Ring, Wait>& raw, std::uint64_t size) noexcept : raw_(&raw), size_(size) {}
+    batch(raw_consumer<Ring, Wait>* raw, std::uint64_t size) noexcept : raw_(raw), size_(size) {}
+    void end(std::uint64_t released) noexcept {
+      if (raw_ != nullptr) std::exchange(raw_, nullptr)->release_batch(released);
+      size_ = 0;
+    }
     raw_consumer<Ring, Wait>* raw_;
     std::uint64_t size_;
   };
 
-  explicit consumer(raw_consumer<Ring, Wait> raw) noexcept : raw_(std::move(raw)) {}
+  explicit consumer(raw_consumer<Ring, Wait> raw) : raw_(new raw_consumer<Ring, Wait>(std::move(raw))) {}
 
   // ---- Zero copy: peek, use, release ---------------------------------------------------------------------------------
 
-  /// The oldest message, at once or not at all. @throws error wrong_process: made before fork, used after it in the child.
-  [[nodiscard, gnu::always_inline]] loan try_peek() { return raw_.try_peek(1) != 0 ? lend() : loan(); }
+  /// The oldest message that is not lent, at once or not at all. A temporary handle gives none: the message would outlive
+  /// its seat.
+  /// @throws error misuse: max_open_loans are open, or a batch; wrong_process: made before fork, used after it in the child.
+  [[nodiscard, gnu::always_inline]] loan try_peek() & {
+    auto& raw = usable();
+    const std::byte* message = nullptr;
+    return raw.try_lend(message) ? loan(raw, message) : loan();
+  }
 
   /// Waits for a message; empty when the channel is closed and drained, the producers died, the time is up, or the wait was
   /// interrupted: status() says which. A stop that is requested ends the wait at once, and has consumed nothing.
-  [[nodiscard]] loan peek(const std::stop_token& stop = {}) { return peek_before(never, stop); }
+  [[nodiscard]] loan peek(const std::stop_token& stop = {}) & { return peek_before(never, stop); }
   template <class Rep, class Period>
-  [[nodiscard]] loan peek_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) {
+  [[nodiscard]] loan peek_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) & {
     if (auto slot = try_peek()) {
       status_ = wait_result::ready;
       return slot;
     }
     return peek_before(deadline_after(timeout), stop);
   }
-  [[nodiscard]] loan peek_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) {
+  [[nodiscard]] loan peek_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) & {
     return peek_before(deadline_at(when), stop);
   }
 
   /// Up to `count` of the oldest messages, without waiting.
-  [[nodiscard]] batch try_peek_batch(std::uint64_t count) { return {raw_, raw_.try_peek(count)}; }
+  [[nodiscard]] batch try_peek_batch(std::uint64_t count) & {
+    auto& raw = usable();
+    const auto peeked = raw.try_lend_batch(count);
+    return {peeked != 0 ? &raw : nullptr, peeked};
+  }
 
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
-  /// False: empty. @throws error wrong_process; truncated: the file was cut short; `into` may hold a part of a message.
+  /// False: empty. @throws error misuse: two loans or a batch are open; wrong_process; truncated: the file was cut short;
+  /// `into` may hold a part of a message.
   [[nodiscard, gnu::always_inline]] bool try_receive(T& into) {
-    if (raw_.try_peek(1) == 0) return false;
-    get(0, into);
-    hand_back(1);
+    auto& raw = usable();
+    if (raw.is_lending()) [[unlikely]]
+      return receive_beside(raw, into);
+    if (raw.try_peek(1) == 0) return false;
+    get(raw, into);
     return true;
   }
   [[nodiscard]] std::optional<T> try_receive() {
-    std::optional<T> message;
-    if (raw_.try_peek(1) == 0) return message;
-    get(0, message.emplace());
-    hand_back(1);
+    std::optional<T> message(std::in_place);
+    if (!try_receive(*message)) message.reset();
     return message;
   }
 
   /// As many as there are now, up to into.size(), oldest first; how many.
   [[nodiscard]] std::uint64_t try_receive(std::span<T> into) {
-    const auto count = raw_.try_peek(into.size());
-    for (std::uint64_t i = 0; i < count; ++i) get(i, into[i]);
-    if (count != 0) hand_back(count);
+    auto& raw = usable();
+    if (raw.is_lending()) return receive_beside(raw, into);
+    const auto count = raw.try_peek(into.size());
+    if (count == 0) return 0;
+    for (std::uint64_t i = 0; i < count; ++i) copy(raw.peeked(i), into[i]);
+    redelivered_ = 0;
+    while (redelivered_ < count && raw.was_delivered_before(redelivered_)) ++redelivered_;
+    hand_back(raw, raw.release(count));
     return count;
   }
+
+  /// Of what was last received by copy, how many messages a consumer that died may have seen already: the first so many.
+  [[nodiscard]] std::uint64_t last_redelivered() const noexcept { return redelivered_; }
+  /// The same of one message.
+  [[nodiscard]] bool last_was_redelivered() const noexcept { return redelivered_ != 0; }
 
   /// Waits for a message. ready: `into` has it; closed: and everything was delivered; peer_gone: the producers died and
   /// nothing is left (said once: a further call waits for a successor); interrupted: a stop was requested, or a signal came.
@@ -159,7 +220,7 @@ class consumer {
   /// Whether a signal that is handled while a wait sleeps ends it with `interrupted`; at first it does not. A signal that
   /// comes while the wait polls, or in the moment before it sleeps, ends nothing: a time-out, or a stop token that a
   /// thread in sigwait(3) stops, covers those.
-  void end_waits_on_signals(bool is_wanted) noexcept { raw_.end_waits_on_signals(is_wanted); }
+  void end_waits_on_signals(bool is_wanted) { usable().end_waits_on_signals(is_wanted); }
 
   // ---- A range that ends when the channel is closed ------------------------------------------------------------------
 
@@ -184,7 +245,7 @@ class consumer {
     consumer* from_;
     loan slot_;
   };
-  [[nodiscard]] iterator begin() { return iterator(*this); }
+  [[nodiscard]] iterator begin() & { return iterator(*this); }
   [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
 
   // ---- The channel ---------------------------------------------------------------------------------------------------
@@ -192,65 +253,86 @@ class consumer {
   /// How the last wait ended.
   [[nodiscard]] wait_result status() const noexcept { return status_; }
   /// Whether the channel was closed and everything was delivered.
-  [[nodiscard]] bool is_finished() { return raw_.is_finished(); }
+  [[nodiscard]] bool is_finished() { return usable().is_finished(); }
   /// Ends the channel from this side: producers get `closed`.
-  void close() { raw_.close(); }
-  [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return raw_.capacity_slots(); }
+  void close() { usable().close(); }
+  /// Whether a look at this moment would find no message, beside those that are lent. Takes nothing.
+  [[nodiscard]] bool empty() const { return usable().is_empty(); }
+  /// How many messages were published and not released, at about this moment: what is lent is among them, and of an mpmc
+  /// ring, what is claimed and not published as well.
+  [[nodiscard]] std::uint64_t size_approx() const { return usable().size_approx(); }
+  [[nodiscard]] std::uint64_t capacity_slots() const { return usable().capacity_slots(); }
   /// System calls: some per seat.
-  [[nodiscard]] peer_state peer() { return raw_.peer(); }
-  [[nodiscard]] raw_consumer<Ring, Wait>& raw() noexcept { return raw_; }
+  [[nodiscard]] peer_state peer() { return usable().peer(); }
+  [[nodiscard]] raw_consumer<Ring, Wait>& raw() { return usable(); }
 
  private:
-  [[nodiscard]] static const T* message_at(const raw_consumer<Ring, Wait>& raw, std::uint64_t i) noexcept {
-    return std::launder(
-        reinterpret_cast<const T*>(raw.peeked(i)));  // trivially copyable: the slot's bytes are the object
+  [[nodiscard]] static const T* at(const std::byte* slot) noexcept {
+    return std::launder(reinterpret_cast<const T*>(slot));  // trivially copyable: the slot's bytes are the object
   }
-  /// To ask how many exceptions are passing takes three calls, which halved the rate of a stream of 64-byte messages. So a
-  /// loan is taken to be made while none is, until one was kept: that may have been wrong, and from then on it is asked
-  /// for as long as it is.
-  [[nodiscard, gnu::always_inline]] loan lend() noexcept {
-    return {*this, message_at(raw_, 0), kept_one_ ? passing_exceptions() : 0};
-  }
-  [[gnu::cold, gnu::noinline]] int passing_exceptions() noexcept {
-    const int passing = std::uncaught_exceptions();
-    kept_one_ = passing != 0;
-    return passing;
-  }
-  void drop(int exceptions_when_made) noexcept {
-    if (std::uncaught_exceptions() <= exceptions_when_made) [[likely]]
-      raw_.release(1);
-    else
-      kept_one_ = true;
+  static void copy(const std::byte* message, T& into) noexcept {
+    std::memcpy(static_cast<void*>(&into), message, sizeof(T));
   }
 
-  void get(std::uint64_t i, T& into) const noexcept {
-    std::memcpy(static_cast<void*>(&into), raw_.peeked(i), sizeof(T));
+  [[nodiscard, gnu::always_inline]] raw_consumer<Ring, Wait>& usable() const {
+    if (raw_ == nullptr) [[unlikely]]
+      throw_moved_from(role::consumer);
+    return *raw_;
+  }
+
+  [[gnu::always_inline]] void get(raw_consumer<Ring, Wait>& raw, T& into) {
+    copy(raw.peeked(0), into);
+    redelivered_ = raw.was_delivered_before(0);
+    hand_back(raw, raw.release(1));
   }
 
   /// What was copied was whole, or it throws.
-  void hand_back(std::uint64_t count) {
-    if (!raw_.release(count)) [[unlikely]]
-      raw_.details().require_here();
+  static void hand_back(raw_consumer<Ring, Wait>& raw, bool was_released) {
+    if (!was_released) [[unlikely]]
+      raw.details().require_here();
+  }
+
+  /// Beside an open loan: as a loan that ends at once.
+  [[gnu::noinline]] bool receive_beside(raw_consumer<Ring, Wait>& raw, T& into) {
+    const std::byte* message = nullptr;
+    if (!raw.try_lend(message)) return false;
+    get_lent(raw, message, into);
+    return true;
+  }
+  std::uint64_t receive_beside(raw_consumer<Ring, Wait>& raw, std::span<T> into) {
+    std::uint64_t count = 0, redelivered = 0;
+    for (; count < into.size() && receive_beside(raw, into[count]); ++count)
+      redelivered += count == redelivered && redelivered_;
+    if (count != 0) redelivered_ = redelivered;
+    return count;
+  }
+  void get_lent(raw_consumer<Ring, Wait>& raw, const std::byte* message, T& into) {
+    copy(message, into);
+    redelivered_ = raw.was_lent_delivered_before(message);
+    hand_back(raw, raw.release_lent(message));
   }
 
   loan peek_before(std::uint64_t deadline_ns, const std::stop_token& stop) {
-    std::uint64_t peeked = 0;
-    status_ = raw_.peek_until(deadline_ns, 1, peeked, stop);
-    return peeked != 0 ? lend() : loan();
+    auto& raw = usable();
+    const std::byte* message = nullptr;
+    status_ = raw.lend_until(deadline_ns, message, stop);
+    return message != nullptr ? loan(raw, message) : loan();
   }
 
   wait_result receive_before(T& into, std::uint64_t deadline_ns, const std::stop_token& stop) {
-    std::uint64_t peeked = 0;
-    status_ = raw_.peek_until(deadline_ns, 1, peeked, stop);
-    if (peeked == 0) return status_;
-    get(0, into);
-    hand_back(1);
-    return wait_result::ready;
+    auto& raw = usable();
+    const std::byte* message = nullptr;
+    status_ = raw.lend_until(deadline_ns, message, stop);
+    if (message != nullptr) get_lent(raw, message, into);
+    return status_;
   }
 
-  raw_consumer<Ring, Wait> raw_;
+  struct retire {
+    void operator()(raw_consumer<Ring, Wait>* raw) const noexcept { raw_consumer<Ring, Wait>::retire(raw); }
+  };
+  std::unique_ptr<raw_consumer<Ring, Wait>, retire> raw_;  // where loans find it, wherever this handle is moved to
   wait_result status_ = wait_result::ready;
-  bool kept_one_ = false;  // a loan, since it was last seen that no exception is passing
+  std::uint64_t redelivered_ = 0;  // of what was received last
 };
 
 }  // namespace sluice

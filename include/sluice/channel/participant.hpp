@@ -31,8 +31,10 @@ enum class peer_state {
 
 class participant {
  public:
-  /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken.
-  participant(attached_segment attached, std::uint32_t ring_index, role own, seat_table::settler settle);
+  /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken; misuse: there is no such
+  /// ring; wrong_kind: it is not of `kind`.
+  participant(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own,
+              seat_table::settler settle);
 
   [[nodiscard]] const attached_segment& attached() const noexcept { return attached_; }
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <span>
 #include <stop_token>
@@ -17,15 +18,19 @@ namespace sluice {
 
 /// Puts messages of type T into a channel.
 /// One thread at a time; move-only; made by channel<T>::producer(). Going out of scope gives the seat back and leaves the
-/// channel open: close() ends it. At most one loan or batch at a time.
-/// Killed at any instruction: see raw_producer.
+/// channel open: close() ends it.
+/// At most max_open_loans loans at a time, which end in any order, or one batch; more is errc::misuse. While any is open,
+/// sending by copy is misuse: it would overtake. A message becomes visible in the order of the slots, which is that of the
+/// claims unless an earlier one was abandoned meanwhile: of two open claims the younger becomes visible with the older.
+/// Loans stay valid when the handle is moved. Those that outlive it are void: nothing is seen of them.
+/// A handle that was moved from throws errc::misuse. Killed at any instruction: see raw_producer.
 template <class T, ring Ring = spsc_ring, wait_strategy Wait = spin_then_park>
 class producer {
   static_assert(require_message<T>::value);
 
  public:
   /// One claimed slot, to be filled in place. Dropped without publish() it is abandoned: nothing is ever seen of it.
-  class loan {
+  class [[nodiscard]] loan {
    public:
     loan() noexcept = default;
     loan(loan&& other) noexcept : raw_(std::exchange(other.raw_, nullptr)), message_(other.message_) {}
@@ -39,24 +44,32 @@ class producer {
     }
 
     /// Whether there is a slot: false when the channel was full, closed, or the time was up.
-    [[nodiscard]] explicit operator bool() const noexcept { return raw_ != nullptr; }
+    [[nodiscard]] explicit operator bool() const& noexcept { return raw_ != nullptr; }
+    /// `if (out.try_claim())` would abandon the slot that it asks for: write `if (auto slot = out.try_claim())`.
+    explicit operator bool() && = delete;
     /// The message, with the bytes that were last in the slot: fill all of it.
     [[nodiscard]] T& operator*() const noexcept { return *message_; }
     [[nodiscard]] T* operator->() const noexcept { return message_; }
 
-    /// Makes the message visible; the loan is empty afterwards.
-    [[gnu::always_inline]] void publish() noexcept { std::exchange(raw_, nullptr)->publish(1); }
-    void abandon() noexcept { std::exchange(raw_, nullptr)->abandon(); }
+    /// Makes the message visible; the loan is empty afterwards. Of an empty loan: does nothing.
+    [[gnu::always_inline]] void publish() noexcept {
+      if (raw_ != nullptr) [[likely]]
+        std::exchange(raw_, nullptr)->publish_lent(bytes());
+    }
+    void abandon() noexcept {
+      if (raw_ != nullptr) std::exchange(raw_, nullptr)->abandon_lent(bytes());
+    }
 
    private:
     friend class producer;
-    loan(raw_producer<Ring, Wait>& raw, T* message) noexcept : raw_(&raw), message_(message) {}
+    loan(raw_producer<Ring, Wait>& raw, std::byte* message) noexcept : raw_(&raw), message_(at(message)) {}
+    [[nodiscard]] std::byte* bytes() const noexcept { return reinterpret_cast<std::byte*>(message_); }
     raw_producer<Ring, Wait>* raw_ = nullptr;
     T* message_ = nullptr;
   };
 
   /// Several claimed slots. Dropped without publish() all are abandoned.
-  class batch {
+  class [[nodiscard]] batch {
    public:
     batch(batch&& other) noexcept : raw_(std::exchange(other.raw_, nullptr)), size_(std::exchange(other.size_, 0)) {}
     batch& operator=(batch&& other) noexcept {
@@ -64,16 +77,14 @@ class producer {
       std::swap(size_, other.size_);
       return *this;
     }
-    ~batch() {
-      if (raw_ != nullptr) raw_->abandon();
-    }
+    ~batch() { publish(0); }
 
     /// How many slots were claimed: 0 to the number asked for.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-    [[nodiscard]] T& operator[](std::uint64_t i) const noexcept { return *message_at(*raw_, i); }
+    [[nodiscard]] T& operator[](std::uint64_t i) const noexcept { return *at(raw_->claimed(i)); }
     /// Makes the first `count` messages visible, in order, and abandons the rest; the batch is empty afterwards.
     void publish(std::uint64_t count) noexcept {
-      if (raw_ != nullptr) std::exchange(raw_, nullptr)->publish(count < size_ ? count : size_);
+      if (raw_ != nullptr) std::exchange(raw_, nullptr)->publish_batch(count < size_ ? count : size_);
       size_ = 0;
     }
     void publish() noexcept { publish(size_); }
@@ -85,50 +96,60 @@ class producer {
     std::uint64_t size_;
   };
 
-  explicit producer(raw_producer<Ring, Wait> raw) noexcept : raw_(std::move(raw)) {}
+  explicit producer(raw_producer<Ring, Wait> raw) : raw_(new raw_producer<Ring, Wait>(std::move(raw))) {}
 
   // ---- Zero copy: claim, fill, publish -------------------------------------------------------------------------------
 
-  /// A slot, at once or not at all. @throws error wrong_process: made before fork, used after it in the child.
-  [[nodiscard, gnu::always_inline]] loan try_claim() { return raw_.try_claim(1) != 0 ? lend() : loan(); }
+  /// A slot, at once or not at all. A temporary handle gives none: the slot would outlive its seat.
+  /// @throws error misuse: max_open_loans are open, or a batch; wrong_process: made before fork, used after it in the child.
+  [[nodiscard, gnu::always_inline]] loan try_claim() & {
+    auto& raw = usable();
+    std::byte* message = nullptr;
+    return raw.try_lend(message) ? loan(raw, message) : loan();
+  }
 
   /// Waits for a slot; empty when the channel is closed, the consumers died, the time is up, or the wait was interrupted:
   /// status() says which. A stop that is requested ends the wait at once.
-  [[nodiscard]] loan claim(const std::stop_token& stop = {}) { return claim_before(never, stop); }
+  [[nodiscard]] loan claim(const std::stop_token& stop = {}) & { return claim_before(never, stop); }
   template <class Rep, class Period>
-  [[nodiscard]] loan claim_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) {
+  [[nodiscard]] loan claim_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) & {
     if (auto slot = try_claim()) {
       status_ = wait_result::ready;
       return slot;
     }
     return claim_before(deadline_after(timeout), stop);
   }
-  [[nodiscard]] loan claim_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) {
+  [[nodiscard]] loan claim_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) & {
     return claim_before(deadline_at(when), stop);
   }
 
   /// Up to `count` slots at once, without waiting.
-  [[nodiscard]] batch try_claim_batch(std::uint64_t count) {
-    const auto claimed = raw_.try_claim(count);
-    return {claimed != 0 ? &raw_ : nullptr, claimed};
+  [[nodiscard]] batch try_claim_batch(std::uint64_t count) & {
+    auto& raw = usable();
+    const auto claimed = raw.try_lend_batch(count);
+    return {claimed != 0 ? &raw : nullptr, claimed};
   }
 
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
-  /// False: full or closed.
+  /// False: full or closed. @throws error misuse: a loan or batch is open; wrong_process.
   [[nodiscard, gnu::always_inline]] bool try_send(const T& message) {
-    if (raw_.try_claim(1) == 0) [[unlikely]]
+    auto& raw = usable();
+    raw.require_nothing_lent("send");
+    if (raw.try_claim(1) == 0) [[unlikely]]
       return false;
-    put(0, message);
-    raw_.publish(1);
+    put(raw, 0, message);
+    raw.publish(1);
     return true;
   }
 
   /// As many of `messages` as there is room for now, in order; how many.
   [[nodiscard]] std::uint64_t try_send(std::span<const T> messages) {
-    const auto count = raw_.try_claim(messages.size());
-    for (std::uint64_t i = 0; i < count; ++i) put(i, messages[i]);
-    if (count != 0) raw_.publish(count);
+    auto& raw = usable();
+    raw.require_nothing_lent("send");
+    const auto count = raw.try_claim(messages.size());
+    for (std::uint64_t i = 0; i < count; ++i) put(raw, i, messages[i]);
+    if (count != 0) raw.publish(count);
     return count;
   }
 
@@ -151,53 +172,72 @@ class producer {
     return send_before(message, deadline_at(when), stop);
   }
   /// As consumer::end_waits_on_signals().
-  void end_waits_on_signals(bool is_wanted) noexcept { raw_.end_waits_on_signals(is_wanted); }
+  void end_waits_on_signals(bool is_wanted) { usable().end_waits_on_signals(is_wanted); }
 
   // ---- The channel ---------------------------------------------------------------------------------------------------
 
   /// How the last wait ended.
   [[nodiscard]] wait_result status() const noexcept { return status_; }
   /// Whether everything published was released.
-  [[nodiscard]] bool is_drained() const noexcept { return raw_.is_drained(); }
+  [[nodiscard]] bool is_drained() const { return usable().is_drained(); }
   /// Waits until it was. ready; peer_gone; timed_out; interrupted.
-  [[nodiscard]] wait_result drain(const std::stop_token& stop = {}) { return status_ = raw_.drain_until(never, stop); }
+  [[nodiscard]] wait_result drain(const std::stop_token& stop = {}) {
+    return status_ = usable().drain_until(never, stop);
+  }
   template <class Rep, class Period>
   [[nodiscard]] wait_result drain_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) {
-    return status_ = raw_.drain_until(deadline_after(timeout), stop);
+    return status_ = usable().drain_until(deadline_after(timeout), stop);
   }
   [[nodiscard]] wait_result drain_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) {
-    return status_ = raw_.drain_until(deadline_at(when), stop);
+    return status_ = usable().drain_until(deadline_at(when), stop);
   }
   /// Ends the channel: consumers get everything published and then `closed`.
-  void close() { raw_.close(); }
-  [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return raw_.capacity_slots(); }
+  void close() { usable().close(); }
+  /// Whether everything published was released, as far as can be told without asking the consumers.
+  [[nodiscard]] bool empty() const { return size_approx() == 0; }
+  /// How many messages were published and not released, at about this moment; of an mpmc ring, all producers' and what is
+  /// claimed as well.
+  [[nodiscard]] std::uint64_t size_approx() const { return usable().size_approx(); }
+  [[nodiscard]] std::uint64_t capacity_slots() const { return usable().capacity_slots(); }
   /// System calls: some per seat.
-  [[nodiscard]] peer_state peer() { return raw_.peer(); }
-  [[nodiscard]] raw_producer<Ring, Wait>& raw() noexcept { return raw_; }
+  [[nodiscard]] peer_state peer() { return usable().peer(); }
+  [[nodiscard]] raw_producer<Ring, Wait>& raw() { return usable(); }
 
  private:
-  [[nodiscard]] static T* message_at(const raw_producer<Ring, Wait>& raw, std::uint64_t i) noexcept {
-    return std::launder(reinterpret_cast<T*>(raw.claimed(i)));  // trivially copyable: the slot's bytes are the object
+  [[nodiscard]] static T* at(std::byte* slot) noexcept {
+    return std::launder(reinterpret_cast<T*>(slot));  // trivially copyable: the slot's bytes are the object
   }
-  [[nodiscard, gnu::always_inline]] loan lend() noexcept { return {raw_, message_at(raw_, 0)}; }
-  void put(std::uint64_t i, const T& message) noexcept { std::memcpy(raw_.claimed(i), &message, sizeof(T)); }
+  static void put(raw_producer<Ring, Wait>& raw, std::uint64_t i, const T& message) noexcept {
+    std::memcpy(raw.claimed(i), &message, sizeof(T));
+  }
+
+  [[nodiscard, gnu::always_inline]] raw_producer<Ring, Wait>& usable() const {
+    if (raw_ == nullptr) [[unlikely]]
+      throw_moved_from(role::producer);
+    return *raw_;
+  }
 
   loan claim_before(std::uint64_t deadline_ns, const std::stop_token& stop) {
-    std::uint64_t claimed = 0;
-    status_ = raw_.claim_until(deadline_ns, 1, claimed, stop);
-    return claimed != 0 ? lend() : loan();
+    auto& raw = usable();
+    std::byte* message = nullptr;
+    status_ = raw.lend_until(deadline_ns, message, stop);
+    return message != nullptr ? loan(raw, message) : loan();
   }
 
   wait_result send_before(const T& message, std::uint64_t deadline_ns, const std::stop_token& stop) {
+    auto& raw = usable();
     std::uint64_t claimed = 0;
-    status_ = raw_.claim_until(deadline_ns, 1, claimed, stop);
+    status_ = raw.claim_until(deadline_ns, 1, claimed, stop);
     if (claimed == 0) return status_;
-    put(0, message);
-    raw_.publish(1);
+    put(raw, 0, message);
+    raw.publish(1);
     return wait_result::ready;
   }
 
-  raw_producer<Ring, Wait> raw_;
+  struct retire {
+    void operator()(raw_producer<Ring, Wait>* raw) const noexcept { raw_producer<Ring, Wait>::retire(raw); }
+  };
+  std::unique_ptr<raw_producer<Ring, Wait>, retire> raw_;  // where loans find it, wherever this handle is moved to
   wait_result status_ = wait_result::ready;
 };
 

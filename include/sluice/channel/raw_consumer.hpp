@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <utility>
 
+#include "sluice/channel/lending.hpp"
 #include "sluice/channel/participant.hpp"
 #include "sluice/ring/ring_concept.hpp"
 #include "sluice/wait/wait_strategy.hpp"
@@ -13,14 +15,15 @@
 namespace sluice {
 
 /// Reads slots of a ring whose message size is known at run time only. consumer<T> is this with a type.
-/// One thread at a time; moving it is allowed while nothing is peeked. Its seat is the process's that made it: after fork
+/// One thread at a time; moving it is allowed while nothing is peeked; one that was moved from throws misuse. Its seat is the process's that made it: after fork
 /// the child gets wrong_process.
 /// Killed at any instruction: what was peeked and not released is delivered again, marked as such, to the next consumer.
 template <ring Ring, wait_strategy Wait>
 class raw_consumer {
  public:
   raw_consumer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
-      : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::consumer, &Ring::settle)),
+      : owner_(
+            std::make_unique<participant>(std::move(attached), ring_index, Ring::kind, role::consumer, &Ring::settle)),
         ring_(owner_->ring(), owner_->seat_index()),
         control_(owner_->ring().control),
         wait_(std::move(wait)) {
@@ -28,22 +31,23 @@ class raw_consumer {
   }
   raw_consumer(raw_consumer&&) noexcept = default;
   raw_consumer& operator=(raw_consumer&& other) noexcept {
+    if (this == &other) return *this;
     raw_consumer old(std::move(*this));
     std::destroy_at(this);
     return *std::construct_at(this, std::move(other));
   }
-  ~raw_consumer() {
-    if (owner_ && owner_->is_here()) ring_.leave();
-  }
+  ~raw_consumer() { leave(); }
 
-  [[nodiscard]] std::size_t message_bytes() const noexcept { return owner_->ring().message_bytes; }
-  [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return owner_->ring().capacity(); }
+  [[nodiscard]] std::size_t message_bytes() const { return owner().ring().message_bytes; }
+  [[nodiscard]] std::uint64_t capacity_slots() const { return owner().ring().capacity(); }
 
   /// Up to `count` of the oldest messages, without waiting and without removing them; how many. 0: empty.
   /// @throws error wrong_process.
   [[nodiscard, gnu::always_inline]] std::uint64_t try_peek(std::uint64_t count = 1) {
     if (!mark_.is_here()) [[unlikely]]
-      owner_->require_here();
+      owner().require_here();
+    if (count == 0) [[unlikely]]
+      return 0;
     const auto peeked = peek(count);
     if constexpr (Ring::mends) {
       if (peeked == 0 && --polls_before_clock_ == 0) [[unlikely]]
@@ -84,34 +88,210 @@ class raw_consumer {
                                        const std::stop_token& stop = {}) {
     if ((peeked_count = try_peek(count)) != 0) [[likely]]
       return wait_result::ready;
-    return wait_for_message(deadline_ns, count, peeked_count, stop);
+    return wait_for_message(
+        deadline_ns, [&] { return (peeked_count = peek(count)) != 0; }, stop);
   }
   /// Whether the handler of a signal ends a wait that sleeps with `interrupted`. Not so at first. A signal that comes
   /// while the wait polls, or in the moment before it sleeps, does not: give such waits a time-out as well.
   void end_waits_on_signals(bool is_wanted) noexcept { owner_->place().end_on_signals(is_wanted); }
 
-  /// Whether the channel was closed and nothing is left: what a wait would call `closed`.
+  /// Whether the channel was closed and nothing is left: what a wait would call `closed`. Not while anything is lent.
   [[nodiscard]] bool is_finished() {
-    std::uint64_t peeked = 0;
-    return owner_->is_closed() && try_peek(1) == 0 && conclude(1, peeked) == wait_result::closed;
+    return owner().is_closed() && lent_ == lending::nothing && try_peek(1) == 0 &&
+           conclude([&] { return peek(1) != 0; }) == wait_result::closed;
   }
 
   /// Ends the channel for everybody; see raw_producer::close().
   void close() {
-    owner_->require_here();
+    owner().require_here();
     owner_->close();
   }
 
-  [[nodiscard]] peer_state peer() { return owner_->peer(); }
-  [[nodiscard]] participant& details() noexcept { return *owner_; }
+  [[nodiscard]] peer_state peer() { return owner().peer(); }
+  [[nodiscard]] participant& details() { return owner(); }
+  /// Whether a look at this moment would find no message, beside what is lent. Takes nothing.
+  [[nodiscard]] bool is_empty() const {
+    owner().require_here();
+    return kept_count_ == 0 && !ring_.finds_something(lent_ != lending::nothing);
+  }
+  /// How many messages were sent and not released, at about this moment.
+  [[nodiscard]] std::uint64_t size_approx() const { return Ring::size_approx(owner().ring()); }
+
+  // ---- Loans: single messages, at most max_open_loans at once, which end in any order. consumer<T> gives them out. ----
+
+  /// The oldest message that is not lent; false: empty. @throws error misuse; and as try_peek().
+  [[nodiscard, gnu::always_inline]] bool try_lend(const std::byte*& message) {
+    if (lent_ != lending::nothing) [[unlikely]]
+      return (message = try_lend_another()) != nullptr;
+    if (try_peek(1) == 0) return false;
+    lent_ = lending::one;
+    message = peeked(0);
+    return true;
+  }
+
+  /// Waits for one; as peek_until().
+  [[nodiscard]] wait_result lend_until(std::uint64_t deadline_ns, const std::byte*& message,
+                                       const std::stop_token& stop = {}) {
+    if (try_lend(message)) return wait_result::ready;
+    if (lent_ != lending::nothing)
+      return wait_for_message(
+          deadline_ns, [&] { return (message = peek_another()) != nullptr; }, stop);
+    return wait_for_message(
+        deadline_ns,
+        [&] {
+          if (peek(1) == 0) return false;
+          lent_ = lending::one;
+          message = peeked(0);
+          return true;
+        },
+        stop);
+  }
+
+  /// False: it did nothing, as release().
+  [[gnu::always_inline]] bool release_lent(const std::byte* message) noexcept {
+    if (lent_ != lending::one) [[unlikely]]
+      return release_one(message);
+    lent_ = lending::nothing;
+    return release(1);
+  }
+
+  /// Ends the loan and leaves the message where it is: it is lent again before all others.
+  void keep_lent(const std::byte* message) noexcept {
+    if (lent_ == lending::one) {
+      lent_ = lending::nothing;  // the ring hands out what is peeked again
+      return;
+    }
+    if (!owner_) return end_retired();
+    --loans_;
+    kept_[kept_count_++] = message;
+    if (kept_count_ == 2 && kept_[1] == peeked(0)) std::swap(kept_[0], kept_[1]);  // the older one first
+    settle();
+  }
+
+  [[nodiscard]] bool was_lent_delivered_before(const std::byte* message) const noexcept {
+    return lent_ == lending::several ? ring_.was_delivered_before_one(message) : ring_.was_delivered_before(0);
+  }
+
+  /// Up to `count` messages as a batch, which ends by release_batch(). @throws error misuse; and as try_peek().
+  [[nodiscard]] std::uint64_t try_lend_batch(std::uint64_t count) {
+    if (lent_ == lending::several && loans_ == 0) {  // what was kept comes by itself
+      if (count == 0) return 0;
+      (void)peek_another();
+      return 1;
+    }
+    if (lent_ != lending::nothing)
+      throw_lent(owner(), role::consumer, lent_ == lending::several ? lending::one : lent_, "peek at a batch");
+    const auto peeked_count = try_peek(count);
+    if (peeked_count != 0) lent_ = lending::batch;
+    return peeked_count;
+  }
+  void release_batch(std::uint64_t count) noexcept {
+    if (!owner_) return end_retired();
+    if (lent_ == lending::several) {
+      if (count == 0) return keep_lent(peeked(0));
+      (void)release_one(peeked(0));
+      return;
+    }
+    lent_ = lending::nothing;
+    if (count != 0) release(count);
+  }
+
+  /// Whether a loan was kept because an exception was passing, since it was last seen that none is. See consumer::loan.
+  [[nodiscard]] bool kept_one() const noexcept { return kept_one_; }
+  void set_kept_one(bool value) noexcept { kept_one_ = value; }
+
+  [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept { return lent_ != lending::nothing; }
+
+  /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.
+  static void retire(raw_consumer* handle) noexcept {
+    if (handle->lent_ == lending::nothing || (handle->lent_ == lending::several && handle->loans_ == 0)) {
+      delete handle;
+      return;
+    }
+    handle->memory_of_loans_ = std::make_unique<attached_segment>(handle->owner_->attached());
+    if (handle->lent_ != lending::several) handle->loans_ = 1;
+    handle->lent_ = lending::several;
+    handle->leave();
+    handle->owner_.reset();
+  }
 
  private:
-  [[gnu::noinline]] wait_result wait_for_message(std::uint64_t deadline_ns, std::uint64_t count,
-                                                 std::uint64_t& peeked_count, const std::stop_token& stop) {
+  [[nodiscard]] participant& owner() const {
+    if (!owner_) [[unlikely]]
+      throw_moved_from(role::consumer);
+    return *owner_;
+  }
+
+  void leave() noexcept {
+    if (owner_ && owner_->is_here()) ring_.leave();
+  }
+
+  [[nodiscard, gnu::noinline]] const std::byte* try_lend_another() {
+    owner().require_here();
+    if (lent_ == lending::batch || (lent_ == lending::several && loans_ == max_open_loans))
+      throw_lent(*owner_, role::consumer, lent_, "peek at a message");
+    const auto* message = peek_another();
+    if constexpr (Ring::mends) {
+      if (message == nullptr && owner_->tick_is_over() && mend()) message = peek_another();
+    }
+    return message;
+  }
+
+  [[nodiscard]] const std::byte* peek_another() noexcept {
+    const std::byte* message = nullptr;
+    if (kept_count_ != 0) {
+      message = std::exchange(kept_[0], kept_[1]);
+      --kept_count_;
+    } else {
+      for (bool owed = true; message == nullptr && owed;) {  // again, once a dead consumer's seat was given back
+        message = ring_.peek_another();
+        owed = ring_.owes();
+        pay_debts();
+      }
+    }
+    if (message == nullptr) return nullptr;
+    loans_ = lent_ == lending::one ? 2 : loans_ + 1;
+    lent_ = lending::several;
+    return message;
+  }
+
+  [[gnu::noinline]] bool release_one(const std::byte* message) noexcept {
+    if (!owner_) {
+      end_retired();
+      return false;
+    }
+    std::atomic_signal_fence(std::memory_order_acquire);  // fault_guard.hpp GX: the message is read before the mark
+    --loans_;
+    if (!mark_.is_here()) return false;
+    ring_.release_one(message);
+    pay_debts();
+    if (must_wake(*control_, role::producer)) wake_producers(1);
+    if constexpr (Ring::mends) {
+      if (control_->closed.load(std::memory_order_relaxed) != 0) pass_on_the_end();  // after must_wake()'s M
+    }
+    settle();
+    return true;
+  }
+
+  /// Back to the usual way, as soon as the ring has nothing open but what the usual calls mean.
+  void settle() noexcept {
+    if (!ring_.is_plain()) return;
+    lent_ = loans_ == 0 ? lending::nothing : lending::one;
+    kept_count_ = 0;  // it is the ring's first
+  }
+
+  void end_retired() noexcept {
+    if (--loans_ == 0) delete this;
+  }
+
+  /// `take` peeks; whether there was anything.
+  template <class Take>
+  [[gnu::noinline]] wait_result wait_for_message(std::uint64_t deadline_ns, const Take& take,
+                                                 const std::stop_token& stop) {
     const auto look = [&](bool) -> wait_answer {
-      if ((peeked_count = peek(count)) != 0) return wait_result::ready;
+      if (take()) return wait_result::ready;
       if (owner_->is_closed())
-        if (const auto end = conclude(count, peeked_count)) return end;
+        if (const auto end = conclude(take)) return end;
       return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
     };
     const std::stop_callback wakes(stop, [this]() noexcept { owner_->place().wake(); });
@@ -148,11 +328,16 @@ class raw_consumer {
 
   /// Of a channel that was seen closed: `closed` when nothing can come any more, no claim and no message that another
   /// consumer holds and may leave by its death. Those that die meanwhile are the tick's.
-  [[gnu::noinline]] wait_answer conclude(std::uint64_t count, std::uint64_t& peeked_count) noexcept {
+  /// A consumer that holds a loan while it waits does not wait for the loans of others: they may do the same.
+  template <class Take>
+  [[gnu::noinline]] wait_answer conclude(const Take& take) noexcept {
     auto& keeper = owner_->keeper();
-    if (!ring_.is_exhausted(keeper) || !owner_->sees_every_claim() || !ring_.is_exhausted(keeper)) return std::nullopt;
+    const bool holds_a_loan = lent_ != lending::nothing;
+    if (!ring_.is_exhausted(keeper, holds_a_loan) || !owner_->sees_every_claim() ||
+        !ring_.is_exhausted(keeper, holds_a_loan))
+      return std::nullopt;
     // Last, after the verdict: what was published before the close (K), and by one that is proven dead.
-    if ((peeked_count = peek(count)) != 0) return wait_result::ready;
+    if (take()) return wait_result::ready;
     pass_on_the_end();
     return wait_result::closed;
   }
@@ -196,9 +381,16 @@ class raw_consumer {
   typename Ring::consumer ring_;
   ring_control* control_;  // these two are the owner's, kept near for the data path
   process_mark mark_ = owner_->mark();
+  lending lent_ = lending::nothing;
+  bool kept_one_ = false;
   std::uint32_t polls_before_clock_ = 1;
   std::uint64_t asked_clock_ns_ = 0;
   Wait wait_;
+  // Of several:
+  std::uint32_t loans_ = 0;                            // how many are open
+  std::uint32_t kept_count_ = 0;                       // and how many were kept, to be lent again
+  const std::byte* kept_[max_open_loans]{};            // oldest first
+  std::unique_ptr<attached_segment> memory_of_loans_;  // that outlive the handle
 };
 
 }  // namespace sluice

@@ -3,10 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <stop_token>
+#include <utility>
 
 #include "sluice/channel/durable_publisher.hpp"
+#include "sluice/channel/lending.hpp"
 #include "sluice/channel/participant.hpp"
 #include "sluice/ring/ring_concept.hpp"
 #include "sluice/wait/wait_strategy.hpp"
@@ -15,7 +16,7 @@ namespace sluice {
 
 /// Fills slots of a ring whose message size is known at run time only. producer<T> is this with a type.
 /// One thread at a time and one claim at a time: claiming again before publish() or abandon() gives the same slots again.
-/// Moving it is allowed while no claim is open. Its seat is the process's that made it: after fork
+/// Moving it is allowed while no claim is open; one that was moved from throws misuse. Its seat is the process's that made it: after fork
 /// the child gets wrong_process.
 /// Killed at any instruction: claims are void, what was published is delivered, the seat goes to the next who asks.
 ///
@@ -25,7 +26,8 @@ template <ring Ring, wait_strategy Wait>
 class raw_producer {
  public:
   raw_producer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
-      : owner_(std::make_unique<participant>(std::move(attached), ring_index, role::producer, &Ring::settle)),
+      : owner_(
+            std::make_unique<participant>(std::move(attached), ring_index, Ring::kind, role::producer, &Ring::settle)),
         ring_(owner_->ring(), owner_->seat_index()),
         control_(owner_->ring().control),
         wait_(std::move(wait)),
@@ -36,18 +38,15 @@ class raw_producer {
   }
   raw_producer(raw_producer&&) noexcept = default;
   raw_producer& operator=(raw_producer&& other) noexcept {
+    if (this == &other) return *this;
     raw_producer old(std::move(*this));
     std::destroy_at(this);
     return *std::construct_at(this, std::move(other));
   }
-  ~raw_producer() {
-    if (!owner_ || !owner_->is_here()) return;
-    ring_.leave();
-    if (durable_) durable_->flush_the_rest();
-  }
+  ~raw_producer() { leave(); }
 
-  [[nodiscard]] std::size_t message_bytes() const noexcept { return owner_->ring().message_bytes; }
-  [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return owner_->ring().capacity(); }
+  [[nodiscard]] std::size_t message_bytes() const { return owner().ring().message_bytes; }
+  [[nodiscard]] std::uint64_t capacity_slots() const { return owner().ring().capacity(); }
 
   /// Claims up to `count` slots without waiting; how many it got. They are filled through claimed() and then published or
   /// abandoned before the next claim. 0: full, or closed.
@@ -84,18 +83,22 @@ class raw_producer {
                                         const std::stop_token& stop = {}) {
     if ((claimed_count = try_claim(count)) != 0) [[likely]]
       return wait_result::ready;
-    return wait_for_room(deadline_ns, count, claimed_count, stop);
+    return wait_for_room(
+        deadline_ns, [&] { return (claimed_count = claim(count)) != 0; }, stop);
   }
   /// As raw_consumer::end_waits_on_signals().
   void end_waits_on_signals(bool is_wanted) noexcept { owner_->place().end_on_signals(is_wanted); }
 
   /// Whether everything published was released. False of a segment that is lost.
-  [[nodiscard]] bool is_drained() const noexcept { return ring_.is_drained() && owner_->is_here(); }
+  [[nodiscard]] bool is_drained() const {
+    const auto& here = owner();
+    return ring_.is_drained() && here.is_here();  // the ring first: reading it is what shows a loss
+  }
 
   /// Waits until everything published was released.
   /// @return ready; peer_gone: all consumers died and something is left; timed_out.
   [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns, const std::stop_token& stop = {}) {
-    owner_->require_here();
+    owner().require_here();
     const auto look = [&](bool) -> wait_answer {
       if (is_drained()) return wait_result::ready;
       return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
@@ -111,15 +114,145 @@ class raw_producer {
   /// producer that attaches opens it again. Of a durable channel: it is on the disk when this returns.
   /// @throws error wrong_process; of a durable channel, what the disk says.
   void close() {
-    owner_->require_here();
+    owner().require_here();
     owner_->close();
     if (durable_) durable_->flush();
   }
 
-  [[nodiscard]] peer_state peer() { return owner_->peer(); }
-  [[nodiscard]] participant& details() noexcept { return *owner_; }
+  [[nodiscard]] peer_state peer() { return owner().peer(); }
+  [[nodiscard]] participant& details() { return owner(); }
+  /// How many messages were sent and not released, at about this moment.
+  [[nodiscard]] std::uint64_t size_approx() const { return Ring::size_approx(owner().ring()); }
+
+  // ---- Loans: single slots, at most max_open_loans at once, which end in any order. producer<T> gives them out. -------
+
+  /// A slot at once; false: full or closed. @throws error misuse; and as try_claim().
+  [[nodiscard, gnu::always_inline]] bool try_lend(std::byte*& message) {
+    if (lent_ != lending::nothing) [[unlikely]]
+      return (message = try_lend_another()) != nullptr;
+    if (try_claim(1) == 0) return false;
+    lent_ = lending::one;
+    message = claimed(0);
+    return true;
+  }
+
+  /// Waits for one; as claim_until().
+  [[nodiscard]] wait_result lend_until(std::uint64_t deadline_ns, std::byte*& message,
+                                       const std::stop_token& stop = {}) {
+    if (try_lend(message)) return wait_result::ready;
+    if (lent_ != lending::nothing)
+      return wait_for_room(
+          deadline_ns, [&] { return (message = claim_another()) != nullptr; }, stop);
+    return wait_for_room(
+        deadline_ns,
+        [&] {
+          if (claim(1) == 0) return false;
+          lent_ = lending::one;
+          message = claimed(0);
+          return true;
+        },
+        stop);
+  }
+
+  [[gnu::always_inline]] void publish_lent(std::byte* message) noexcept {
+    if (lent_ != lending::one) [[unlikely]]
+      return settle_lent(message, true);
+    lent_ = lending::nothing;
+    publish(1);
+  }
+  void abandon_lent(std::byte* message) noexcept {
+    if (lent_ != lending::one) return settle_lent(message, false);
+    lent_ = lending::nothing;
+    abandon();
+  }
+
+  /// Claims up to `count` slots as a batch, which ends by publish_batch(). @throws error misuse; and as try_claim().
+  [[nodiscard]] std::uint64_t try_lend_batch(std::uint64_t count) {
+    require_nothing_lent("claim a batch");
+    const auto claimed_count = try_claim(count);
+    if (claimed_count != 0) lent_ = lending::batch;
+    return claimed_count;
+  }
+  void publish_batch(std::uint64_t count) noexcept {
+    if (!owner_) return end_retired();
+    lent_ = lending::nothing;
+    publish(count);
+  }
+
+  /// Before it sends by copy. @throws error misuse: a message would become visible before a claim that is older.
+  [[gnu::always_inline]] void require_nothing_lent(const char* what) const {
+    if (lent_ != lending::nothing) [[unlikely]]
+      throw_lent(owner(), role::producer, lent_ == lending::several ? lending::one : lent_, what);
+  }
+
+  /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.
+  static void retire(raw_producer* handle) noexcept {
+    if (handle->lent_ == lending::nothing) {
+      delete handle;
+      return;
+    }
+    handle->memory_of_loans_ = std::make_unique<attached_segment>(handle->owner_->attached());
+    if (handle->lent_ != lending::several) handle->loans_ = 1;
+    handle->lent_ = lending::several;
+    handle->leave();
+    handle->owner_.reset();
+  }
 
  private:
+  [[nodiscard]] participant& owner() const {
+    if (!owner_) [[unlikely]]
+      throw_moved_from(role::producer);
+    return *owner_;
+  }
+
+  void leave() noexcept {
+    if (!owner_ || !owner_->is_here()) return;
+    ring_.leave();
+    if (durable_) durable_->flush_the_rest();
+  }
+
+  [[nodiscard, gnu::noinline]] std::byte* try_lend_another() {
+    if (lent_ == lending::batch || !ring_.has_room_for_another())
+      throw_lent(owner(), role::producer, lent_, "claim a slot");
+    return may_claim() ? claim_another() : nullptr;
+  }
+
+  [[nodiscard]] std::byte* claim_another() noexcept {
+    auto* const message = ring_.claim_another();
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // participant.hpp E
+    if (!owner_->claim_stands()) {
+      if (message != nullptr) (void)settle_in_ring(message, false);
+      return nullptr;
+    }
+    if (message == nullptr) return nullptr;
+    if (ring_.must_pass_on_wake_up()) wake_sleepers(owner_->ring(), role::producer, 1);
+    loans_ = lent_ == lending::one ? 2 : loans_ + 1;
+    lent_ = lending::several;
+    return message;
+  }
+
+  [[gnu::noinline]] void settle_lent(std::byte* message, bool publishes) noexcept {
+    if (!owner_) return end_retired();
+    --loans_;
+    if (!owner_->is_here()) return;
+    const auto published = settle_in_ring(message, publishes);
+    if (ring_.is_plain()) lent_ = loans_ == 0 ? lending::nothing : lending::one;
+    if (durable_) durable_->published(published);
+  }
+
+  /// How many messages became visible.
+  std::uint64_t settle_in_ring(std::byte* message, bool publishes) noexcept {
+    const auto published = ring_.settle_one(message, publishes, [&](std::byte* sealed, std::uint64_t sequence) {
+      if (durable_) durable_->seal(sealed, sequence);
+    });
+    if (must_wake(*control_, role::consumer)) wake_sleepers(owner_->ring(), role::consumer, published + 1);
+    return published;
+  }
+
+  void end_retired() noexcept {
+    if (--loans_ == 0) delete this;
+  }
+
   /// A claim that was made while the channel was being closed is given back: a consumer may have been told `closed`.
   /// A wake-up for room may have gone to a producer that found none in order yet: a claim passes one on.
   [[gnu::always_inline]] std::uint64_t claim(std::uint64_t count) noexcept {
@@ -155,7 +288,7 @@ class raw_producer {
 
   /// What may be out of the ordinary where the mark says nowhere.
   [[gnu::noinline]] bool may_claim() {
-    owner_->require_here();
+    owner().require_here();
     if (durable_) durable_->require_flushed();
     if (owner_->is_closed()) return false;
     if (!durable_) mark_ = owner_->mark();  // opened again
@@ -163,7 +296,7 @@ class raw_producer {
   }
 
   [[gnu::noinline]] void publish_slowly(std::uint64_t count) noexcept {
-    if (!owner_->is_here()) return;
+    if (!owner_ || !owner_->is_here()) return;
     const auto run = durable_ ? ring_.claimed_run(count) : sequence_run{};
     for (std::uint64_t i = 0; i < run.count; ++i) durable_->seal(ring_.claimed(i), run.first + i);
     ring_.publish(count);
@@ -171,11 +304,13 @@ class raw_producer {
     if (durable_) durable_->published(run.count);
   }
 
-  [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, std::uint64_t count,
-                                              std::uint64_t& claimed_count, const std::stop_token& stop) {
+  /// `take` claims; whether it got any.
+  template <class Take>
+  [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, const Take& take,
+                                              const std::stop_token& stop) {
     const auto look = [&](bool) -> wait_answer {
       if (owner_->is_closed()) return wait_result::closed;
-      if ((claimed_count = claim(count)) != 0) return wait_result::ready;
+      if (take()) return wait_result::ready;
       return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
     };
     const std::stop_callback wakes(stop, [this]() noexcept { owner_->place().wake(); });
@@ -206,8 +341,11 @@ class raw_producer {
   ring_control* control_;  // these two are the owner's, kept near for the data path
   process_mark mark_ = owner_->mark();
   std::uint32_t polls_before_clock_ = 1;
+  lending lent_ = lending::nothing;
+  std::uint32_t loans_ = 0;  // how many are open, of several
   Wait wait_;
-  std::unique_ptr<durable_publisher> durable_;  // null: not durable
+  std::unique_ptr<durable_publisher> durable_;         // null: not durable
+  std::unique_ptr<attached_segment> memory_of_loans_;  // that outlive the handle
 };
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace sluice {
 
@@ -20,6 +21,12 @@ class process_mark {
   static process_mark here(const segment& memory, const std::string& what);
   /// One that never is here: whoever asks it with every call goes a longer way every time, at no cost to those who do not.
   static process_mark nowhere() noexcept;
+
+  process_mark(const process_mark&) noexcept = default;
+  process_mark& operator=(const process_mark&) noexcept = default;
+  /// The one that was moved from is nowhere, so a handle that was moved from goes its longer way and finds out.
+  process_mark(process_mark&& other) noexcept : process_mark(std::as_const(other)) { other = nowhere(); }
+  ~process_mark() = default;
 
   /// Whether the caller is the process this mark was taken in: one load. After fork, false in the child; false as well
   /// once the segment it was taken for is lost.

@@ -1,0 +1,21 @@
+#include "sluice/channel/lending.hpp"
+
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+
+void throw_lent(const participant& handle, role own, lending lent, const char* what) {
+  const std::string end = own == role::producer ? "publish or abandon" : "release";
+  throw error(errc::misuse, std::string(what) + " with a " + to_string(own) + " of " + handle.attached().what() + ": " +
+                                (lent == lending::batch ? "a batch of it is open; " + end + " the batch first"
+                                 : lent == lending::one ? "a loan of it is open; " + end + " the loan first"
+                                                        : std::to_string(max_open_loans) + " loans of it are open; " +
+                                                              end + " one of them first"));
+}
+
+void throw_moved_from(role own) {
+  throw error(errc::misuse, std::string("use a ") + to_string(own) +
+                                " that was moved from: it has no seat; use the handle that it was moved to");
+}
+
+}  // namespace sluice

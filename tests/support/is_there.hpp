@@ -1,0 +1,11 @@
+#pragma once
+
+namespace sluice::test {
+
+/// Whether a loan that a call returned has anything. A temporary cannot be asked, because it ends with what it has.
+template <class Loan>
+[[nodiscard]] bool is_there(const Loan& loan) noexcept {
+  return static_cast<bool>(loan);
+}
+
+}  // namespace sluice::test
