@@ -272,7 +272,10 @@ struct held_seat::impl {
   ~impl() {
     if (table == nullptr) return;  // no seat was to be had
     if (!mark.is_here()) return;   // a forked child: the seat is the parent's
-    if (!is_mine()) return;        // lost, and perhaps another's by now
+    if (!is_mine()) {              // lost, and perhaps another's by now; or the file was cut short and reads as zeroes
+      if (table->memory.has_file()) table->unlock_seat(index);
+      return;
+    }
     auto& record = table->ring.seats[index];
     record.parked.store(0, std::memory_order_relaxed);               // A publishes it
     const auto word = record.state.load(std::memory_order_relaxed);  // ours since we took it
