@@ -130,6 +130,13 @@ class cli_process {
   void write_stdin(const std::string& text) const {
     EXPECT_EQ(::write(in_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
+  /// The same for a tool that may have ended: false, and no SIGPIPE, when it no longer reads.
+  [[nodiscard]] bool try_write_stdin(const std::string& text) const {
+    const auto before = ::signal(SIGPIPE, SIG_IGN);
+    const bool is_written = ::write(in_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    ::signal(SIGPIPE, before);
+    return is_written;
+  }
   void close_stdin() { ::close(std::exchange(in_, -1)); }
   void close_stdout() { ::close(std::exchange(out_, -1)); }
   /// Up to `bytes` of what it writes into the pipe.

@@ -356,7 +356,8 @@ TEST_F(Cli, AFileCutShortUnderASendThatReadsItsInputIsTruncated) {
       producer.write_stdin(std::string(3999, 'x') + "\n");
       until_published("cut", 1);
       ASSERT_EQ(::truncate(file("cut").c_str(), length), 0);
-      for (int i = 0; i < 5; ++i) producer.write_stdin(std::string(3999, 'y') + "\n");
+      for (int i = 0; i < 5 && producer.try_write_stdin(std::string(3999, 'y') + "\n"); ++i) {
+      }
       producer.close_stdin();
       const auto end = producer.wait();
       EXPECT_EQ(end.code, 5) << length << "\n" << end;
