@@ -244,7 +244,7 @@ std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept {
     const auto dead = winner != none() ? won_run(ring, winner, q) : uncovered_run(ring, q, tail - q, keeper);
     if (dead == 0) break;
     const auto end = q + std::min({dead, tail - q, looks_left + 1});
-    looks_left -= std::min<std::uint64_t>(looks_left, end - q + 2 * ring.producer_seats);
+    looks_left -= std::min<std::uint64_t>(looks_left, end - q + 2 * std::uint64_t{ring.producer_seats});
     std::uint64_t made = 0;
     const auto first = q;
     for (; q != end; ++q) made += make_hole(ring, q) ? 1 : 0;

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 namespace sluice {
 
@@ -25,7 +24,7 @@ class process_mark {
   process_mark(const process_mark&) noexcept = default;
   process_mark& operator=(const process_mark&) noexcept = default;
   /// The one that was moved from is nowhere, so a handle that was moved from goes its longer way and finds out.
-  process_mark(process_mark&& other) noexcept : process_mark(std::as_const(other)) { other = nowhere(); }
+  process_mark(process_mark&& other) noexcept : process_mark(other.page_, other.value_) { other = nowhere(); }
   ~process_mark() = default;
 
   /// Whether the caller is the process this mark was taken in: one load. After fork, false in the child; false as well
