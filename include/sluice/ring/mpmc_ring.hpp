@@ -319,12 +319,8 @@ class mpmc_ring {
     }
 
     [[nodiscard]] bool owes() const noexcept { return owes_; }
-    /// Pays what needs more than memory; tells whom to wake.
-    ring_debt owed(seat_keeper& keeper) noexcept {
-      if (debt_.any) {
-        mpmc_repair::finish(ring_, orphans_of_, keeper);
-        orphans_of_ = mpmc_repair::none();
-      }
+    /// Tells which sleepers to wake.
+    ring_debt owed(seat_keeper&) noexcept {
       const auto debt = debt_;
       debt_ = {};
       owes_ = false;

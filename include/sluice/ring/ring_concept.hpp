@@ -35,7 +35,6 @@ class seat_keeper {
 struct ring_debt {
   std::uint64_t producers = 0;  // to be woken
   std::uint64_t consumers = 0;  // to be woken
-  bool any = false;             // something that needs the keeper
 };
 
 /// Some sequences in a row.
