@@ -68,10 +68,7 @@ bool mappings_hold_locks(int file, const lockable_file& which) {
 }  // namespace
 
 byte_locks::byte_locks(lockable_file file) : file_(std::move(file)) {
-  if (!file_.path.starts_with('/') && file_.path.find('/') != std::string::npos) {
-    std::error_code ignored;  // then it is not found again, and says so
-    file_.path = std::filesystem::absolute(file_.path, ignored).string();
-  }
+  is_named(file_.path);
   const std::lock_guard no_fork(fork_gate());
   own_ = std::make_unique<kept_descriptor>(open_again(file_), file_.device, file_.inode,
                                            kept_descriptor::in_child::closed);
@@ -81,6 +78,12 @@ byte_locks::~byte_locks() {
   if (!is_of_parent()) return;
   anchor_.forget();
   for (auto& left : left_) left.anchor.forget();
+}
+
+void byte_locks::is_named(const std::string& path) {
+  std::error_code ignored;  // then it is not found again, and says so
+  const bool is_relative = !path.starts_with('/') && path.find('/') != std::string::npos;
+  file_.path = is_relative ? std::filesystem::absolute(path, ignored).string() : path;
 }
 
 void byte_locks::forget() noexcept {

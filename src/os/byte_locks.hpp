@@ -57,6 +57,9 @@ class byte_locks {
   /// Holds what is locked now and later by a mapping as well. `page` as page_bytes_of(file) says. @throws error.
   void anchor(std::uint64_t page);
 
+  /// The file has another name from now on: the one by which it is found again.
+  void is_named(const std::string& path);
+
   /// Tries once, without blocking. @throws error with the kernel's cause when the question could not be asked.
   [[nodiscard]] lock_answer try_lock(std::uint64_t offset, lock_mode mode);
   void unlock(std::uint64_t offset) noexcept;

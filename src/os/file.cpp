@@ -189,6 +189,8 @@ std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::str
     if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) return std::nullopt;
     throw_not_created(errno, directory, "create a file in " + path);
   }
+  struct stat found {};
+  if (::stat(proc_path(file.get()).c_str(), &found) != 0) return std::nullopt;
   if (::fchmod(file.get(), mode) != 0) throw error::from_errno(errno, "chmod a new file in " + path);
   return file;
 }
@@ -261,12 +263,7 @@ bool may_change_names(int directory) noexcept { return ::faccessat(directory, ".
 
 bool link_unnamed(int file, int directory, const std::string& name, const std::string& path) {
   if (::linkat(AT_FDCWD, proc_path(file).c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
-  if (errno == ENOENT && ::linkat(file, "", directory, name.c_str(), AT_EMPTY_PATH) == 0) return true;  // no /proc
   if (errno == EEXIST) return false;
-  if (errno == ENOENT)
-    throw error(errc::system_failure, "link " + path +
-                                          ": /proc is not mounted, and without it only root may give a new file its "
-                                          "name; mount /proc");
   throw error::from_errno(errno, "link " + path);
 }
 

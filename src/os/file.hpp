@@ -62,7 +62,8 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 /// The file that `path` led to when it had that device and inode. @throws error not_found: it leads elsewhere.
 [[nodiscard]] fd reopen_path(const std::string& path, std::uint64_t device, std::uint64_t inode);
 
-/// O_TMPFILE with exactly `mode`; empty where the filesystem has none.
+/// O_TMPFILE with exactly `mode`; empty where the filesystem has none, and where there is no /proc, through which alone a file
+/// without a name can be opened once more and be given its name.
 [[nodiscard]] std::optional<fd> open_unnamed(int directory, std::uint32_t mode, const std::string& path);
 /// O_CREAT | O_EXCL with exactly `mode`, for filesystems without O_TMPFILE.
 [[nodiscard]] fd create_in(int directory, const std::string& name, std::uint32_t mode, const std::string& path);

@@ -88,10 +88,12 @@ void building::begin(std::uint32_t mode, const std::string& what) {
   constexpr int most_tries = 1000;
   for (int i = 0; i < most_tries; ++i) {
     auto temporary = new_temporary();
-    opened_file opened{os::create_in(directory_, temporary, mode, directory_path_ + "/" + temporary), {}, path_};
+    auto path = directory_path_ + "/" + temporary;
+    opened_file opened{os::create_in(directory_, temporary, mode, path), {}, path};
     facts_ = opened.facts = os::facts_of(opened.file.get(), path_);
     presence_ = come_in(opened, directory_, temporary, what);
-    if (!presence_) continue;  // swept before we held it
+    if (!presence_) continue;  // swept before its presence was held
+    presence_->is_named(path_);
     file_ = std::move(opened.file);
     temporary_ = std::move(temporary);
     return;

@@ -1,6 +1,7 @@
 #include "registry/directory.hpp"
 
 #include <chrono>
+#include <cstdio>
 #include <thread>
 
 #include "os/process.hpp"
@@ -42,13 +43,37 @@ void require_safe(const os::file_facts& facts, const std::string& directory, boo
                                       : "move it elsewhere (mv), or remove it (rm)"));
 }
 
+/// The directory, which this user may perhaps not open. @throws error that names its owner, who can change that.
+std::optional<os::fd> open_if_permitted(const std::string& directory, bool is_default) {
+  try {
+    return os::open_directory(directory);
+  } catch (const error& problem) {
+    if (problem.reason() != errc::no_permission) throw;
+    std::optional<os::file_facts> facts;
+    try {
+      facts = os::facts_of_name(os::working_directory, directory);
+    } catch (const error&) {
+      // A directory above it is closed to this user: the first error says so.
+    }
+    if (!facts || !facts->is_directory) throw;
+    require_safe(*facts, directory, is_default);
+    char mode[8];
+    std::snprintf(mode, sizeof mode, "%04o", facts->mode);
+    throw error(errc::no_permission,
+                std::string(problem.what()) + "; it belongs to user " + std::to_string(facts->uid) + ", group " +
+                    std::to_string(facts->gid) + ", has mode " + mode + ", and this process is of user " +
+                    std::to_string(os::effective_uid()) +
+                    ": its owner can open it to a group (chmod 2770), or name another directory in SLUICE_DIR");
+  }
+}
+
 }  // namespace
 
 std::optional<os::fd> open_registry(const std::string& directory, bool is_default, bool make) {
-  auto opened = os::open_directory(directory);
+  auto opened = open_if_permitted(directory, is_default);
   if (!opened && make) {
     os::make_directory(directory, 0700);
-    opened = os::open_directory(directory);
+    opened = open_if_permitted(directory, is_default);
     if (!opened) throw error(errc::not_found, "open directory " + directory + ": it was removed at once; try again");
   }
   if (opened) require_safe(os::facts_of(opened->get(), directory), directory, is_default);

@@ -117,6 +117,21 @@ TEST(RegistryDirectory, BelowOneThatMayBeSearchedAndNotReadTakesADurableChannel)
   EXPECT_TRUE(end.is_success()) << end;
 }
 
+TEST(RegistryDirectory, ThatThisUserMayNotReadNamesItsOwnerAndACure) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+  constexpr unsigned user = 1'000'000'001;
+  const test::temp_directory theirs;  // root's, 0700
+  const auto end = child_process::fork([&] {
+                     if (::setresgid(user, user, user) != 0 || ::setresuid(user, user, user) != 0) return 40;
+                     const auto refused = thrown_by([&] { (void)registry(theirs.path()).attach(orders); });
+                     EXPECT_THAT(refused, ThrewSaying(errc::no_permission, "belongs to user 0, group"));
+                     EXPECT_THAT(refused, ThrewSaying(errc::no_permission, "0700"));
+                     EXPECT_THAT(refused, ThrewSaying(errc::no_permission, "SLUICE_DIR"));
+                     return 0;
+                   }).wait();
+  EXPECT_TRUE(end.is_success()) << end;
+}
+
 /// A directory as /tmp, in which another user has made the name first.
 struct StickyDirectory : ::testing::Test {
   static constexpr unsigned victim = 1'000'000'001, squatter = 1'000'000'002;
@@ -240,6 +255,14 @@ TEST_F(DefaultDirectory, OfSomebodyElseIsRefused) {
   ASSERT_EQ(::chown(path.c_str(), user + 1, user), 0);
   ASSERT_EQ(::chmod(path.c_str(), 0777), 0);  // it can be entered: only the owner is wrong
   EXPECT_TRUE(expect_refused("belongs to user " + std::to_string(user + 1)).is_success());
+}
+
+TEST_F(DefaultDirectory, OfAnotherUserThatMayNotBeEnteredNamesItsOwnerAndACure) {
+  fs::create_directory(path);
+  ASSERT_EQ(::chown(path.c_str(), user + 1, user), 0);
+  ASSERT_EQ(::chmod(path.c_str(), 0700), 0);
+  EXPECT_TRUE(expect_refused("belongs to user " + std::to_string(user + 1)).is_success());
+  EXPECT_TRUE(expect_refused("name another directory in SLUICE_DIR").is_success());
 }
 
 TEST_F(DefaultDirectory, ThatIsASymbolicLinkIsRefused) {
