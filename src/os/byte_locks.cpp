@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <utility>
 
 #include "os/file.hpp"
@@ -81,9 +80,8 @@ byte_locks::~byte_locks() {
 }
 
 void byte_locks::is_named(const std::string& path) {
-  std::error_code ignored;  // then it is not found again, and says so
-  const bool is_relative = !path.starts_with('/') && path.find('/') != std::string::npos;
-  file_.path = is_relative ? std::filesystem::absolute(path, ignored).string() : path;
+  const bool is_path = path.find('/') != std::string::npos;  // else what is said of a file without a name: "memfd"
+  file_.path = is_path ? absolute(path) : path;
 }
 
 void byte_locks::forget() noexcept {

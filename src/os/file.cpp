@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 
@@ -147,6 +148,12 @@ std::optional<fd> open_in(int directory, const std::string& name, bool writable,
   throw error::from_errno(errno, "open " + path);
 }
 
+std::string absolute(const std::string& path) {
+  std::error_code problem;
+  auto from_root = path.starts_with('/') ? path : std::filesystem::absolute(path, problem).string();
+  return problem ? path : from_root;
+}
+
 fd reopen(int file, bool writable, const std::string& path) {
   const int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC;
   const auto link = proc_path(file);
@@ -161,7 +168,7 @@ fd reopen(int file, bool writable, const std::string& path) {
 fd reopen_path(const std::string& path, std::uint64_t device, std::uint64_t inode) {
   const auto tried = "open " + path + " again";
   if (!path.starts_with('/'))
-    throw error(errc::not_found, tried + ": it has no name, and /proc/self/fd does not lead to it");
+    throw error(errc::not_found, tried + ": it has no name by which it could be found");
   auto fresh = opened([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
   if (!fresh) throw error::from_errno(errno, tried);
   const auto facts = facts_of(fresh.get(), path);

@@ -57,6 +57,9 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 [[nodiscard]] std::uint64_t huge_page_bytes();
 /// Another descriptor for the same description. @throws error bad_argument: not open.
 [[nodiscard]] fd duplicate(int file, bool survives_exec, const std::string& what);
+/// The path from the root on, by which the file is found again after chdir(2); `path` itself where the working directory
+/// has no name.
+[[nodiscard]] std::string absolute(const std::string& path);
 /// A fresh open file description of the same file: through /proc, or by `path` where there is no /proc.
 [[nodiscard]] fd reopen(int file, bool writable, const std::string& path);
 /// The file that `path` led to when it had that device and inode. @throws error not_found: it leads elsewhere.

@@ -49,16 +49,21 @@ growable_segment growable_segment::attach(const std::string& path, std::uint64_t
 
 std::span<std::byte> growable_segment::bytes() const {
   const auto& file = memory_.file();
-  const auto length = os::facts_of(file.descriptor, file.path).length_bytes;
-  return memory_.bytes().first(std::min<std::uint64_t>(length, most_bytes()));
+  auto length = length_of(file);
+  if (!length) {
+    const auto anew = file_behind(memory_, "look at the length of " + file.path);
+    length = os::facts_of(anew.get(), file.path).length_bytes;
+  }
+  return memory_.bytes().first(std::min<std::uint64_t>(*length, most_bytes()));
 }
 
 void growable_segment::grow(std::uint64_t bytes) const {
-  const auto& file = memory_.file();
-  require_within(bytes, most_bytes(), "grow " + file.path);
-  const auto now = os::facts_of(file.descriptor, file.path).length_bytes;
-  if (bytes > now && os::is_in_memory(file.descriptor)) require_memory(bytes - now, file.path, {});
-  if (bytes != 0) os::allocate(file.descriptor, round_up(bytes, memory_.placement().page_bytes), file.path);
+  const auto& path = memory_.file().path;
+  require_within(bytes, most_bytes(), "grow " + path);
+  const auto file = file_behind(memory_, "grow " + path);
+  const auto now = os::facts_of(file.get(), path).length_bytes;
+  if (bytes > now && os::is_in_memory(file.get())) require_memory(bytes - now, path, {});
+  if (bytes != 0) os::allocate(file.get(), round_up(bytes, memory_.placement().page_bytes), path);
 }
 
 }  // namespace sluice

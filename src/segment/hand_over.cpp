@@ -19,24 +19,24 @@ struct offered {
 };
 constexpr std::uint64_t offer_magic = 0x3152464f'494c5321ULL;  // "!SLIOFR1"
 
-int descriptor_of(const segment& memory, const char* tried) {
-  if (memory.has_file()) return memory.file().descriptor;
-  throw error(errc::bad_argument, std::string(tried) + " a segment of kind " + to_string(memory.kind()) +
-                                      ": it has no descriptor; use a memfd_segment");
+os::fd to_pass_on(const segment& memory, const char* tried) {
+  const auto what = std::string(tried) + " a segment of kind " + to_string(memory.kind());
+  if (memory.has_file()) return file_behind(memory, what);
+  throw error(errc::bad_argument, what + ": it has no descriptor; use a memfd_segment");
 }
 
 }  // namespace
 
 int inheritable_descriptor(const segment& memory) {
-  const int own = descriptor_of(memory, "pass on");
-  return os::duplicate(own, true, "pass on a segment").release();
+  const auto own = to_pass_on(memory, "pass on");
+  return os::duplicate(own.get(), true, "pass on a segment").release();
 }
 
 void offer(int socket, const segment& memory) {
-  const int own = descriptor_of(memory, "offer");
+  const auto own = to_pass_on(memory, "offer");
   const offered what{offer_magic, static_cast<std::uint64_t>(memory.kind()), memory.file().offset_bytes,
                      memory.bytes().size()};
-  os::send_descriptor(socket, own, std::as_bytes(std::span(&what, 1)));
+  os::send_descriptor(socket, own.get(), std::as_bytes(std::span(&what, 1)));
 }
 
 segment accept(int socket, const memory_options& how) {

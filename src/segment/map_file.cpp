@@ -82,6 +82,36 @@ void settle(std::span<std::byte> bytes, const memory_options& how, segment_place
 
 }  // namespace
 
+std::optional<std::uint64_t> length_of(const segment_file& file) noexcept {
+  if (file.descriptor < 0) return std::nullopt;
+  try {
+    const auto facts = os::facts_of(file.descriptor, file.path);
+    if (facts.inode != file.inode || facts.device != file.device) return std::nullopt;
+    return facts.length_bytes;
+  } catch (const error&) {
+    return std::nullopt;  // the program closed it
+  }
+}
+
+os::fd file_behind(const segment& memory, const std::string& what) {
+  const auto& file = memory.file();
+  try {
+    // Compared after it was duplicated: another thread may close the number and use it again at any moment.
+    auto copy = os::duplicate(file.descriptor, false, what);
+    const auto now = os::facts_of(copy.get(), file.path);
+    if (now.device == file.device && now.inode == file.inode) return copy;
+  } catch (const error& problem) {
+    if (problem.reason() != errc::bad_argument) throw;  // else it is closed
+  }
+  try {
+    return os::reopen_path(file.path, file.device, file.inode);
+  } catch (const error& problem) {
+    throw error(problem.reason(), what + ": the program closed descriptor " + std::to_string(file.descriptor) +
+                                      ", which led to its file, and the file cannot be opened anew (" + problem.what() +
+                                      "); keep the descriptors that the library opens");
+  }
+}
+
 os::map_wishes wishes_for(const memory_options& how) noexcept { return {how.no_reserve, false, how.address}; }
 
 void require_shared(const memory_options& how, const std::string& what) {
@@ -156,8 +186,12 @@ segment map_file(os::fd file, const file_part& part, const memory_options& how) 
   auto* const guard = holder->guard ? &*holder->guard : nullptr;
   if (facts.is_regular)  // locks on a device would be everybody's
     holder->file.emplace(std::move(file), facts.device, facts.inode, os::kept_descriptor::in_child::stays);
-  const segment_file behind{
-      holder->file ? holder->file->get() : -1, part.path, part.offset_bytes, part.bytes, facts.device, facts.inode};
+  const segment_file behind{holder->file ? holder->file->get() : -1,
+                            part.kind == segment_kind::file ? os::absolute(part.path) : part.path,
+                            part.offset_bytes,
+                            part.bytes,
+                            facts.device,
+                            facts.inode};
   return {part.kind, all, std::move(holder), behind, placement, guard};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "os/fd.hpp"
@@ -20,6 +21,14 @@ struct file_part {
 
 /// Maps a part of an open file and keeps the descriptor for locks, where it is of a kind that can be locked.
 [[nodiscard]] segment map_file(os::fd file, const file_part& part, const memory_options& how = {});
+
+/// How long the file behind a segment is now. Empty where there is none, and where the program closed the descriptor, whose
+/// number may mean another file by now.
+[[nodiscard]] std::optional<std::uint64_t> length_of(const segment_file& file) noexcept;
+
+/// The file behind a segment that has one: a duplicate of its descriptor or, where the program closed that, the file opened
+/// anew by its name. @throws error that says why it cannot be opened anew; `what` is said first.
+[[nodiscard]] os::fd file_behind(const segment& memory, const std::string& what);
 
 /// Takes `bytes` for a new file as `how` says; how many there are then, in whole pages of the file.
 [[nodiscard]] std::uint64_t make_room(int file, std::uint64_t bytes, const std::string& path,

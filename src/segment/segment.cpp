@@ -2,31 +2,14 @@
 
 #include <cerrno>
 #include <cstring>
-#include <optional>
 
 #include "os/fault_guard.hpp"
-#include "os/file.hpp"
 #include "os/residence.hpp"
+#include "segment/map_file.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/segment/fault_guard.hpp"
 
 namespace sluice {
-namespace {
-
-/// How long the file behind it is now; empty where there is none, or where the descriptor has come to mean another file.
-std::optional<std::uint64_t> length_of(const segment_file& file) noexcept {
-  if (file.descriptor < 0) return std::nullopt;
-  try {
-    const auto facts = os::facts_of(file.descriptor, file.path);
-    if (facts.inode != file.inode || facts.device != file.device) return std::nullopt;
-    return facts.length_bytes;
-  } catch (const error&) {
-    return std::nullopt;  // closed by somebody: no descriptor is needed to go on
-  }
-}
-
-}  // namespace
-
 bool catch_segment_fault(const void* address) noexcept { return os::catch_fault(address); }
 
 bool segment::is_lost() const noexcept { return guard_ != nullptr && guard_->is_lost(); }

@@ -177,6 +177,28 @@ TEST_F(ClosedDescriptors, AreReportedWhenTheFileMayNotBeOpenedAgain) {
   EXPECT_GE(names_->inspect(segment_name("q")).rings.at(0).unanswered, 1U);
 }
 
+TEST_F(ClosedDescriptors, OfAMemfdAreReportedBecauseNoNameLeadsToIt) {
+  const auto unnamed = shared_channel::create_unnamed<memfd_segment>(options());
+  auto producer = child_process::fork([&] {
+    auto out = unnamed.producer();
+    ready_.tell();
+    for (;;) ::pause();
+  });
+  ASSERT_TRUE(ready_.is_told());
+  auto survivor = child_process::fork([&] {
+    auto in = unnamed.consumer();
+    close_what_is_not_mine();
+    ready_.tell();
+    (void)go_.is_told();
+    numbered got;
+    EXPECT_THAT(thrown_by([&] { (void)in.receive_for(got, 10s); }), ThrewSaying(errc::not_found, "closed descriptor"));
+  });
+  ASSERT_TRUE(ready_.is_told());
+  producer.kill();
+  go_.tell();
+  EXPECT_TRUE(survivor.wait().is_success());
+}
+
 TEST_F(ClosedDescriptors, LeaveForeignFilesAloneAndTheSeatWithItsOwner) {
   auto child = child_process::fork([&] {
     {

@@ -2,9 +2,12 @@
 
 #include "sluice/segment/growable_segment.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -24,6 +27,45 @@ using test::temp_directory;
 
 constexpr std::uint64_t page = 4096;
 constexpr std::uint64_t most = std::uint64_t{1} << 30;
+
+/// Closes what the library opened, as a loop before exec(2) does, and opens other files under the same numbers.
+void reuse_all_descriptors() {
+  for (int i = 3; i < 256; ++i) ::close(i);
+  for (int i = 0; i < 64; ++i) (void)::open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+TEST(GrowableSegment, WhoseDescriptorWasClosedFindsItsFileByItsName) {
+  const test::watchdog dog;
+  const temp_directory directory;
+  const auto end = child_process::fork([&] {
+                     ASSERT_EQ(::chdir(directory.path().c_str()), 0);
+                     const auto log = growable_segment::create("log", page, most);
+                     ASSERT_EQ(::chdir("/"), 0);
+                     reuse_all_descriptors();
+                     EXPECT_EQ(log.bytes().size(), page);
+                     log.grow(3 * page);
+                     EXPECT_EQ(log.bytes().size(), 3 * page);
+                     log.bytes().back() = std::byte{7};
+                   }).wait();
+  EXPECT_TRUE(end.is_success()) << end;
+}
+
+TEST(GrowableSegment, WhoseDescriptorWasClosedAndWhoseNameLeadsElsewhereSaysSo) {
+  const test::watchdog dog;
+  const temp_directory directory;
+  const auto end =
+      child_process::fork([&] {
+        const auto log = growable_segment::create(directory / "log", page, most);
+        std::filesystem::rename(directory / "log", directory / "old");
+        const auto other = growable_segment::create(directory / "log", 5 * page, most);
+        reuse_all_descriptors();
+        const auto words = "leads to another file";
+        EXPECT_THAT(test::thrown_by([&] { (void)log.bytes(); }), test::ThrewSaying(errc::not_found, words));
+        EXPECT_THAT(test::thrown_by([&] { log.grow(9 * page); }), test::ThrewSaying(errc::not_found, words));
+      }).wait();
+  EXPECT_TRUE(end.is_success()) << end;
+  EXPECT_EQ(std::filesystem::file_size(directory / "log"), 5 * page);
+}
 
 TEST(SeedsRow9, AFileOfNoBytesMappedForAThousandPagesIsUsedAsItGrows) {
   const test::watchdog dog;

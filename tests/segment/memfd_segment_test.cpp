@@ -208,6 +208,28 @@ TEST_F(Offer, WithoutADescriptorThereIsNothingToOffer) {
               Threw(errc::bad_argument));
 }
 
+TEST_F(Offer, WhoseDescriptorsWereClosedSendsTheFileOfTheNameOrSaysSo) {
+  const test::temp_directory directory;
+  const auto end =
+      child_process::fork([&] {
+        const auto named = file_segment::create(directory / "file", page());
+        const auto memfd = memfd_segment::create(page());
+        for (int i = 3; i < 256; ++i)
+          if (i != ends[0] && i != ends[1]) ::close(i);
+        for (int i = 0; i < 64; ++i) (void)::open("/dev/null", O_RDWR | O_CLOEXEC);  // the segments' numbers among them
+        offer(ends[0], named);
+        const auto got = sluice::accept(ends[1]);
+        named.bytes()[3] = std::byte{9};
+        EXPECT_EQ(got.bytes()[3], std::byte{9});
+        const int number = inheritable_descriptor(named);
+        EXPECT_EQ(memfd_segment::attach(number).bytes()[3], std::byte{9});
+        const auto words = "the program closed descriptor";
+        EXPECT_THAT(thrown_by([&] { offer(ends[0], memfd); }), ThrewSaying(errc::not_found, words));
+        EXPECT_THAT(thrown_by([&] { (void)inheritable_descriptor(memfd); }), ThrewSaying(errc::not_found, words));
+      }).wait();
+  EXPECT_TRUE(end.is_success()) << end;
+}
+
 TEST_F(Offer, ToNobodyIsNotFoundAndNoDeath) {
   ::close(std::exchange(ends[1], -1));
   EXPECT_THAT(thrown_by([&] { offer(ends[0], memfd_segment::create(page())); }), Threw(errc::not_found));

@@ -28,7 +28,8 @@ class growable_segment {
 
   /// What is there now, as far as this process can reach: asks for the file's length, one system call. It begins at the
   /// same address every time.
-  /// @throws error bad_argument: the descriptor was closed by somebody.
+  /// @throws error not_found, no_permission: the program closed the descriptor, and `path` does not lead to the file any
+  ///         more, or may not be opened.
   [[nodiscard]] std::span<std::byte> bytes() const;
   [[nodiscard]] std::uint64_t most_bytes() const noexcept { return memory_.bytes().size(); }
 

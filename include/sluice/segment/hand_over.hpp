@@ -9,11 +9,13 @@ namespace sluice {
 
 /// A duplicate of the segment's descriptor that survives exec, for the caller to pass on by its number and to close.
 /// The other program attaches with memfd_segment::attach(number).
-/// @throws error bad_argument: the segment has no descriptor (anonymous, /dev/zero, a device).
+/// @throws error bad_argument: the segment has no descriptor (anonymous, /dev/zero, a device); not_found, no_permission: the
+///         program closed the descriptor, and the file has no name to be opened anew by, or may not be.
 [[nodiscard]] int inheritable_descriptor(const segment& memory);
 
 /// Sends the segment's descriptor through a connected unix socket (SCM_RIGHTS). Blocks while the socket is full.
-/// @throws error bad_argument: no descriptor, or no such socket; not_found: the other end is closed.
+/// @throws error bad_argument: no descriptor, or no such socket; not_found: the other end is closed; and those of
+///         inheritable_descriptor().
 void offer(int socket, const segment& memory);
 
 /// Waits for the next segment that is offered at the other end, and maps it.
