@@ -18,11 +18,26 @@
 #include "sluice/wait/wait_strategy.hpp"
 
 namespace sluice::tools {
+namespace {
+
+int open_again(const segment_file& file) {
+  int fresh = ::open(("/proc/self/fd/" + std::to_string(file.descriptor)).c_str(), O_RDWR | O_CLOEXEC);
+  if (fresh >= 0) return fresh;
+  if (errno == ENOENT) fresh = ::open(file.path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);  // no /proc
+  const int why = errno;
+  struct stat facts {};
+  if (fresh >= 0 && ::fstat(fresh, &facts) == 0 && facts.st_dev == file.device && facts.st_ino == file.inode)
+    return fresh;
+  if (fresh < 0) throw error::from_errno(why, "reopen " + file.path);
+  ::close(fresh);
+  throw error(errc::not_found, "reopen " + file.path + ": the name leads to another file by now");
+}
+
+}  // namespace
 
 sender_gate::sender_gate(const segment_file& file, const std::function<void(std::uint64_t waited_ns)>& look) {
   // A description of its own: a lock on the segment's would be shared by all who inherit that.
-  descriptor_ = ::open(("/proc/self/fd/" + std::to_string(file.descriptor)).c_str(), O_RDWR | O_CLOEXEC);
-  if (descriptor_ < 0) throw error::from_errno(errno, "reopen " + file.path);
+  descriptor_ = open_again(file);
   constexpr int tries_each_look = 100;
   const auto began = monotonic_now_ns();
   for (int i = 1; ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0; ++i) {
