@@ -10,7 +10,7 @@
 
 namespace sluice::tools {
 
-/// "alive", "stopped", "frozen", "dead", "left" or "died" (and what it left was settled).
+/// "alive", "stopped", "frozen", "exiting", "dead", "left" or "died" (and what it left was settled).
 [[nodiscard]] const char* condition_of(const seat_report& seat);
 
 /// "4711", or "4711 (of another pid namespace)": such a number means nothing here, or another process.

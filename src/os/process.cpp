@@ -15,10 +15,12 @@
 #include <charconv>
 #include <cstdio>
 #include <string_view>
+#include <vector>
 
 #include "os/address_space.hpp"
 #include "os/clock.hpp"
 #include "os/fd.hpp"
+#include "os/file.hpp"
 #include "os/own_page.hpp"
 #include "os/proc_lines.hpp"
 #include "sluice/base/error.hpp"
@@ -32,14 +34,15 @@ std::string read_all_small(int file) {
   return length > 0 ? std::string(buffer, static_cast<std::size_t>(length)) : std::string();
 }
 
-std::string read_small(const char* path) {
-  const auto file = fd::above_standard(::open(path, O_RDONLY | O_CLOEXEC));
+std::string read_small(const char* path, int directory = working_directory) {
+  const auto file = fd::above_standard(::openat(directory, path, O_RDONLY | O_CLOEXEC));
   return file ? read_all_small(file.get()) : std::string();
 }
 
 struct stat_line {
   std::uint64_t pid = 0;
   char state = '?';
+  std::uint64_t flags = 0;
   std::uint64_t threads = 0;
   std::uint64_t start = 0;
 };
@@ -51,8 +54,8 @@ std::optional<std::uint64_t> number(std::string_view text) {
 }
 
 /// /proc/PID/stat. The command in the second field may hold blanks and brackets: fields are counted after the last ')'.
-std::optional<stat_line> read_stat(const char* path) {
-  const auto text = read_small(path);
+std::optional<stat_line> read_stat(const char* path, int directory = working_directory) {
+  const auto text = read_small(path, directory);
   const auto bracket = text.rfind(')');
   if (bracket == std::string::npos) return std::nullopt;
   stat_line line;
@@ -66,6 +69,7 @@ std::optional<stat_line> read_stat(const char* path) {
     const auto end = std::min(rest.find(' ', begin), rest.size());
     const auto word = rest.substr(begin, end - begin);
     if (field == 3) line.state = word[0];
+    if (field == 9) line.flags = number(word).value_or(0);
     if (field == 20) line.threads = number(word).value_or(0);
     if (field == 22) {
       const auto start = number(word);
@@ -78,6 +82,16 @@ std::optional<stat_line> read_stat(const char* path) {
 }
 
 std::string stat_path(std::uint32_t pid) { return "/proc/" + std::to_string(pid) + "/stat"; }
+
+/// Whether this thread has left its program for good. Flags are the kernel's (sched.h).
+bool has_left_its_program(const stat_line& thread) noexcept {
+  constexpr std::uint64_t exiting = 0x4;     // PF_EXITING: it is in do_exit(), from which no thread comes back
+  constexpr std::uint64_t signaled = 0x400;  // PF_SIGNALED: it took its fatal signal, and dumps core or calls do_exit()
+  // PF_IO_WORKER, PF_USER_WORKER: a thread of the kernel that works for this process. It goes on after its fatal signal.
+  constexpr std::uint64_t worker = 0x10 | 0x4000;
+  if (thread.state == 'Z' || thread.state == 'X' || (thread.flags & exiting) != 0) return true;
+  return (thread.flags & signaled) != 0 && (thread.flags & worker) == 0;
+}
 
 /// The inode of a namespace, as the text of its link says: "pid:[4026531836]". Following the link would make one.
 std::uint64_t namespace_in(const char* path) noexcept {
@@ -177,6 +191,34 @@ process_state state_of(identity_word word) noexcept {
   if (line->state == 'Z' && line->threads <= 1) return process_state::dead;
   if (line->state == 'T' || line->state == 't') return process_state::stopped;
   return process_state::alive;
+}
+
+bool is_exiting(identity_word word, const std::string& proc) noexcept {
+  try {
+    // The directory stands for the process and not for its pid: nothing below can be another process's.
+    const auto path = proc + "/" + std::to_string(pid_of(word));
+    const auto process = open_directory(path);
+    if (!process) return false;
+    const auto main_thread = read_stat("stat", process->get());
+    if (!main_thread || (start_of(word) != 0 && main_thread->start != start_of(word))) return false;
+    if (!has_left_its_program(*main_thread)) return false;  // as of nearly all: the others need not be asked
+    const auto threads = open_in(process->get(), "task", false, path + "/task");
+    if (!threads) return false;
+    std::vector<std::string> ended;
+    for (auto& thread : names_in(threads->get(), path + "/task")) {
+      const auto line = read_stat((thread + "/stat").c_str(), threads->get());
+      if (!line) continue;  // it is gone, or the second list shows it
+      if (!has_left_its_program(*line)) return false;
+      ended.push_back(std::move(thread));
+    }
+    // Once more: a thread may have made another one after the list was read, and ended before it was looked at.
+    const auto left = names_in(threads->get(), path + "/task");
+    return !left.empty() && std::ranges::all_of(left, [&](const std::string& thread) {
+      return std::ranges::find(ended, thread) != ended.end();
+    });
+  } catch (const std::exception&) {
+    return false;  // hidden, or gone
+  }
 }
 
 std::string backing_of(const void* address) {

@@ -55,6 +55,14 @@ enum class process_state { alive, stopped, dead, unknown };
 /// is dead; one whose main thread alone ended is not. Whatever is unclear is `unknown`.
 [[nodiscard]] process_state state_of(identity_word word) noexcept;
 
+/// Whether no thread of the process `word` names runs its program any more, although the process is still there: it is
+/// dumping core, its memory is being freed, or it was not reaped. Asked from the same pid namespace; unclear is no.
+/// It is no proof that its memory is not written to any more: a child that shares the address space (vfork(2), CLONE_VM) is
+/// another process, and the kernel may still complete input that was asked for. Nor can a thread that has only a fatal
+/// signal pending be told from one that will run on. docs/decisions/0036-exiting-is-shown-not-acted-upon.md
+/// @param proc  where proc(5) is mounted.
+[[nodiscard]] bool is_exiting(identity_word word, const std::string& proc = "/proc") noexcept;
+
 /// What lies behind an address of this process, as proc(5) names it in maps: "device inode". Empty when it cannot be told.
 [[nodiscard]] std::string backing_of(const void* address);
 /// Whether that process maps `backing` anywhere: after exec it does not. Empty when it cannot be told.

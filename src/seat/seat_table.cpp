@@ -31,6 +31,7 @@ const char* to_string(liveness value) noexcept {
   switch (value) {
     case liveness::alive: return "alive";
     case liveness::stopped: return "stopped";
+    case liveness::exiting: return "exiting";
     case liveness::dead: return "dead";
     case liveness::unknown: break;
   }
@@ -93,9 +94,14 @@ struct seat_table::impl final : seat_keeper {
     return liveness_of(state_of_process(record.owner.load(std::memory_order_relaxed)));  // the caller compares states
   }
 
-  [[nodiscard]] os::process_state state_of_process(os::identity_word word) const noexcept {
+  /// As this process may compare it with what /proc shows: without a start time that counts in another time namespace.
+  [[nodiscard]] os::identity_word comparable(os::identity_word word) const noexcept {
     const bool can_compare_start_times = os::time_namespace() == memory.header().time_namespace;  // now: setns(2)
-    const auto state = os::state_of(can_compare_start_times ? word : os::make_identity(os::pid_of(word), 0));
+    return can_compare_start_times ? word : os::make_identity(os::pid_of(word), 0);
+  }
+
+  [[nodiscard]] os::process_state state_of_process(os::identity_word word) const noexcept {
+    const auto state = os::state_of(comparable(word));
     if (memory.has_file() || state == os::process_state::dead || state == os::process_state::unknown) return state;
     return still_maps_it(word) ? state : os::process_state::dead;
   }
@@ -483,7 +489,12 @@ std::vector<seat_report> seat_table::impl::reports() const {
     seat.process_state = to_string(process);
     if (seat.state == seat_state::taken) {
       const bool gone = owner_is_gone(i);
-      seat.alive = gone ? liveness::dead : process == liveness::stopped ? liveness::stopped : liveness::alive;
+      const auto owner = record.owner.load(std::memory_order_relaxed);
+      const bool exits = process == liveness::dead || (seat.same_pid_namespace && os::is_exiting(comparable(owner)));
+      seat.alive = gone                           ? liveness::dead
+                   : exits                        ? liveness::exiting
+                   : process == liveness::stopped ? liveness::stopped
+                                                  : liveness::alive;
       if (!gone && seat.same_pid_namespace && process != liveness::dead) seat.command = os::command_of(seat.pid);
     } else {
       seat.alive = liveness::dead;

@@ -5,11 +5,14 @@
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -225,6 +228,91 @@ TEST_F(ProcessState, OfAPidOneBelowAnotherPidOneIsNotTakenForItsParents) {
   const auto end = first.wait();
   if (end.code == 50 || end.code == 51) GTEST_SKIP() << "a pid namespace with a /proc of its own needs root";
   EXPECT_TRUE(end.is_success()) << end;
+}
+
+/// A tree as proc(5) has it, with one process, of which each thread is in the state and has the flags that are said.
+struct ExitingProcess : ::testing::Test {
+  struct thread {
+    std::uint32_t id;
+    char state;
+    std::uint64_t flags;
+  };
+  static constexpr std::uint32_t pid = 4711;
+  static constexpr std::uint64_t start = 99;
+  // sched.h of the kernel
+  static constexpr std::uint64_t exiting = 0x4, io_worker = 0x10, dumping = 0x200, signaled = 0x400,
+                                 user_worker = 0x4000;
+
+  test::watchdog dog;
+  std::string proc = ::testing::TempDir() + "sluice-proc-" + std::to_string(::getpid());
+  ~ExitingProcess() override { std::filesystem::remove_all(proc); }
+
+  void write(const std::string& place, const thread& one) const {
+    std::filesystem::create_directories(proc + place);
+    std::ofstream(proc + place + "/stat") << one.id << " (a b) R) " << one.state << " 1 2 3 4 5 " << one.flags
+                                          << " 7 8 9 10 11 12 13 14 15 16 " << 2 << " 0 " << start << " 23 24\n";
+  }
+  [[nodiscard]] bool is_exiting(const std::vector<thread>& threads, std::uint64_t started = start) const {
+    std::filesystem::remove_all(proc);
+    for (const auto& one : threads) {
+      if (one.id == pid) write("/4711", one);
+      write("/4711/task/" + std::to_string(one.id), one);
+    }
+    return os::is_exiting(make_identity(pid, started), proc);
+  }
+};
+
+TEST_F(ExitingProcess, IsOneOfWhichEveryThreadHasLeftItsProgram) {
+  EXPECT_FALSE(is_exiting({{pid, 'S', 0}}));
+  EXPECT_TRUE(is_exiting({{pid, 'R', exiting}}));
+  EXPECT_TRUE(is_exiting({{pid, 'D', exiting | signaled}, {4712, 'D', exiting}}));
+  EXPECT_FALSE(is_exiting({{pid, 'D', exiting | signaled}, {4712, 'R', 0}})) << "it may still write";
+}
+
+TEST_F(ExitingProcess, IsNotOneWhoseMainThreadAloneHasEnded) {
+  EXPECT_FALSE(is_exiting({{pid, 'Z', exiting}, {4712, 'S', 0}}));
+  EXPECT_TRUE(is_exiting({{pid, 'Z', exiting}, {4712, 'X', 0}}));
+}
+
+TEST_F(ExitingProcess, IsOneThatDumpsCoreAndHasNoOtherThread) {
+  EXPECT_TRUE(is_exiting({{pid, 'D', signaled | dumping}, {4712, 'D', signaled}}));
+  EXPECT_FALSE(is_exiting({{pid, 'D', signaled | dumping}, {4712, 'R', 0}})) << "its signal is still pending";
+}
+
+TEST_F(ExitingProcess, IsNotOneForWhichTheKernelStillWorks) {
+  EXPECT_FALSE(is_exiting({{pid, 'D', signaled | dumping}, {4712, 'S', signaled | io_worker}}));
+  EXPECT_FALSE(is_exiting({{pid, 'D', signaled | dumping}, {4712, 'S', signaled | user_worker}}));
+  EXPECT_TRUE(is_exiting({{pid, 'Z', exiting}, {4712, 'D', exiting | io_worker}}));
+}
+
+TEST_F(ExitingProcess, IsNotAnotherOneUnderItsPid) {
+  EXPECT_FALSE(is_exiting({{pid, 'D', exiting}}, start + 1));
+  EXPECT_TRUE(is_exiting({{pid, 'D', exiting}}, 0)) << "a start time of another time namespace is not compared";
+}
+
+TEST_F(ExitingProcess, IsNotOneThatProcDoesNotShow) {
+  EXPECT_FALSE(is_exiting({}));
+  write("/4711", {pid, 'D', exiting});
+  EXPECT_FALSE(os::is_exiting(make_identity(pid, start), proc)) << "of no thread is anything known";
+}
+
+TEST_F(ProcessState, OfAChildThatEndsByASignalIsExitingBeforeItsMemoryGoes) {
+  auto [child, word] = idle_child();
+  EXPECT_FALSE(is_exiting(word));
+  // Held by its tracer at the moment at which it enters do_exit(): nothing is freed yet.
+  ASSERT_EQ(::ptrace(PTRACE_SEIZE, child.pid(), nullptr, PTRACE_O_TRACEEXIT), 0);
+  child.signal(SIGTERM);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child.pid(), &status, 0), child.pid());
+  ASSERT_TRUE(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTERM) << status;
+  EXPECT_FALSE(is_exiting(word)) << "the tracer may still take the signal from it";
+  ASSERT_EQ(::ptrace(PTRACE_CONT, child.pid(), nullptr, SIGTERM), 0);
+  ASSERT_EQ(::waitpid(child.pid(), &status, 0), child.pid());
+  ASSERT_EQ(status >> 8, SIGTRAP | PTRACE_EVENT_EXIT << 8);
+  EXPECT_TRUE(is_exiting(word));
+  ASSERT_EQ(::ptrace(PTRACE_CONT, child.pid(), nullptr, nullptr), 0);
+  EXPECT_EQ(child.wait().signal, SIGTERM);
+  EXPECT_FALSE(is_exiting(word)) << "it is gone";
 }
 
 TEST(Backing, OfASharedMappingIsSeenInAForkedChildAndNotAfterItsExec) {

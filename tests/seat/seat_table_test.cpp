@@ -489,6 +489,43 @@ TEST(SeatsOfAFile, WhoseByteAReaderLocksAreNotAliveForItAndTheRefusalSaysSo) {
   EXPECT_NO_THROW((void)room.take(role::producer));
 }
 
+TEST(SeatsOfAFile, WhoseOwnerHasEndedWhileItsMemoryLivesOnAreShownAsExitingAndNotMended) {
+  const test::watchdog dog;
+  const seat_room room(judged_by::kernel_lock);
+  pipe_signal ready;
+  pipe_signal end;
+  auto owner = child_process::fork([&] {
+    end.only_wait();
+    const auto seat = room.take(role::producer);
+    // As vfork(2) makes one: it shares the memory and is no thread. It ends with the other end of the pipe.
+    static std::byte stack[1 << 16];
+    const auto lives_on = [](void* signal) {
+      char none = 0;
+      (void)!::read(*static_cast<int*>(signal), &none, 1);
+      return 0;
+    };
+    int descriptor = end.read_descriptor();
+    EXPECT_GT(::clone(lives_on, stack + sizeof stack, CLONE_VM | SIGCHLD, &descriptor), 0);
+    ready.tell();
+    for (;;) ::pause();
+  });
+  ready.only_wait();
+  end.only_tell();
+  ASSERT_TRUE(ready.is_told());
+  ASSERT_EQ(room.table().report().at(0).alive, liveness::alive);
+  owner.kill_to_zombie();
+  EXPECT_EQ(room.table().report().at(0).alive, liveness::exiting);
+  owner.wait();
+  const auto seat = room.table().report().at(0);
+  EXPECT_EQ(seat.alive, liveness::exiting) << "the child can still write, reaped or not";
+  EXPECT_EQ(room.table().count(role::producer).alive, 1U);
+  const auto refusal = thrown_by([&] { (void)room.take(role::producer); });
+  EXPECT_THAT(refusal, ThrewSaying(errc::seat_taken, "pid " + std::to_string(owner.pid()) + " (exiting)"));
+  end.tell();
+  while (room.table().report().at(0).alive != liveness::dead) std::this_thread::yield();
+  EXPECT_NO_THROW((void)room.take(role::producer));
+}
+
 TEST(SeatsOfAFile, WithManyOwnersTellHowManyEachHoldsAndWhatToChange) {
   const test::watchdog dog;
   const seat_room room(judged_by::kernel_lock, 3);

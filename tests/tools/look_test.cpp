@@ -1,9 +1,14 @@
 // list and inspect: what they show of each state, and that they change nothing.
 
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
+#include "support/child_process.hpp"
 #include "tools/run_cli.hpp"
 
 namespace sluice::test {
@@ -208,6 +213,35 @@ TEST_F(Cli, AFrozenProcessIsShownAsFrozen) {
     std::filesystem::remove(file("orders"));
   }
   if (!is_any) GTEST_SKIP() << "no cgroup that can be frozen is writable here";
+}
+
+TEST_F(Cli, AProcessThatHasEndedAndWhoseMemoryLivesOnIsShownAsExiting) {
+  int ready[2], end[2];
+  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(end, O_CLOEXEC), 0);
+  auto channel = sluice::create<std::uint64_t>(file("ending").string());
+  auto owner = child_process::fork([&] {
+    ::close(end[1]);
+    const auto producer = channel.producer();
+    // As vfork(2) makes one: it shares the memory and is no thread. It ends with the other end of the pipe.
+    static std::byte stack[1 << 16];
+    const auto lives_on = [](void* signal) {
+      char none = 0;
+      (void)!::read(*static_cast<int*>(signal), &none, 1);
+      return 0;
+    };
+    EXPECT_GT(::clone(lives_on, stack + sizeof stack, CLONE_VM | SIGCHLD, &end[0]), 0);
+    (void)!::write(ready[1], "x", 1);
+    for (;;) ::pause();
+  });
+  char told = 0;
+  ASSERT_EQ(::read(ready[0], &told, 1), 1);
+  owner.kill();
+  EXPECT_EQ(ring("ending")["seats"][0]["condition"], "exiting");
+  const auto shown = run({"list"});
+  EXPECT_NE(shown.out.find("producer " + std::to_string(owner.pid()) + " exiting"), std::string::npos) << shown;
+  for (const int descriptor : {ready[0], ready[1], end[0], end[1]}) ::close(descriptor);
+  until([&] { return ring("ending")["seats"][0]["condition"] == "dead"; });
 }
 
 TEST_F(Cli, InspectShowsWhatCouldNotBeAskedOrMended) {

@@ -334,7 +334,8 @@ runner add_inspect(CLI::App& app, const session& common) {
       ->needs(slots)
       ->type_name("N");
   app.footer(
-      "PROCESS is alive, stopped, frozen (its cgroup is) or dead for a seat that is taken; left or died for\n"
+      "PROCESS is alive, stopped, frozen (its cgroup is), exiting (it runs no more, and the kernel has not\n"
+      "released its seat yet) or dead for a seat that is taken; left or died for\n"
       "the last owner of another. MESSAGES are those published or released, over all OWNERS of the seat; PEEKED is "
       "the\n"
       "sequence up to which a consumer has seen messages, INTENT what a mpmc seat claims.\n"

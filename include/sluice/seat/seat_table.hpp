@@ -36,8 +36,10 @@ namespace os {
 class byte_locks;
 }
 
-/// What became of a participant.
-enum class liveness { alive, stopped, dead, unknown };
+/// What became of a participant. Exiting: its process runs no program any more, and the kernel still keeps the lock of
+/// its seat, because it writes a core dump, frees the memory, or a child shares the memory (vfork(2)). The others treat
+/// it as alive until the lock falls.
+enum class liveness { alive, stopped, exiting, dead, unknown };
 
 [[nodiscard]] const char* to_string(liveness value) noexcept;
 
