@@ -10,9 +10,7 @@
 namespace sluice::tools {
 namespace {
 
-using nlohmann::json;
-
-json to_json(const seat_report& seat) {
+nlohmann::json json_of(const seat_report& seat) {
   return {{"index", seat.index},
           {"role", to_string(seat.role)},
           {"state", to_string(seat.state)},
@@ -33,25 +31,25 @@ json to_json(const seat_report& seat) {
           {"abandoned", seat.abandoned}};
 }
 
-json to_json(const repair_report& repair) {
+nlohmann::json json_of(const repair_report& repair) {
   const bool is_known = repair.seat_index != unknown_seat();
   return {{"number", repair.number},
           {"what", to_string(repair.what)},
           {"realtime_ns", repair.realtime_ns},
           {"mender_pid", repair.mender_pid},
-          {"dead_pid", is_known ? json(repair.dead_pid) : json()},
-          {"seat_index", is_known ? json(repair.seat_index) : json()},
+          {"dead_pid", is_known ? nlohmann::json(repair.dead_pid) : nlohmann::json()},
+          {"seat_index", is_known ? nlohmann::json(repair.seat_index) : nlohmann::json()},
           {"sequence", repair.sequence}};
 }
 
-json to_json(const stall_report& stall) {
+nlohmann::json json_of(const stall_report& stall) {
   return {{"waiting", to_string(stall.waiting)},
           {"sequence", stall.sequence},
           {"since_realtime_ns", stall.since_realtime_ns},
-          {"holder_seat", stall.holder ? json(*stall.holder) : json()}};
+          {"holder_seat", stall.holder ? nlohmann::json(*stall.holder) : nlohmann::json()}};
 }
 
-json to_json(const ring_info& ring, const hold_report& hold) {
+nlohmann::json json_of(const ring_info& ring, const hold_report& hold) {
   const auto& seat = seat_of(ring, hold);
   return {{"seat", hold.seat_index},
           {"role", to_string(seat.role)},
@@ -62,13 +60,14 @@ json to_json(const ring_info& ring, const hold_report& hold) {
           {"waited_for_since_realtime_ns", hold.waited_for_since_realtime_ns}};
 }
 
-json to_json(const ring_info& ring) {
+nlohmann::json json_of(const ring_info& ring) {
   const auto& form = ring.descriptor;
-  json holds = json::array(), stalls = json::array(), seats = json::array(), repairs = json::array();
-  for (const auto& hold : ring.holds) holds.push_back(to_json(ring, hold));
-  for (const auto& stall : ring.stalls) stalls.push_back(to_json(stall));
-  for (const auto& seat : ring.seats) seats.push_back(to_json(seat));
-  for (const auto& repair : ring.repairs) repairs.push_back(to_json(repair));
+  nlohmann::json holds = nlohmann::json::array(), stalls = nlohmann::json::array(), seats = nlohmann::json::array(),
+                 repairs = nlohmann::json::array();
+  for (const auto& hold : ring.holds) holds.push_back(json_of(ring, hold));
+  for (const auto& stall : ring.stalls) stalls.push_back(json_of(stall));
+  for (const auto& seat : ring.seats) seats.push_back(json_of(seat));
+  for (const auto& repair : ring.repairs) repairs.push_back(json_of(repair));
   return {{"kind", to_string(static_cast<ring_kind>(form.kind))},
           {"type_name", ring.type_name},
           {"type_hash", fmt::format("{:016x}", form.type_hash)},
@@ -107,8 +106,8 @@ json to_json(const ring_info& ring) {
           {"repairs", std::move(repairs)}};
 }
 
-json to_json(const process_memory& process) {
-  json value = {{"pid", process.pid}, {"sight", to_string(process.sight)}};
+nlohmann::json json_of(const process_memory& process) {
+  nlohmann::json value = {{"pid", process.pid}, {"sight", to_string(process.sight)}};
   if (process.sight != memory_sight::seen) return value;
   value.update({{"page_bytes", process.page_bytes},
                 {"mapped_bytes", process.mapped_bytes},
@@ -120,15 +119,15 @@ json to_json(const process_memory& process) {
   return value;
 }
 
-json to_json(const memory_report& memory) {
-  json processes = json::array();
-  for (const auto& process : memory.processes) processes.push_back(to_json(process));
+nlohmann::json json_of(const memory_report& memory) {
+  nlohmann::json processes = nlohmann::json::array();
+  for (const auto& process : memory.processes) processes.push_back(json_of(process));
   return {{"filesystem", memory.filesystem},
-          {"survives_reset", memory.survives_reset ? json(*memory.survives_reset) : json()},
+          {"survives_reset", memory.survives_reset ? nlohmann::json(*memory.survives_reset) : nlohmann::json()},
           {"page_bytes", memory.page_bytes},
           {"looked_at_bytes", memory.looked_at_bytes},
-          {"in_memory_bytes", memory.in_memory_bytes ? json(*memory.in_memory_bytes) : json()},
-          {"seals", memory.seals ? json(*memory.seals) : json()},
+          {"in_memory_bytes", memory.in_memory_bytes ? nlohmann::json(*memory.in_memory_bytes) : nlohmann::json()},
+          {"seals", memory.seals ? nlohmann::json(*memory.seals) : nlohmann::json()},
           {"processes", std::move(processes)}};
 }
 
@@ -204,18 +203,18 @@ std::string boot_id_text(const std::uint64_t (&words)[2]) {
                      words[1] >> 48, words[1] & 0xffff'ffff'ffff);
 }
 
-json to_json(const segment_info& info) {
-  json value = {{"name", info.name},
-                {"path", info.path},
-                {"state", to_string(info.state)},
-                {"length_bytes", info.length_bytes},
-                {"resident_bytes", info.resident_bytes},
-                {"mode", fmt::format("{:04o}", info.mode)},
-                {"uid", info.uid},
-                {"gid", info.gid},
-                {"is_in_use", info.is_in_use},
-                {"is_of_another_boot", info.is_of_another_boot}};
-  if (info.memory) value["memory"] = to_json(*info.memory);
+nlohmann::json to_json(const segment_info& info) {
+  nlohmann::json value = {{"name", info.name},
+                          {"path", info.path},
+                          {"state", to_string(info.state)},
+                          {"length_bytes", info.length_bytes},
+                          {"resident_bytes", info.resident_bytes},
+                          {"mode", fmt::format("{:04o}", info.mode)},
+                          {"uid", info.uid},
+                          {"gid", info.gid},
+                          {"is_in_use", info.is_in_use},
+                          {"is_of_another_boot", info.is_of_another_boot}};
+  if (info.memory) value["memory"] = json_of(*info.memory);
   if (info.state == segment_state::broken || info.rings.empty()) {  // or what a killed creator left
     value["problem"] = info.problem;
     value["problem_code"] = to_string(info.problem_code);
@@ -238,8 +237,8 @@ json to_json(const segment_info& info) {
                      {"checksum", fmt::format("{:08x}", header.checksum)},
                      {"gate_holder_pid", pid_of_identity(header.gate_holder)}};
   value["unread_messages"] = undelivered_messages(info);
-  value["rings"] = json::array();
-  for (const auto& ring : info.rings) value["rings"].push_back(to_json(ring));
+  value["rings"] = nlohmann::json::array();
+  for (const auto& ring : info.rings) value["rings"].push_back(json_of(ring));
   return value;
 }
 

@@ -18,6 +18,9 @@
 
 namespace sluice::tools {
 
+/// Of one claim or peek, so that the other side can go on meanwhile.
+inline constexpr std::uint64_t max_messages_at_once = 64;
+
 struct stream_options {
   std::string name;
   bool lines = false;

@@ -8,13 +8,13 @@
 namespace sluice {
 namespace {
 
-constexpr const char* name = "memfd";
+constexpr const char* memfd_name = "memfd";
 
 segment make(std::uint64_t bytes, const memory_options& how, bool huge) {
   auto file = os::create_memfd("sluice", huge);
-  const auto whole = make_room(file.get(), bytes, name, how);
-  os::seal_length(file.get(), name);
-  return map_file(std::move(file), {memfd_segment::kind, whole, 0, name}, how);
+  const auto whole = make_room(file.get(), bytes, memfd_name, how);
+  os::seal_length(file.get(), memfd_name);
+  return map_file(std::move(file), {memfd_segment::kind, whole, 0, memfd_name}, how);
 }
 
 }  // namespace
@@ -35,7 +35,7 @@ segment memfd_segment::create(std::uint64_t bytes, const memory_options& how) {
 segment memfd_segment::attach(int descriptor, const memory_options& how) {
   const auto what = "attach the segment of descriptor " + std::to_string(descriptor);
   auto file = os::duplicate(descriptor, false, what);
-  const auto facts = os::facts_of(file.get(), name);
+  const auto facts = os::facts_of(file.get(), memfd_name);
   if (!facts.is_regular) throw error(errc::not_a_segment, what + ": it is no file; see adopted_segment for devices");
   if (facts.length_bytes == 0) throw error(errc::half_made, what + ": it is empty; its maker has not sized it");
   return map_file(std::move(file), {kind, facts.length_bytes, 0, "descriptor " + std::to_string(descriptor)}, how);

@@ -16,7 +16,7 @@ namespace {
 
 enum class severity { ok, note, warning, error };
 
-const char* to_string(severity value) {
+const char* severity_name(severity value) {
   switch (value) {
     case severity::ok: return "ok";
     case severity::note: return "note";
@@ -289,7 +289,7 @@ machine facts_from(const std::string& path) {
 }
 
 void print(const finding& one) {
-  print_line("{:<8} {:<12} {}", to_string(one.level), one.about, one.what);
+  print_line("{:<8} {:<12} {}", severity_name(one.level), one.about, one.what);
   if (one.level == severity::ok) return;
   print_line("{:<21} then: {}", "", one.consequence);
   print_line("{:<21} do:   {}", "", one.cure);
@@ -305,11 +305,11 @@ exit_code run(const session& common, const doctor_options& options) {
     nlohmann::json list = nlohmann::json::array();
     for (const auto& one : findings)
       list.push_back({{"about", one.about},
-                      {"severity", to_string(one.level)},
+                      {"severity", severity_name(one.level)},
                       {"what", one.what},
                       {"consequence", one.consequence},
                       {"cure", one.cure}});
-    print_json({{"worst", to_string(worst)}, {"findings", std::move(list)}, {"facts", found}});
+    print_json({{"worst", severity_name(worst)}, {"findings", std::move(list)}, {"facts", found}});
   } else {
     for (const auto& one : findings) print(one);
   }

@@ -267,7 +267,7 @@ void print_slot(const ring_info& ring, const slot_report& slot) {
     print_line("    ... {} bytes more", all - slot.message.size());
 }
 
-nlohmann::json to_json(const ring_info& ring, const slot_report& slot) {
+nlohmann::json json_of(const ring_info& ring, const slot_report& slot) {
   const auto* holder = holder_of(ring, slot);
   std::string hex;
   for (const auto byte : slot.message) hex += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
@@ -282,7 +282,7 @@ exit_code run(const session& common, const inspect_options& options) {
   const auto located = common.find(options.name);
   const auto info = located.where.inspect(located.name);
   const auto is_broken = info.state == segment_state::broken;
-  auto value = tools::to_json(info);
+  auto value = to_json(info);
   if (!common.json) {
     print_file(info);
     if (info.memory) print_memory(info, *info.memory);
@@ -308,7 +308,7 @@ exit_code run(const session& common, const inspect_options& options) {
     value["rings"][i]["slots"] = nlohmann::json::array();
     for (const auto& slot : slots) {
       if (common.json)
-        value["rings"][i]["slots"].push_back(to_json(ring, slot));
+        value["rings"][i]["slots"].push_back(json_of(ring, slot));
       else
         print_slot(ring, slot);
     }

@@ -24,7 +24,6 @@
 namespace sluice::tools {
 namespace {
 
-constexpr std::uint64_t most_messages_at_once = 64;
 
 struct recv_options : stream_options {
   std::string mark;  // before each line that may have been delivered before
@@ -57,7 +56,7 @@ class receiver {
     while (left() != 0) {
       std::uint64_t ready = 0;
       const auto result = companion_.until([&](std::uint64_t deadline_ns) {
-        return consumer_.peek_until(deadline_ns, std::min(most_messages_at_once, left()), ready);
+        return consumer_.peek_until(deadline_ns, std::min(max_messages_at_once, left()), ready);
       });
       if (result == wait_result::closed) break;
       deliver(ready);

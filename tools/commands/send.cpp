@@ -25,8 +25,7 @@
 namespace sluice::tools {
 namespace {
 
-constexpr std::uint64_t most_messages_at_once = 64;
-constexpr std::uint64_t most_bytes_at_once = 1 << 20;  // so that the consumer can begin early
+constexpr std::uint64_t max_bytes_at_once = 1 << 20;  // so that the consumer can begin early
 constexpr std::size_t line_buffer_bytes = 256 << 10;
 constexpr std::uint64_t hint_after_ns = 1'000'000'000;
 
@@ -160,7 +159,7 @@ class sender {
 
   /// An open claim holds up all later claims: so first the input, however long it takes, then the claim.
   void send_records_by_copy() {
-    const auto at_once = std::clamp<std::uint64_t>(most_bytes_at_once / room_, 1, most_messages_at_once);
+    const auto at_once = std::clamp<std::uint64_t>(max_bytes_at_once / room_, 1, max_messages_at_once);
     std::vector<std::byte> buffer(at_once * room_);
     std::size_t filled = 0;
     for (bool is_end = false; !is_end && left() != 0;) {
@@ -190,7 +189,7 @@ class sender {
 
   /// Straight from read(2) into the slots. The bytes of a record that is not full yet move on to the next claim.
   void send_records_in_place() {
-    const auto at_once = std::clamp<std::uint64_t>(most_bytes_at_once / room_, 1, most_messages_at_once);
+    const auto at_once = std::clamp<std::uint64_t>(max_bytes_at_once / room_, 1, max_messages_at_once);
     std::vector<std::byte> rest;
     std::vector<iovec> parts(at_once);
     while (left() != 0) {
@@ -269,7 +268,7 @@ class sender {
     const auto wanted = std::min<std::uint64_t>(lines.size(), left());
     for (std::uint64_t sent = 0; sent < wanted;) {
       require_room(lines[sent].size(), done_.messages + 1);
-      const auto claimed = claim(std::min(most_messages_at_once, wanted - sent));
+      const auto claimed = claim(std::min(max_messages_at_once, wanted - sent));
       std::uint64_t ready = 0;
       for (; ready < claimed && lines[sent + ready].size() <= room_; ++ready) {
         const auto& line = lines[sent + ready];
