@@ -1,3 +1,5 @@
 #pragma once
 
+#include "sluice/base/language.hpp"
+
 #include "sluice/base/error.hpp"

@@ -2,6 +2,8 @@
 
 // Umbrella of the ring room: the algorithms, over memory that the caller owns (view_memory() of segment_plan.hpp).
 
+#include "sluice/base/language.hpp"
+
 #include "sluice/layout/segment_plan.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/ring/ring_concept.hpp"

@@ -2,6 +2,8 @@
 
 // Umbrella of the segment room: memory that processes share.
 
+#include "sluice/base/language.hpp"
+
 #include "sluice/segment/adopted_segment.hpp"
 #include "sluice/segment/anonymous_segment.hpp"
 #include "sluice/segment/fault_guard.hpp"

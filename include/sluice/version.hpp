@@ -1,5 +1,7 @@
 #pragma once
 
+#include "sluice/base/language.hpp"
+
 namespace sluice {
 
 inline constexpr int version_major = 0;

@@ -2,6 +2,8 @@
 
 // Umbrella of the wait room: how one waits for the other side.
 
+#include "sluice/base/language.hpp"
+
 #include "sluice/wait/busy_spin.hpp"
 #include "sluice/wait/park.hpp"
 #include "sluice/wait/parking.hpp"

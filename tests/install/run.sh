@@ -71,3 +71,35 @@ if [ -e "$prefix/bin/sluice" ]; then
     "$prefix/bin/sluice" --help > "$work/help" || fail "the installed tool does not start"
     echo "ok: the installed tool starts"
 fi
+
+# An older language ends in one sentence.
+echo "== -std=c++17"
+! "$cxx" -std=c++17 -I "$prefix/include" -fsyntax-only "$here/main.cpp" > "$work/older" 2>&1 \
+    || fail "compiled as C++17"
+grep -q 'sluice needs C++20: compile with -std=c++20' "$work/older" || fail "C++17: $(cat "$work/older")"
+[ "$(grep -c 'error:' "$work/older")" = 2 ] || fail "C++17 gives more than the sentence and the end: $(cat "$work/older")"
+echo "ok: C++17 is refused in $(wc -l < "$work/older") lines"
+
+# The README from top to bottom in one registry, as a new user types it: its program, then each line after "$ ", whose
+# output must be what the README shows. Numbers and spaces may differ.
+echo "== README.md"
+readme=$here/../../README.md
+cd "$work"
+export SLUICE_DIR=$work/registry_of_readme
+mkdir -m 700 "$SLUICE_DIR"
+awk '/^```cpp complete$/ { on = 1; next } /^```/ { on = 0 } on' "$readme" > quotes.cpp
+awk '/^```console$/ { on = 1; next } /^```/ { on = 0 } on' "$readme" > shown
+grep -q '^\$ ' shown || fail "README.md has no console block"
+alike() { sed -E 's/[0-9]+/N/g; s/[[:space:]]+/ /g; s/ $//' "$1"; }
+export PATH=$prefix/bin:$PATH LD_LIBRARY_PATH=$libdir
+
+while IFS= read -r line; do
+    case $line in
+        '$ '*) echo "$line" >> said; rc=0
+               eval "${line#'$ '}" < /dev/null >> said 2>&1 || rc=$?
+               [ $rc = 0 ] || { cat said; fail "README.md: ${line#'$ '}: ended with $rc"; } ;;
+    esac
+done < shown
+commands=$(grep -c '^\$ ' said)
+diff <(alike shown) <(alike said) || fail "README.md: what it shows (<) is not what comes (>)"
+echo "ok: README.md: $commands commands, and what they print"
