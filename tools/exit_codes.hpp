@@ -55,6 +55,7 @@ inline constexpr const char* exit_codes_text =
     case errc::already_exists:
     case errc::wrong_process:
     case errc::misuse:
+    case errc::interrupted:
     case errc::system_failure: break;
   }
   return exit_code::failed;

@@ -58,6 +58,7 @@ const char* to_string(errc code) noexcept {
     case errc::unsafe_directory: return "unsafe_directory";
     case errc::wrong_process: return "wrong_process";
     case errc::misuse: return "misuse";
+    case errc::interrupted: return "interrupted";
     case errc::system_failure: return "system_failure";
   }
   return "unknown";

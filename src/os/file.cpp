@@ -167,8 +167,7 @@ fd reopen(int file, bool writable, const std::string& path) {
 
 fd reopen_path(const std::string& path, std::uint64_t device, std::uint64_t inode) {
   const auto tried = "open " + path + " again";
-  if (!path.starts_with('/'))
-    throw error(errc::not_found, tried + ": it has no name by which it could be found");
+  if (!path.starts_with('/')) throw error(errc::not_found, tried + ": it has no name by which it could be found");
   auto fresh = opened([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); });
   if (!fresh) throw error::from_errno(errno, tried);
   const auto facts = facts_of(fresh.get(), path);

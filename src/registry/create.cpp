@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <optional>
-#include <thread>
 
 #include "registry/attachment.hpp"
 #include "registry/boot.hpp"
@@ -186,21 +187,33 @@ attached_segment registry::attach(const segment_name& name, const memory_options
 }
 
 attached_segment registry::attach_for(const segment_name& name, std::chrono::nanoseconds timeout,
-                                      const memory_options& how) const {
+                                      const memory_options& how, const std::stop_token& stop) const {
+  using clock = std::chrono::steady_clock;
+  const auto now = clock::now();
+  const bool is_endless = timeout > clock::time_point::max() - now;
+  return attach_until(name, is_endless ? clock::time_point::max() : now + timeout, how, stop);
+}
+
+attached_segment registry::attach_until(const segment_name& name, std::chrono::steady_clock::time_point when,
+                                        const memory_options& how, const std::stop_token& stop) const {
   using clock = std::chrono::steady_clock;
   constexpr std::chrono::nanoseconds first = std::chrono::milliseconds(1), longest = std::chrono::milliseconds(20);
+  std::mutex alone;
+  std::condition_variable_any stopped;  // notified by the token alone
+  std::unique_lock lock(alone);
   const auto began = clock::now();
   for (auto pause = first;; pause = std::min(2 * pause, longest)) {
-    const auto waited = clock::now() - began;
+    const auto now = clock::now();
     try {
       return attach(name, how);
     } catch (const error& problem) {
       if (problem.reason() != errc::not_found) throw;
-      if (waited >= timeout)
-        throw error(errc::not_found, std::string(problem.what()) + " Waited for it for " +
-                                         std::to_string(std::chrono::duration<double>(timeout).count()) + " s");
+      const auto waited = std::to_string(std::chrono::duration<double>(now - began).count()) + " s";
+      if (stop.stop_requested())
+        throw error(errc::interrupted, std::string(problem.what()) + " A stop was requested after " + waited);
+      if (now >= when) throw error(errc::not_found, std::string(problem.what()) + " Waited for it for " + waited);
     }
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(pause, timeout - waited));
+    stopped.wait_for(lock, stop, std::min<std::chrono::nanoseconds>(pause, when - now), [] { return false; });
   }
 }
 

@@ -24,9 +24,14 @@ void require_options(const segment_header& header, std::size_t index, const requ
                                       " was asked for; ask for what it has, or remove it (sluice clear) and create it "
                                       "anew");
   };
-  if (ring.capacity_slots < asked.capacity_slots)
-    refuse("a capacity of at least " + std::to_string(asked.capacity_slots) + " slots",
-           "a capacity of " + std::to_string(ring.capacity_slots) + " slots");
+  const auto require_count = [&](std::uint64_t wanted, std::uint64_t found, const std::string& before,
+                                 const std::string& of_what) {
+    if (found < wanted)
+      refuse(before + "at least " + std::to_string(wanted) + of_what, before + std::to_string(found) + of_what);
+  };
+  require_count(asked.capacity_slots, ring.capacity_slots, "a capacity of ", " slots");
+  require_count(asked.producer_seats, ring.producer_seats, "", " producer seats");
+  require_count(asked.consumer_seats, ring.consumer_seats, "", " consumer seats");
   if (!is_met(asked.durability, durability_of(ring)))
     refuse("durability " + to_string(asked.durability), "durability " + to_string(durability_of(ring)));
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <stop_token>
 #include <thread>
 
 #include "channel/channel_places.hpp"
@@ -54,13 +55,51 @@ TEST_F(Attach, ThatInsistsOnACapacityIsRefusedALessOne) {
   (void)link::create(*names, orders, {.capacity_slots = 8});
   EXPECT_THAT(thrown_by([&] { (void)attach<numbered>(path, {.require = {.capacity_slots = 16}}); }),
               ThrewSaying(errc::wrong_kind, "8 slots"));
-  EXPECT_THAT(thrown_by([&] {
-                (void)create_or_attach<numbered>(path, {.capacity_slots = 16, .require = {.capacity_slots = 16}});
-              }),
-              ThrewSaying(errc::wrong_kind, "16 slots"));
   EXPECT_NO_THROW((void)attach<numbered>(path, {.require = {.capacity_slots = 8}}));
   EXPECT_NO_THROW((void)attach<numbered>(path, {.prefault = true}));
-  EXPECT_EQ(create_or_attach<numbered>(path, {.capacity_slots = 16}).capacity_slots(), 8U);
+}
+
+TEST_F(Attach, OrCreationThatAskedForMoreSlotsOrSeatsThanThereAreIsRefused) {
+  using shared_link = channel<numbered, mpmc_ring>;
+  (void)shared_link::create(*names, orders, {.capacity_slots = 8, .producer_seats = 2, .consumer_seats = 3});
+  const auto with = [&](const channel_options& options) {
+    return thrown_by([&] { (void)shared_link::create_or_attach(*names, orders, options); });
+  };
+  EXPECT_THAT(with({.capacity_slots = 16}), ThrewSaying(errc::wrong_kind, "at least 16 slots"));
+  EXPECT_THAT(with({.producer_seats = 3}), ThrewSaying(errc::wrong_kind, "2 producer seats"));
+  EXPECT_THAT(with({.consumer_seats = 4}), ThrewSaying(errc::wrong_kind, "3 consumer seats"));
+}
+
+TEST_F(Attach, OrCreationTakesAnExistingChannelThatOffersEnoughAsItIs) {
+  const auto made = link::create_or_attach(*names, orders, {.capacity_slots = 8, .mode = 0640});
+  for (const auto& options :
+       {channel_options{}, {.capacity_slots = 4}, {.mode = 0600}, {.lifetime = lifetime::ephemeral}}) {
+    const auto found = link::create_or_attach(*names, orders, options);
+    EXPECT_EQ(found.capacity_slots(), 8U);
+    EXPECT_EQ(lifetime_of(found.header()), lifetime::persistent);
+  }
+  EXPECT_EQ(names->inspect(orders).mode, 0640U);
+}
+
+TEST_F(Attach, ForATimeIsEndedByAStopTokenWhenTheNameDoesNotExist) {
+  std::stop_source stop;
+  std::thread stopper([&] { stop.request_stop(); });
+  EXPECT_THAT(thrown_by([&] { (void)link::attach_for(*names, orders, 24h, {}, stop.get_token()); }),
+              ThrewSaying(errc::interrupted, "stop was requested"));
+  stopper.join();
+  (void)link::create(*names, orders);
+  EXPECT_NO_THROW((void)attach_for<numbered>(path, 24h, {}, stop.get_token())) << "a name that is there comes first";
+}
+
+TEST_F(Attach, UntilAPointOfTimeIsNotFoundAndNotSooner) {
+  const auto when = std::chrono::steady_clock::now() + 30ms;
+  EXPECT_THAT(thrown_by([&] { (void)link::attach_until(*names, orders, when); }),
+              ThrewSaying(errc::not_found, "Waited"));
+  EXPECT_GE(std::chrono::steady_clock::now(), when);
+  std::thread maker([&] { (void)link::create(*names, orders); });
+  EXPECT_NO_THROW((void)attach_until<numbered>(path, std::chrono::steady_clock::time_point::max()));
+  maker.join();
+  EXPECT_NO_THROW((void)link::attach_for(*names, orders, std::chrono::nanoseconds::max()));
 }
 
 TEST_F(Attach, ThatAskedForDurabilityIsRefusedAChannelWithLess) {

@@ -27,6 +27,7 @@ enum class errc {
   wrong_process,     ///< a handle made before fork, used on the other side of it
   misuse,            ///< a call that the handle's state does not allow
   system_failure,    ///< any other errno; the text has it
+  interrupted,       ///< a wait for a name was ended by its std::stop_token
 };
 
 /// "not_found", "already_exists", …

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <stop_token>
 #include <string_view>
 #include <utility>
 
@@ -50,26 +51,39 @@ class channel {
   }
 
   /// The same, and waits until the name exists: it is looked for every 20 ms at most.
-  /// @throws error not_found: not within `timeout`; and all of attach(), at once.
+  /// @throws error not_found: not within `timeout`; interrupted: a stop was requested, and the name does not exist; and all
+  ///         of attach(), at once.
   static channel attach_for(std::string_view name_or_path, std::chrono::nanoseconds timeout,
-                            const attach_options& options = {}) {
+                            const attach_options& options = {}, const std::stop_token& stop = {}) {
     const auto located = locate(name_or_path);
-    return attach_for(located.where, located.name, timeout, options);
+    return attach_for(located.where, located.name, timeout, options, stop);
   }
   static channel attach_for(const registry& where, const segment_name& name, std::chrono::nanoseconds timeout,
-                            const attach_options& options = {}) {
-    return channel(where.attach_for(name, timeout, options.memory), options.require);
+                            const attach_options& options = {}, const std::stop_token& stop = {}) {
+    return channel(where.attach_for(name, timeout, options.memory, stop), options.require);
+  }
+  static channel attach_until(std::string_view name_or_path, std::chrono::steady_clock::time_point when,
+                              const attach_options& options = {}, const std::stop_token& stop = {}) {
+    const auto located = locate(name_or_path);
+    return attach_until(located.where, located.name, when, options, stop);
+  }
+  static channel attach_until(const registry& where, const segment_name& name,
+                              std::chrono::steady_clock::time_point when, const attach_options& options = {},
+                              const std::stop_token& stop = {}) {
+    return channel(where.attach_until(name, when, options.memory, stop), options.require);
   }
 
-  /// Whichever is possible; an existing channel keeps its own capacity and lifetime, and must be as durable as was asked
-  /// for. @throws error wrong_kind: it is less durable, or does not offer what `options.require` says.
+  /// Whichever is possible. An existing channel must offer what was asked for by name: at least the capacity, the seats and
+  /// the durability that `options` give; what stands there as zero or none is not asked for. It keeps its own sizes,
+  /// permissions and lifetime: `capacity_slots()` says what there is.
+  /// @throws error wrong_kind: it offers less; and all of create() and attach().
   static channel create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {
     const auto located = locate(name_or_path);
     return create_or_attach(located.where, located.name, options);
   }
   static channel create_or_attach(const registry& where, const segment_name& name,
                                   const channel_options& options = {}) {
-    return channel(where.create_or_attach(name, plan(options), naming_of(options)), options.require);
+    return channel(where.create_or_attach(name, plan(options), naming_of(options)), asked_by(options));
   }
 
   /// Makes a channel without a name in a segment of kind Segment, for this process and those it forks afterwards; in a
@@ -144,8 +158,13 @@ template <class T, ring Ring = spsc_ring>
 }
 template <class T, ring Ring = spsc_ring>
 [[nodiscard]] channel<T, Ring> attach_for(std::string_view name_or_path, std::chrono::nanoseconds timeout,
-                                          const attach_options& options = {}) {
-  return channel<T, Ring>::attach_for(name_or_path, timeout, options);
+                                          const attach_options& options = {}, const std::stop_token& stop = {}) {
+  return channel<T, Ring>::attach_for(name_or_path, timeout, options, stop);
+}
+template <class T, ring Ring = spsc_ring>
+[[nodiscard]] channel<T, Ring> attach_until(std::string_view name_or_path, std::chrono::steady_clock::time_point when,
+                                            const attach_options& options = {}, const std::stop_token& stop = {}) {
+  return channel<T, Ring>::attach_until(name_or_path, when, options, stop);
 }
 template <class T, ring Ring = spsc_ring>
 [[nodiscard]] channel<T, Ring> create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {

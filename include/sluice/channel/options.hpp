@@ -8,19 +8,18 @@
 
 namespace sluice {
 
-/// What a channel is created with. All have defaults that serve.
+/// What a channel is created with. All have defaults that serve. An existing channel that offers less than the capacity,
+/// the seats or the durability that are given here is an error of create_or_attach().
 struct channel_options {
   std::uint64_t capacity_slots = 0;  ///< power of two, 2 to 2^32; 0: chosen by `sized_for` and the message's size
   footprint sized_for = footprint::latency;  ///< see footprint
   std::uint32_t producer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   std::uint32_t consumer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   sluice::lifetime lifetime = sluice::lifetime::persistent;
-  /// What survives a reset of the machine; by name and on a disk only. A durable channel is persistent. An existing channel
-  /// that offers less is an error.
+  /// What survives a reset of the machine; by name and on a disk only. A durable channel is persistent.
   sluice::durability durability = {};
   std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask
   memory_options memory = {};  ///< how this process maps it: huge pages, prefault, …
-  requirements require = {};   ///< create_or_attach: what an existing channel must offer
 };
 
 /// How an existing channel is attached to.
@@ -40,6 +39,11 @@ struct attach_options {
 template <class T>
 [[nodiscard]] segment_plan plan_channel(const channel_options& options = {}, ring_kind kind = ring_kind::spsc) {
   return plan_segment(request_for(identity_of<T>(), kind, options));
+}
+
+/// What an existing channel must offer to be taken in place of the one that would be made.
+[[nodiscard]] inline requirements asked_by(const channel_options& options) {
+  return {options.capacity_slots, options.producer_seats, options.consumer_seats, options.durability};
 }
 
 [[nodiscard]] inline naming naming_of(const channel_options& options) {

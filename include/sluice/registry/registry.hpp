@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,12 +90,15 @@ class registry {
   attached_segment attach(const segment_name& name, const memory_options& how = {}) const;
 
   /// The same, and waits until the name exists: a look now, after 1 ms, and then at twice the distance up to 20 ms.
-  /// @throws error not_found: not within `timeout`; and all of attach(), at once.
+  /// @throws error not_found: not within `timeout`; interrupted: a stop was requested, and the name does not exist; and all
+  ///         of attach(), at once.
   attached_segment attach_for(const segment_name& name, std::chrono::nanoseconds timeout,
-                              const memory_options& how = {}) const;
+                              const memory_options& how = {}, const std::stop_token& stop = {}) const;
+  attached_segment attach_until(const segment_name& name, std::chrono::steady_clock::time_point when,
+                                const memory_options& how = {}, const std::stop_token& stop = {}) const;
 
   /// Whichever of the two is possible; of racing creators one wins and the others attach. An existing segment keeps its
-  /// own sizes and lifetime. @throws error wrong_kind: a ring is less durable than the plan's.
+  /// own sizes, permissions and lifetime. @throws error wrong_kind: a ring is less durable than the plan's.
   attached_segment create_or_attach(const segment_name& name, const segment_plan& plan, const naming& how = {}) const;
 
   /// Makes a durable segment whole again that a reset of the machine left, from those messages that fit their checksums,

@@ -11,6 +11,8 @@ namespace sluice {
 /// What an existing channel must offer to be attached to. What stands here as zero or none is not asked for.
 struct requirements {
   std::uint64_t capacity_slots = 0;    ///< at least so many
+  std::uint32_t producer_seats = 0;    ///< at least so many
+  std::uint32_t consumer_seats = 0;    ///< at least so many
   sluice::durability durability = {};  ///< that, or more often flushed
 };
 
