@@ -82,7 +82,7 @@ TEST_F(Doctor, EachFindingIsSaidWithItsSeverityAndExitCode) {
     const char* severity;
   };
   const std::vector<row> rows{
-      {{{"has_proc", false}}, "proc", "error"},
+      {{{"has_proc", false}}, "proc", "warning"},
       {{{"kernel_release", "4.13.9"}}, "kernel", "error"},
       {{{"kernel_release", "?"}}, "kernel", "note"},
       {{{"has_membarrier", false}}, "membarrier", "warning"},

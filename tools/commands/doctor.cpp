@@ -41,8 +41,11 @@ std::string limit_text(std::uint64_t value) { return value == unlimited ? "unlim
 
 finding judge_proc(const machine& m) {
   if (m.has_proc) return {"proc", severity::ok, "/proc is mounted"};
-  return {"proc", severity::error, "/proc is not mounted", "locks cannot be taken: creating and attaching fail",
-          "mount -t proc proc /proc"};
+  return {
+      "proc", severity::warning, "/proc is not mounted",
+      "a durable channel cannot be created, a death in memory without a file is not noticed, and processes are shown "
+      "without their names",
+      "mount -t proc proc /proc"};
 }
 
 finding judge_kernel(const machine& m) {
