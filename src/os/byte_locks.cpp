@@ -22,11 +22,15 @@ struct flock range(short type, std::uint64_t offset, std::uint64_t count) noexce
   return lock;
 }
 
-/// The kind of the lock that keeps one of `type` out: F_UNLCK when none does.
-short conflict(int file, short type, std::uint64_t offset, std::uint64_t count) {
+/// The lock that keeps one of `type` out: of type F_UNLCK when none does.
+struct flock conflicting(int file, short type, std::uint64_t offset, std::uint64_t count) {
   auto lock = range(type, offset, count);
   if (::fcntl(file, F_OFD_GETLK, &lock) != 0) throw error::from_errno(errno, "look at the locks of a segment");
-  return lock.l_type;
+  return lock;
+}
+
+short conflict(int file, short type, std::uint64_t offset, std::uint64_t count) {
+  return conflicting(file, type, offset, count).l_type;
 }
 
 bool set(int file, short type, std::uint64_t offset) noexcept {
@@ -134,6 +138,11 @@ bool byte_locks::has_owner(std::uint64_t offset) {
   return own_->is_own() ? has : conflict(usable(), F_RDLCK, offset, 1) != F_UNLCK;
 }
 
+std::uint32_t byte_locks::reader_of(std::uint64_t offset) {
+  const std::lock_guard no_fork(fork_gate());
+  return shared_lock_at(usable(), offset).value_or(0);
+}
+
 bool byte_locks::holds(std::uint64_t offset) {
   const std::lock_guard no_fork(fork_gate());
   (void)usable();
@@ -176,6 +185,19 @@ bool byte_locks::is_locked_here(std::uint64_t offset) const noexcept {
     return std::any_of(bytes.begin(), bytes.end(), [&](const locked_byte& byte) { return byte.offset == offset; });
   };
   return has(bytes_) || std::any_of(left_.begin(), left_.end(), [&](const anchored& a) { return has(a.bytes); });
+}
+
+std::optional<std::uint32_t> shared_lock_at(int file, std::uint64_t offset) {
+  const auto lock = conflicting(file, F_WRLCK, offset, 1);
+  if (lock.l_type != F_RDLCK) return std::nullopt;
+  return lock.l_pid > 0 ? static_cast<std::uint32_t>(lock.l_pid) : 0;
+}
+
+std::string shared_lock_text(const std::string& path, const std::string& byte, std::uint32_t pid) {
+  return (pid == 0 ? "a process" : "process " + std::to_string(pid)) + " that may only read " + path +
+         " holds a shared lock on " + byte + "; " +
+         (pid == 0 ? "`fuser " + path + "` lists the processes that have it open, /proc/locks has the lock; " : "") +
+         "end that process, or take the permission to read the file from its user";
 }
 
 bool is_locked(int file, std::uint64_t offset, std::uint64_t count, lock_mode mode) {

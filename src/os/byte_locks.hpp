@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,9 @@ class byte_locks {
   /// Whether a living owner holds the byte exclusively, this object included. Shared locks do not count. @throws error as
   /// try_lock().
   [[nodiscard]] bool has_owner(std::uint64_t offset);
+  /// After try_lock() said held_by_reader: the pid of that reader, or 0 where the kernel does not tell it. @throws error as
+  /// try_lock().
+  [[nodiscard]] std::uint32_t reader_of(std::uint64_t offset);
   /// Whether this object holds the byte, as far as it knows. @throws error as try_lock(): it cannot know.
   [[nodiscard]] bool holds(std::uint64_t offset);
 
@@ -97,6 +101,14 @@ class byte_locks {
   std::vector<locked_byte> bytes_;  // locked through own_
   std::vector<anchored> left_;
 };
+
+/// Whether a shared lock on the byte keeps an exclusive one out; if so, the pid of its holder, or 0 where the kernel does not
+/// tell it: a lock of an open file description (F_OFD_SETLK) has none. As is_locked().
+[[nodiscard]] std::optional<std::uint32_t> shared_lock_at(int file, std::uint64_t offset);
+
+/// Says which process holds a shared lock where only exclusive ones belong, and what to do. `pid` as shared_lock_at() has it,
+/// `byte` as in "its gate".
+[[nodiscard]] std::string shared_lock_text(const std::string& path, const std::string& byte, std::uint32_t pid);
 
 /// Whether any process, this one included, holds any of `count` bytes from `offset` on. `mode` says which locks count:
 /// exclusive, only those; shared, all. Only for a description that no lock is ever taken through. @throws error.

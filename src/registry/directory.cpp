@@ -141,6 +141,10 @@ std::string gate_holder_text(const opened_file& opened) {
 }
 
 [[noreturn]] void throw_gate_is_held(const opened_file& opened, const std::string& what) {
+  if (const auto reader = os::shared_lock_at(opened.file.get(), gate_lock_offset))
+    throw error(errc::in_use, what + ": for longer than a second " +
+                                  os::shared_lock_text(opened.path, "its gate", *reader) +
+                                  "; one that is stopped while it attaches looks the same: continue it (kill -CONT)");
   throw error(errc::in_use,
               what +
                   ": a process has held its gate for longer than a second, as one does that is stopped in the middle "
@@ -246,14 +250,31 @@ void gate_note::write(std::uint64_t holder, std::uint64_t pid_namespace) const n
   }
 }
 
-std::string who_uses(const segment_info& info) {
+std::string who_uses(const opened_file& opened, const segment_info& info) {
   std::string who;
   for (const auto& ring : info.rings)
     for (const auto& seat : ring.seats)
       if (seat.state == seat_state::taken && seat.alive != liveness::dead)
         who += (who.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " pid " + std::to_string(seat.pid) +
                " (" + (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
-  return who.empty() ? "a process that is attached and has no seat" : who;
+  if (!who.empty()) return who;
+  const auto reader = os::shared_lock_at(opened.file.get(), presence_lock_offset).value_or(0);
+  return (reader == 0 ? "a process" : "process " + std::to_string(reader)) +
+         " that is attached and has no seat, or that may only read the file and holds a shared lock on its presence "
+         "(`fuser " +
+         opened.path + "` lists the processes that have it open)";
+}
+
+std::vector<shared_lock_report> shared_locks_on(const opened_file& opened, const segment_header& header) {
+  std::vector<shared_lock_report> found;
+  const auto look = [&](std::uint64_t offset, const std::string& byte) {
+    if (const auto reader = os::shared_lock_at(opened.file.get(), offset)) found.push_back({byte, *reader});
+  };
+  look(gate_lock_offset, "gate");
+  for (std::uint32_t ring = 0; ring < header.ring_count; ++ring)
+    for (std::uint32_t i = 0; i < header.rings[ring].producer_seats + header.rings[ring].consumer_seats; ++i)
+      look(seat_lock_offset(ring, i), "seat " + std::to_string(i) + " of ring " + std::to_string(ring));
+  return found;
 }
 
 }  // namespace sluice::detail

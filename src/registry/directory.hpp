@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "os/byte_locks.hpp"
 #include "os/fd.hpp"
@@ -76,7 +77,10 @@ class gate_note {
 };
 
 /// "producer pid 4711 (feed, alive), …", for errors.
-[[nodiscard]] std::string who_uses(const segment_info& info);
+[[nodiscard]] std::string who_uses(const opened_file& opened, const segment_info& info);
+
+/// The shared locks on bytes that participants lock exclusively. @throws error when the kernel cannot be asked.
+[[nodiscard]] std::vector<shared_lock_report> shared_locks_on(const opened_file& opened, const segment_header& header);
 
 /// A name for a file that is still being built, where the filesystem cannot make one without a name. No legal name.
 [[nodiscard]] std::string new_temporary();

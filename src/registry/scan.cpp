@@ -315,6 +315,7 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     if (info.is_of_another_boot) require_recoverable(info.header, opened.path);
     for (std::uint32_t i = 0; i < info.header.ring_count; ++i)
       info.rings.push_back(read_ring(opened, copy, i, how_deep));
+    if (how_deep == depth::slots) info.shared_locks = shared_locks_on(opened, info.header);
     // What is to outlast a reset of the machine outlasts its participants: nothing that sweep takes.
     const bool is_left =
         lifetime_of(info.header) == lifetime::ephemeral || (!is_durable(info.header) && somebody_died(info));

@@ -208,10 +208,8 @@ struct seat_table::impl final : seat_keeper {
     if (memory.has_file()) {
       const auto answer = own_locks().try_lock(lock_of(i), os::lock_mode::exclusive);
       if (answer == os::lock_answer::held_by_reader)
-        throw error(errc::in_use, "a process that may read " + memory.file().path +
-                                      " holds a shared lock on the byte of seat " + std::to_string(i) +
-                                      ", which no participant does; find it in /proc/locks and end it, or take the "
-                                      "permission to read from it");
+        throw error(errc::in_use, os::shared_lock_text(memory.file().path, "the byte of seat " + std::to_string(i),
+                                                       own_locks().reader_of(lock_of(i))));
       return answer == os::lock_answer::locked;
     }
     auto& mender = ring.seats[i].mender;

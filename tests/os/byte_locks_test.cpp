@@ -123,6 +123,30 @@ TEST_F(ByteLocksTest, AReadersSharedLockIsNoOwnerAndIsToldFromOne) {
   EXPECT_EQ(locks->try_lock(byte, lock_mode::exclusive), lock_answer::held_by_reader);
 }
 
+TEST_F(ByteLocksTest, AReaderWithALockOfItsProcessIsToldByItsPid) {
+  EXPECT_FALSE(shared_lock_at(file.get(), byte));
+  const auto link = "/proc/self/fd/" + std::to_string(file.get());
+  int ready[2];
+  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+  const auto child = child_process::fork([&] {
+    const int reader = ::open(link.c_str(), O_RDONLY | O_CLOEXEC);
+    struct flock shared {};
+    shared.l_type = F_RDLCK;
+    shared.l_whence = SEEK_SET;
+    shared.l_start = static_cast<off_t>(byte);
+    shared.l_len = 1;
+    if (::fcntl(reader, F_SETLK, &shared) != 0 || ::write(ready[1], "x", 1) != 1) return 1;
+    for (;;) ::pause();
+  });
+  char told = 0;
+  ASSERT_EQ(::read(ready[0], &told, 1), 1);
+  const auto locks = locks_on(file, directory / "locked");
+  EXPECT_EQ(locks->try_lock(byte, lock_mode::exclusive), lock_answer::held_by_reader);
+  EXPECT_EQ(locks->reader_of(byte), static_cast<std::uint32_t>(child.pid()));
+  EXPECT_EQ(shared_lock_at(file.get(), byte), static_cast<std::uint32_t>(child.pid()));
+  for (const int end : ready) ::close(end);
+}
+
 TEST_F(ByteLocksTest, LooksOnWithADescriptorOfItsOwnAfterTheProgramClosedTheFirst) {
   const auto other = take(lock_mode::exclusive, byte + 1);
   auto child = child_process::fork([&] {

@@ -38,6 +38,9 @@ void print_file(const segment_info& info) {
   line("file", "{} bytes long, {} allocated, mode {:04o}, user {}, group {}", info.length_bytes,
        size_text(info.resident_bytes), info.mode, info.uid, info.gid);
   line("in use", "{}", info.is_in_use ? "yes, a living process is attached" : "no");
+  for (const auto& lock : info.shared_locks)
+    line("locks", "{}: a shared lock of {} that may only read the file keeps participants out; `fuser {}`", lock.byte,
+         lock.pid == 0 ? "a process" : fmt::format("process {}", lock.pid), info.path);
   if (info.is_of_another_boot)
     line("reset", "the machine was started anew since: the next to attach recovers it, or `sluice recover`");
 }

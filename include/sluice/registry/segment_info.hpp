@@ -69,6 +69,13 @@ struct ring_info {
   std::vector<repair_report> repairs;                                      // the last few, oldest first
 };
 
+/// A shared lock on a byte of the file that participants lock exclusively: a process that may only read the file can hold it.
+/// On the gate it may also be that of a process that attaches, or is stopped while it does. See docs/crash-safety.md.
+struct shared_lock_report {
+  std::string byte;       // "gate", "seat 3 of ring 0"
+  std::uint32_t pid = 0;  // of its holder; 0: the kernel does not tell
+};
+
 /// In which condition a name was found.
 enum class segment_state {
   live,    ///< at least one living process is attached
@@ -92,11 +99,12 @@ struct segment_info {
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  bool is_in_use = false;               // somebody living is attached; true as well for broken ones
-  bool is_of_another_boot = false;      // durable, and the next to attach recovers it
-  segment_header header{};              // when not broken
-  std::vector<ring_info> rings;         // when not broken
-  std::optional<memory_report> memory;  // from registry::inspect(); a list does not ask for it
+  bool is_in_use = false;                        // somebody living is attached; true as well for broken ones
+  bool is_of_another_boot = false;               // durable, and the next to attach recovers it
+  segment_header header{};                       // when not broken
+  std::vector<ring_info> rings;                  // when not broken
+  std::optional<memory_report> memory;           // from registry::inspect(); a list does not ask for it
+  std::vector<shared_lock_report> shared_locks;  // the same
 };
 
 /// Messages that were published and that no consumer has released: they go with the memory. Exact while nobody is
