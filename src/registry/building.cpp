@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "os/clock.hpp"
+#include "os/filesystem.hpp"
 #include "os/process.hpp"
 #include "registry/attachment.hpp"
 #include "registry/boot.hpp"
@@ -37,6 +38,7 @@ building::building(int directory, std::string directory_path, std::string name, 
       directory_path_(std::move(directory_path)),
       name_(std::move(name)),
       path_(directory_path_ + "/" + name_) {
+  os::require_local(directory_, directory_path_, what);
   require_disk(plan, what);
   begin(how.mode, what);
   try {

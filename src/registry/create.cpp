@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 
+#include "os/filesystem.hpp"
 #include "registry/attachment.hpp"
 #include "registry/boot.hpp"
 #include "registry/building.hpp"
@@ -30,6 +31,7 @@ std::shared_ptr<os::byte_locks> require_participant(const segment& memory, const
   if (!memory.placement().is_writable || !memory.placement().is_shared)
     throw error(errc::bad_argument,
                 what + ": it is mapped as a read-only or private view; to look on, use an observer");
+  if (memory.has_file()) os::require_local(memory.file().descriptor, memory.file().path, what);
   return locks_on(memory);
 }
 
@@ -162,6 +164,7 @@ attached_segment registry::attach(const segment_name& name, const memory_options
     auto opened = detail::open_name(directory->get(), directory_, name.str(), true);
     if (!opened) throw not_found();
     detail::require_not_squatted(directory->get(), directory_, *opened, what);
+    os::require_local(opened->file.get(), opened->path, what);
     // Read in a copy: mapping a file that is cut short meanwhile could kill us. It never changes, so before the gate.
     const auto checked = detail::checked_header(*opened, what);
     const auto boot = detail::boot_of(checked, *opened);

@@ -154,5 +154,13 @@ TEST_F(Smaps, AndTheFilesystemAndSealsOfAFileAreKnown) {
   EXPECT_FALSE(seals_of(process.get()));
 }
 
+TEST(NetworkFilesystems, AreToldByTheirNumber) {
+  for (const std::uint32_t magic : {0x6969U, 0xff534d42U, 0xfe534d42U, 0x517bU, 0x00c36400U, 0x5346414fU, 0x6b414653U,
+                                    0x73757245U, 0x564cU, 0x0bd00bd0U, 0x47504653U, 0x20030528U})
+    EXPECT_TRUE(filesystem_named_by(magic).is_network) << std::hex << magic;
+  for (const std::uint32_t magic : {0x01021994U, 0xef53U, 0x58465342U, 0x9123683eU, 0x794c7630U, 0x65735546U, 0U})
+    EXPECT_FALSE(filesystem_named_by(magic).is_network) << std::hex << magic;
+}
+
 }  // namespace
 }  // namespace sluice::os
