@@ -1,7 +1,7 @@
 #pragma once
 
 // Which address space a process has. /proc/PID/maps, once open, keeps to the one that the process had then: it goes on to
-// show that one for as long as anybody lives in it, and nothing afterwards, whatever became of the process. proc(5).
+// show that one for as long as a process lives in it, and nothing afterwards, whatever became of the process. proc(5).
 
 #include <cstdint>
 #include <optional>
@@ -23,12 +23,12 @@ class address_space {
     std::swap(inode_, other.inode_);
     return *this;
   }
-  /// Closes its descriptor, unless somebody else in this process did and it means another file by now.
+  /// Closes its descriptor, unless the program closed it and the number means another file by now.
   ~address_space();
 
   /// Whether `backing` (backing_of() in process.hpp) is mapped anywhere in it. Empty when it cannot be told.
   [[nodiscard]] std::optional<bool> maps(const std::string& backing) const noexcept;
-  /// Whether anybody lives in it: false once its process has ended or become another program by exec. Two system calls
+  /// Whether a process lives in it: false once its process has ended or become another program by exec. Two system calls
   /// that do not depend on how much is mapped. False as well when it cannot be told.
   [[nodiscard]] bool is_lived_in() const noexcept;
 

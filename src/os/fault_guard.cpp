@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t places_per_block = 48;  // what has room in our page, beside the rest
 
-struct sigaction previous;  // whose SIGBUS it was before
+struct sigaction previous;  // what SIGBUS led to before
 
 /// Does what the kernel would have done for the handler that was there before.
 void pass_on(int number, siginfo_t* info, void* context) {
@@ -127,7 +127,7 @@ std::atomic<guarded_range::block*> guarded_range::block::first{nullptr};
 bool guarded_range::place::replace(words& own) noexcept {
   const auto from = begin.load(std::memory_order_relaxed);  // GU: the caller has seen the bounds, and is counted
   const auto to = end.load(std::memory_order_relaxed);      // likewise
-  // Marked first: whoever reads a zero finds the mark gone afterwards.
+  // Marked first: a thread that reads a zero finds the mark gone afterwards.
   is_lost.store(true, std::memory_order_release);                                                           // GX
   own.mark.store(0, std::memory_order_release);                                                             // GX
   const int protection = is_writable.load(std::memory_order_relaxed) ? PROT_READ | PROT_WRITE : PROT_READ;  // constant

@@ -1,6 +1,6 @@
 #pragma once
 
-// A file that is cut short while it is mapped sends SIGBUS to whoever touches the missing pages: mmap(2). This guard
+// A file that is cut short while it is mapped sends SIGBUS to each thread that touches the missing pages: mmap(2). This guard
 // turns that into a state. The handler looks whether the address lies in a guarded range; if so it marks the range lost,
 // puts private zeroes in place of all of it and returns, and the access goes on. What it cannot do is wait, allocate,
 // lock or throw.
@@ -13,10 +13,10 @@
 //
 // Edges
 //   GU: a range's bounds and the handlers' count (seq_cst on both sides): either the handler sees that the range is gone,
-//      or whoever lets go of the range sees the handler, and waits before the addresses are given to somebody else.
+//      or the thread that lets go of the range sees the handler, and waits before the addresses are used again.
 //   GN: new block's store (release) -> handler's load (acquire): the block is whole when it is seen.
-//   GP: a place's release (release) -> its next taker (acquire): nobody is in there any more.
-//   GX: the loss is marked (release) -> whoever finds the mark gone asks (acquire): lost, rather than forked.
+//   GP: a place's release (release) -> its next taker (acquire): no handler is in there any more.
+//   GX: the loss is marked (release) -> a thread that finds the mark gone asks (acquire): lost, rather than forked.
 
 #include <atomic>
 #include <cstddef>
@@ -40,7 +40,7 @@ class guarded_range {
   ~guarded_range();
 
   [[nodiscard]] bool is_lost() const noexcept;
-  /// As a fault would, for who finds in another way that the file is short.
+  /// As a fault would, for a caller that finds in another way that the file is short.
   void lose() noexcept;
   /// A word for the owner's use that becomes zero when the range is lost, and is zero in every forked child.
   [[nodiscard]] std::atomic<std::uint64_t>& mark() const noexcept;

@@ -50,7 +50,7 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 /// O_NOFOLLOW | O_CLOEXEC; empty when there is no such name.
 [[nodiscard]] std::optional<fd> open_in(int directory, const std::string& name, bool writable, const std::string& path);
 /// What mappings of this file are counted in: the kernel's page, or the huge page of hugetlbfs. With its facts no system
-/// call is made for a file whose blocks are no larger than a page, for such a file cannot be on hugetlbfs.
+/// call is made for a file whose blocks are no larger than a page, because such a file cannot be on hugetlbfs.
 [[nodiscard]] std::uint64_t page_bytes_of(int file) noexcept;
 [[nodiscard]] std::uint64_t page_bytes_of(int file, const file_facts& facts) noexcept;
 /// The kernel's own size of huge pages, as /proc/meminfo says; 0 where it has none.

@@ -42,11 +42,11 @@ class mapping {
   /// The first page of `file`, never readable nor writable through it, and absent in forked children. `page` as
   /// page_bytes_of() says.
   static mapping anchor(int file, std::uint64_t page);
-  /// Addresses of `file` that nobody can read or write: to ask of it what only a mapping is told. Reserves nothing.
+  /// Addresses of `file` that cannot be read or written: to ask of it what only a mapping is told. Reserves nothing.
   static mapping untouchable(int file, std::size_t bytes);
   /// Private zeroed memory that reads as zero again in every forked child (MADV_WIPEONFORK).
   static mapping wiped_at_fork(std::size_t bytes);
-  /// MAP_PRIVATE, read only: a look that can disturb nobody.
+  /// MAP_PRIVATE, read only: a look that disturbs no process.
   static mapping private_view(int file, std::size_t bytes, const char* what);
 
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }

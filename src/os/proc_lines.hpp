@@ -1,6 +1,6 @@
 #pragma once
 
-// /proc/PID/maps and smaps, line by line: proc(5). What the lines say of paths was chosen by whoever made the files.
+// /proc/PID/maps and smaps, line by line: proc(5). What the lines say of paths was chosen by the processes that made the files.
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -120,7 +120,7 @@ process_identity own_identity() noexcept {
   auto* const page = own_page_if_any();
   if (page != nullptr) {
     const auto known = page->identity.load(std::memory_order_acquire);  // OI
-    // The pid as well: a child that shares our memory (CLONE_VM) has our page and is somebody else.
+    // The pid as well: a child that shares our memory (CLONE_VM) has our page and is another process.
     if (pid_of(known) == pid)
       return {known, page->pid_namespace.load(std::memory_order_relaxed),
               page->time_namespace.load(std::memory_order_relaxed), true};
@@ -187,7 +187,7 @@ process_state state_of(identity_word word) noexcept {
   const auto line = read_stat(stat_path(pid).c_str());
   if (!line) return process_state::unknown;  // hidden from us (hidepid), or it ended this very moment
   if (start_of(word) != 0 && line->start != start_of(word))
-    return process_state::dead;  // the pid is somebody else's now
+    return process_state::dead;  // the pid is another process's now
   if (line->state == 'Z' && line->threads <= 1) return process_state::dead;
   if (line->state == 'T' || line->state == 't') return process_state::stopped;
   return process_state::alive;

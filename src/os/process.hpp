@@ -1,6 +1,6 @@
 #pragma once
 
-// Who a process is, beyond its pid, and what became of it. proc(5), pidfd_open(2).
+// The identity of a process, beyond its pid, and what became of it. proc(5), pidfd_open(2).
 
 #include <cstdint>
 #include <optional>
@@ -9,7 +9,7 @@
 namespace sluice::os {
 
 /// pid (22 bits) << 42 | start time in clock ticks since boot (42 bits): one word, so it is never read half old and
-/// half new. Zero: nobody.
+/// half new. Zero: no process.
 using identity_word = std::uint64_t;
 
 [[nodiscard]] constexpr std::uint32_t pid_of(identity_word word) noexcept {
@@ -52,7 +52,7 @@ struct boot_identity {
 enum class process_state { alive, stopped, dead, unknown };
 
 /// What became of the process `word` names, asked from the same pid namespace. A process that ended and was not reaped
-/// is dead; one whose main thread alone ended is not. Whatever is unclear is `unknown`.
+/// is dead; one whose main thread alone ended is not. What is unclear is `unknown`.
 [[nodiscard]] process_state state_of(identity_word word) noexcept;
 
 /// Whether no thread of the process `word` names runs its program any more, although the process is still there: it is

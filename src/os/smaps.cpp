@@ -44,7 +44,7 @@ void add(mapped_memory& found, std::string_view line) noexcept {
 
 mapped_memory memory_mapped_by(std::uint32_t pid, const std::string& backing, std::uint64_t until_ns) {
   mapped_memory found;
-  // The list of mappings alone costs little: whoever is not concerned is not looked at more closely.
+  // The list of mappings alone costs little: a process that does not map it is not looked at more closely.
   const auto is_mapped = maps_backing(pid, backing);
   if (!is_mapped) return found;
   found.how = mapped_memory::sight::not_mapped;

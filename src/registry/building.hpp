@@ -1,6 +1,6 @@
 #pragma once
 
-// A segment on its way to a name: whole before anybody can see it, and held by this process from before it has any name.
+// A segment on its way to a name: whole before another process can see it, and held by this process from before it has any name.
 
 #include <memory>
 #include <string>

@@ -1,4 +1,4 @@
-// Building a segment whole before anybody can see it, and finding one that is there.
+// Building a segment whole before another process can see it, and finding one that is there.
 
 #include <algorithm>
 #include <chrono>
@@ -35,7 +35,7 @@ std::shared_ptr<os::byte_locks> require_participant(const segment& memory, const
   return locks_on(memory);
 }
 
-/// A name with a slash is a path, and one that was meant as a name would leave files where nobody looks for them.
+/// A name with a slash is a path, and one that was meant as a name would leave files in an unexpected place.
 void require_expected_place(const std::string& directory, const segment_name& name, const std::string& what) {
   if (directory == "/")
     throw error(errc::bad_name, what + " in /, the root directory: a name is written without a slash (" + name.str() +
@@ -94,7 +94,7 @@ attached_segment format_unnamed(segment memory, const segment_plan& plan) {
   if (memory.kind() == segment_kind::adopted &&
       std::any_of(room.begin(), room.end(), [](std::byte b) { return b != std::byte{0}; }))
     throw error(errc::bad_argument, "format a segment in " + memory.file().path +
-                                        ": its bytes are not zero, so they may be somebody's; clear them first");
+                                        ": its bytes are not zero, so another program may use them; clear them first");
   memory.trust(format_segment(memory.bytes(), plan, detail::origin_here(memory.kind(), lifetime::ephemeral)));
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
   return attached_segment::unnamed(std::move(memory), std::move(what), std::move(locks));
@@ -103,7 +103,7 @@ attached_segment format_unnamed(segment memory, const segment_plan& plan) {
 attached_segment attach_unnamed(segment memory) {
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
   auto locks = require_participant(memory, "attach " + what);
-  // Checked in a copy: nobody can change it between the check and its use.
+  // Checked in a copy: no other process can change it between the check and its use.
   alignas(segment_header) std::byte copy[sizeof(segment_header)];
   const auto length = std::min(sizeof copy, memory.bytes().size());
   std::memcpy(copy, memory.bytes().data(), length);
@@ -142,7 +142,8 @@ attached_segment registry::create(const segment_name& name, const segment_plan& 
   attached->facts = fresh.facts();
   attached->memory = fresh.memory();
   if (!fresh.place())
-    throw error(errc::already_exists, what + ": " + path + " has just been made by somebody else; attach to it");
+    throw error(errc::already_exists,
+                what + ": " + path + " was made by another process at the same moment; attach to it");
   attached->locks = fresh.take_presence();  // from here on the last one out cleans up
   return attached_segment(std::move(attached));
 }
@@ -150,7 +151,8 @@ attached_segment registry::create(const segment_name& name, const segment_plan& 
 attached_segment registry::attach(const segment_name& name, const memory_options& how) const {
   if (how.access != view::shared)
     throw error(errc::bad_argument,
-                "attach " + quoted(name) + ": who takes part reads and writes; to look on, use an observer");
+                "attach " + quoted(name) +
+                    ": a participant needs a shared, writable mapping; for read-only access use sluice::observer");
   const auto what = "attach " + quoted(name);
   const auto path = directory_ + "/" + name.str();
   const auto not_found = [&] {

@@ -21,7 +21,7 @@ void require_safe(const os::file_facts& facts, const std::string& directory, boo
     throw error(errc::unsafe_directory, "use directory " + directory + ": " + why + "; " + cure);
   };
   constexpr const char* another = "name another directory in SLUICE_DIR, such as one of your own in /dev/shm";
-  // The default directory lies in /dev/shm, where anybody may make names: somebody else could have made it first.
+  // The default directory lies in /dev/shm, where any user may make names: another user may have made it first.
   if (is_default && facts.uid != me)
     refuse("it belongs to user " + std::to_string(facts.uid) + ", not to " + std::to_string(me),
            std::string("only that user or root can remove it; until then ") + another);
@@ -29,7 +29,7 @@ void require_safe(const os::file_facts& facts, const std::string& directory, boo
     refuse("others than its owner may enter it; it must have mode 0700",
            "chmod 700 it; for several users name another directory in SLUICE_DIR");
   if ((facts.mode & world_writable) != 0 && (facts.mode & sticky) == 0)
-    refuse("everybody may rename and remove what is in it (it is of user " + std::to_string(facts.uid) +
+    refuse("every user may rename and remove what is in it (it is of user " + std::to_string(facts.uid) +
                ", writable for all, and not sticky)",
            "make a directory in it for your channels alone (mkdir -m 700 " + directory +
                "/NAME; for several users mkdir -m 2770, with their group) and name that in SLUICE_DIR");
@@ -182,8 +182,9 @@ std::unique_ptr<os::byte_locks> pass_gate(const opened_file& opened, os::lock_mo
 }
 
 void throw_presence_is_refused(const std::string& what) {
-  throw error(errc::in_use,
-              what + ": somebody holds its presence lock for himself alone, which no correct process does");
+  throw error(errc::in_use, what +
+                                ": a process holds an exclusive lock on its presence, which no correct process does; "
+                                "`fuser` lists the processes that have the file open");
 }
 
 std::shared_ptr<os::byte_locks> come_in(const opened_file& opened, int directory, const std::string& name,

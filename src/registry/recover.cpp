@@ -1,6 +1,6 @@
 // From what a reset of the machine left of a durable channel to a whole one. The old file is read, never mapped, and only
-// the hint of who holds its gate is written: its pages may be of different moments, and its bytes are input. What is whole
-// goes into a new file, which takes the name in one rename(2): whoever dies in here leaves the old one or the new one.
+// the hint that names the gate's holder is written: its pages may be of different moments, and its bytes are input. What is whole
+// goes into a new file, which takes the name in one rename(2): a process that dies in here leaves the old one or the new one.
 //
 // Which messages are kept. A checksum is over sequence and message, so a slot whose word and checksum agree holds what was
 // published as that sequence. Let `end` be one more than the newest of them: it was published into a slot that had to be
@@ -116,7 +116,7 @@ class new_ring {
     std::memcpy(view_.payload(count_), message.data(), message.size());
     std::memcpy(view_.slot(count_) + ring_.checksum_offset, &checksum, sizeof checksum);
     view_.word(count_).store(view_.word_for(count_, slot_kind::published),
-                             std::memory_order_relaxed);  // nobody else yet
+                             std::memory_order_relaxed);  // no other process yet
     ++count_;
   }
 
@@ -124,7 +124,7 @@ class new_ring {
   void finish(const ring_recovery& found, bool is_closed) {
     auto& control = *view_.control;
     if (ring_.kind == static_cast<std::uint32_t>(ring_kind::spsc)) {
-      view_.seats[0].sequence.store(count_, std::memory_order_relaxed);  // nobody else yet, here and below
+      view_.seats[0].sequence.store(count_, std::memory_order_relaxed);  // no other process yet, here and below
       view_.seats[view_.first_seat(role::consumer)].peeked.store(count_, std::memory_order_relaxed);
     } else {
       control.tail.store(count_, std::memory_order_relaxed);
@@ -165,7 +165,7 @@ ring_recovery move_messages(old_ring& from, new_ring& into) {
   for (auto sequence = first; sequence < last; ++sequence) {
     switch (from.fate_of(sequence)) {
       case fate::whole:
-        if (sequence >= end) break;  // nobody was attached: who wrote it now?
+        if (sequence >= end) break;  // no process was attached, so no correct one wrote it
         into.append(from.message());
         ++done.kept;
         break;
@@ -196,11 +196,11 @@ segment_plan plan_of(const segment_header& header, const std::string& what) {
   try {
     return plan_segment(requests);
   } catch (const error& problem) {
-    throw error(errc::corrupted, what + ": its header describes what nobody can have made: " + problem.what());
+    throw error(errc::corrupted, what + ": its header describes what no version of sluice makes: " + problem.what());
   }
 }
 
-/// The new one is to belong to whom the old one belonged: else who recovers it would lock its owner out.
+/// Gives the new file the old owner and group; otherwise recovery by root would lock the owner out.
 void give_back(const detail::building& fresh, const detail::opened_file& old, const std::string& what) {
   try {
     os::give_to(fresh.memory().file().descriptor, old.facts.uid, old.facts.gid, old.path);
@@ -245,7 +245,7 @@ std::optional<recovery_report> detail::recover(int directory, const std::string&
     const auto opened = open_name(directory, directory_path, name, true);
     if (!opened) throw error(errc::not_found, what + ": no " + directory_path + "/" + name);
     const auto gate = pass_gate(*opened, os::lock_mode::exclusive, what);
-    if (!still_leads_to(directory, name, opened->facts)) continue;  // somebody was quicker
+    if (!still_leads_to(directory, name, opened->facts)) continue;  // another process was quicker
     const auto header = checked_header(*opened, what);
     if (when == recover_if::of_another_boot && boot_of(header, *opened) != made_in::another_boot) return std::nullopt;
     const auto info = read_info(*opened, name);

@@ -13,7 +13,7 @@ void require_recoverable(const segment_header& header, const std::string& what);
 
 enum class recover_if { asked, of_another_boot };
 
-/// What registry::recover() does. Empty: of_another_boot, and somebody has recovered it meanwhile.
+/// What registry::recover() does. Empty: of_another_boot, and another process has recovered it meanwhile.
 /// @param what  said first in errors: `recover "orders"`.
 [[nodiscard]] std::optional<recovery_report> recover(int directory, const std::string& directory_path,
                                                      const std::string& name, recover_if when, const std::string& what);

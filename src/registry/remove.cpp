@@ -16,8 +16,8 @@ std::string reason_to_sweep(const segment_info& info) {
   // A name of ours is never half made: a legal name of zeroes is what some other program is just building.
   if (detail::is_temporary(info.name)) return "half made: its creator died";
   if (info.state != segment_state::dead) return {};
-  return lifetime_of(info.header) == lifetime::ephemeral ? "ephemeral, and nobody is left"
-                                                         : "somebody died there, and nobody is left";
+  return lifetime_of(info.header) == lifetime::ephemeral ? "ephemeral, and no process is attached"
+                                                         : "a participant died, and no process is attached";
 }
 
 /// Whether the file that was found and the one that is there now are the same segment. An inode is used again.
@@ -56,18 +56,18 @@ sweep_result sweep_one(int directory, const std::string& directory_path, const s
     if (found.inode != 0 && !is_same(found, seen))
       return as(sweep_outcome::spared, "the name leads to another segment by now");
     auto why = reason_to_sweep(seen);
-    if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile");
+    if (why.empty()) return as(sweep_outcome::spared, "a process attached to it meanwhile");
     if (dry_run) return as(sweep_outcome::would_remove, why);
-    // Nobody waits here: whoever is at the gate now is alive and attaches or removes.
+    // Tried once: a process that holds the gate now is alive, and attaches or removes.
     const auto gate = detail::try_gate(*opened, os::lock_mode::exclusive);
     if (!gate || !detail::still_leads_to(directory, name, opened->facts))
-      return as(sweep_outcome::spared, "somebody is just coming to it, or removes it");
+      return as(sweep_outcome::spared, "another process attaches to it or removes it at this moment");
     if (detail::is_attached_by_anybody(*opened))  // asked here: a look that failed must not pass for no
-      return as(sweep_outcome::spared, "somebody came to it meanwhile");
-    const auto info = detail::read_info(*opened, name);  // once more, now that nobody can come
+      return as(sweep_outcome::spared, "a process attached to it meanwhile");
+    const auto info = detail::read_info(*opened, name);  // once more, now that no process can attach
     note(info);
     why = reason_to_sweep(info);
-    if (why.empty()) return as(sweep_outcome::spared, "somebody came to it meanwhile, and left in order");
+    if (why.empty()) return as(sweep_outcome::spared, "a process attached to it meanwhile, and left in order");
     const detail::gate_note noted(*opened, info);
     os::unlink_in(directory, name, opened->path);
     return as(sweep_outcome::removed, why);
@@ -110,7 +110,7 @@ std::uint64_t remove_name(const std::string& directory_path, bool is_default, co
     const auto opened = detail::open_name(directory->get(), directory_path, name.str(), true);
     if (!opened) throw not_found();
     const auto gate = detail::pass_gate(*opened, os::lock_mode::exclusive, what);
-    if (!detail::still_leads_to(directory->get(), name.str(), opened->facts)) continue;  // somebody was quicker
+    if (!detail::still_leads_to(directory->get(), name.str(), opened->facts)) continue;  // another process was quicker
     const auto info = detail::read_info(*opened, name.str());
     if (looked_at != nullptr &&
         (!is_same(*looked_at, opened->facts) || looked_at->header.creation_id != info.header.creation_id))

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t most_slots_looked_at = 1U << 14;  // a look must not take seconds, however large the ring
 
-/// A copy of the first `bytes` of a file that passes for a segment: nobody can change it under us.
+/// A copy of the first `bytes` of a file that passes for a segment: no other process can change it during the look.
 segment snapshot(const detail::opened_file& opened, std::uint64_t bytes) {
   auto copy = std::make_shared<std::vector<std::byte>>(bytes + alignof(seat));
   const auto at = reinterpret_cast<std::uintptr_t>(copy->data());
@@ -129,7 +129,8 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring, ring_kin
   std::vector<std::uint64_t> sequences;
   for (std::uint32_t i = ring.producer_seats; kind == ring_kind::mpmc && i < ring.producer_seats + ring.consumer_seats;
        ++i) {
-    const auto state = state_of(ring.seats[i].state.load(std::memory_order_relaxed));  // of a copy: nobody writes
+    const auto state =
+        state_of(ring.seats[i].state.load(std::memory_order_relaxed));  // of a copy, which no process writes to
     if (state != seat_state::taken && state != seat_state::dead) continue;
     for (const auto* const word : {&ring.seats[i].intent, &ring.seats[i].second_intent}) {
       const auto intent = word->load(std::memory_order_relaxed);
@@ -149,7 +150,7 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring, ring_kin
   return sequences;
 }
 
-/// The participant that has its hand on a slot. Who is marked as the winner comes before who merely wanted it too.
+/// The participant that holds a slot. One that is marked as the winner comes before one that only announced it.
 const seat_report* holder_of(const ring_info& info, ring_kind kind, const slot_report& slot) {
   const seat_report* found = nullptr;
   for (const auto& seat : info.seats) {
@@ -176,11 +177,11 @@ void add_hold(std::vector<hold_report>& holds, const seat_report& holder, std::u
     holds.push_back({holder.index, sequence, 1, 0});
 }
 
-/// Who of the other side keeps `waiting` from going on.
+/// The seat on the other side that keeps `waiting` from going on.
 std::optional<std::uint32_t> holder_of(const ring_info& info, ring_kind kind, role waiting, std::uint64_t sequence) {
   for (const auto& hold : info.holds)
     if (sequence - hold.sequence < hold.count) return hold.seat_index;
-  if (kind == ring_kind::spsc)  // whoever has not even looked at it
+  if (kind == ring_kind::spsc)  // the one that has not looked at it yet
     for (const auto& seat : info.seats)
       if (seat.role == peer_of(waiting) && (seat.state == seat_state::taken || seat.state == seat_state::dead))
         return seat.index;
@@ -257,7 +258,7 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   return info;
 }
 
-bool somebody_died(const segment_info& info) {
+bool has_death(const segment_info& info) {
   return std::any_of(info.rings.begin(), info.rings.end(), [](const ring_info& ring) {
     return std::any_of(ring.seats.begin(), ring.seats.end(), [](const seat_report& seat) {
       return (seat.state == seat_state::dead && !seat.left_in_order) ||
@@ -318,7 +319,7 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     if (how_deep == depth::slots) info.shared_locks = shared_locks_on(opened, info.header);
     // What is to outlast a reset of the machine outlasts its participants: nothing that sweep takes.
     const bool is_left =
-        lifetime_of(info.header) == lifetime::ephemeral || (!is_durable(info.header) && somebody_died(info));
+        lifetime_of(info.header) == lifetime::ephemeral || (!is_durable(info.header) && has_death(info));
     info.state = info.is_in_use ? segment_state::live : is_left ? segment_state::dead : segment_state::idle;
   } catch (const error& problem) {
     info.state = segment_state::broken;

@@ -24,9 +24,9 @@ segment file_segment::attach(const std::string& path, const memory_options& how)
   const auto facts = os::facts_of(file->get(), path);
   if (!facts.is_regular) throw error(errc::not_a_segment, "attach " + path + ": not a regular file");
   if (facts.length_bytes == 0)
-    throw error(errc::half_made,
-                "attach " + path +
-                    ": the file is empty: whoever made it died before it was whole, or it was cut short; remove it");
+    throw error(
+        errc::half_made,
+        "attach " + path + ": the file is empty: its creator died before it was whole, or it was cut short; remove it");
   return map_file(std::move(*file), {kind, facts.length_bytes, 0, path}, how);
 }
 

@@ -184,7 +184,7 @@ segment map_file(os::fd file, const file_part& part, const memory_options& how) 
                                      ": no space left; make room there, or choose a smaller capacity");
   });
   auto* const guard = holder->guard ? &*holder->guard : nullptr;
-  if (facts.is_regular)  // locks on a device would be everybody's
+  if (facts.is_regular)  // locks on a device would be shared by all that use it
     holder->file.emplace(std::move(file), facts.device, facts.inode, os::kept_descriptor::in_child::stays);
   const segment_file behind{holder->file ? holder->file->get() : -1,
                             part.kind == segment_kind::file ? os::absolute(part.path) : part.path,

@@ -33,26 +33,29 @@ void segment::require_whole(const std::string& what) const {
   const auto needed = file_.offset_bytes + (trusted_ ? trusted_->mapped_bytes : file_.length_bytes);
   if (length && *length < needed) {
     if (guard_ != nullptr) guard_->lose();
-    throw error(errc::truncated, "use " + what + ": " + file_.path + " was cut short to " + std::to_string(*length) +
-                                     " bytes while it was in use, of " + std::to_string(needed) +
-                                     ": what it held is gone; end those who use it, remove it and create it anew");
+    throw error(errc::truncated,
+                "use " + what + ": " + file_.path + " was cut short to " + std::to_string(*length) +
+                    " bytes while it was in use, of " + std::to_string(needed) +
+                    ": what it held is gone; end the processes that use it, remove it and create it anew");
   }
   if (is_lost()) {
     if (length)
       throw error(errc::no_space, "use " + what + ": a page of " + file_.path +
                                       " could not be had when it was touched first: its filesystem is full; make room, "
                                       "remove it and create it anew, without no_reserve");
-    throw error(errc::truncated, "use " + what + ": " + file_.path +
-                                     " was cut short while it was in use: what it held is gone; end those who use it, "
-                                     "remove it and create it anew");
+    throw error(errc::truncated,
+                "use " + what + ": " + file_.path +
+                    " was cut short while it was in use: what it held is gone; end the processes that use it, "
+                    "remove it and create it anew");
   }
   if (!trusted_ || guard_ == nullptr) return;
   std::uint64_t words[2];  // as they are in the shared bytes now; a page that is missing is caught
   std::memcpy(&words[0], bytes_.data() + offsetof(segment_header, magic), sizeof words[0]);
   std::memcpy(&words[1], bytes_.data() + offsetof(segment_header, creation_id), sizeof words[1]);
   if (!is_lost() && (words[0] != trusted_->magic || words[1] != trusted_->creation_id))
-    throw error(errc::corrupted, "use " + what + ": something else was written over " + file_.path +
-                                     " while it was in use; end those who use it, remove it and create it anew");
+    throw error(errc::corrupted,
+                "use " + what + ": something else was written over " + file_.path +
+                    " while it was in use; end the processes that use it, remove it and create it anew");
 }
 
 }  // namespace sluice

@@ -202,7 +202,7 @@ TEST_F(Cli, ClearDeadSaysWhatItKeptAndLosesNothingOfIt) {
   there.answer("y\n");
   const auto end = asking.wait();
   EXPECT_EQ(end.code, 0) << end;
-  EXPECT_EQ(end.out, "kept visited: somebody came to it meanwhile\n");
+  EXPECT_EQ(end.out, "kept visited: a process attached to it meanwhile\n");
 }
 
 /// The registry, for root and for the group of nobody.
