@@ -49,6 +49,22 @@ TEST_F(Cli, ListShowsEveryStateOnItsLine) {
   EXPECT_NE(line_of("zero").find("half_made"), std::string::npos) << end;
 }
 
+TEST_F(Cli, InspectShowsTheSharedLockOfAReader) {
+  make_idle("idle", "one\n");
+  const int reader = ::open(file("idle").c_str(), O_RDONLY | O_CLOEXEC);
+  struct flock shared {};
+  shared.l_type = F_RDLCK;
+  shared.l_whence = SEEK_SET;
+  shared.l_start = static_cast<off_t>(seat_lock_offset(0, 1));
+  shared.l_len = 1;
+  ASSERT_EQ(::fcntl(reader, F_OFD_SETLK, &shared), 0);
+  const auto end = run({"inspect", "idle"});
+  EXPECT_NE(end.out.find("seat 1 of ring 0: a shared lock of a process that may only read"), std::string::npos) << end;
+  EXPECT_EQ(inspect("idle")["shared_locks"], json::parse(R"([{"byte": "seat 1 of ring 0", "pid": 0}])"));
+  ::close(reader);
+  EXPECT_FALSE(inspect("idle").contains("shared_locks"));
+}
+
 TEST_F(Cli, ListAsJsonHasStateFillAndSeats) {
   make_dead("dead", "one\ntwo\n");
   const auto producer = make_live("live", "one\n", false);
