@@ -24,7 +24,6 @@
 namespace sluice::tools {
 namespace {
 
-
 struct recv_options : stream_options {
   std::string mark;  // before each line that may have been delivered before
 };
