@@ -253,6 +253,11 @@ void allocate(int file, std::uint64_t bytes, const std::string& path) {
                 what + ": no space left; make room there, or choose a smaller capacity or another directory");
   if (errno == EFBIG || errno == EDQUOT)
     throw error(errc::no_space, what + ": above the limit for files or the quota there");
+  if (errno == EOPNOTSUPP || errno == ENOSYS)
+    throw error(errc::bad_argument, what +
+                                        ": its filesystem cannot take space in advance (fallocate(2)), and a full disk "
+                                        "would be a signal later; choose a directory on another filesystem, or ask for "
+                                        "no_reserve, with which a page that cannot be had ends the segment");
   throw error::from_errno(errno, what);
 }
 

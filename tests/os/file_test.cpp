@@ -212,5 +212,14 @@ TEST_F(FileTest, AllocatingMoreThanAFileCanHoldIsRefused) {
   EXPECT_THAT(thrown_by([&] { allocate(file.get(), ~0ULL, "file"); }), Threw(errc::bad_argument));
 }
 
+TEST(AFilesystem, WithoutFallocateSaysSoAndWhatToDo) {
+  const auto mounted = test::small_filesystem::of_type("ramfs", "");  // as many of FUSE
+  if (!mounted) GTEST_SKIP() << "mounting needs root";
+  const auto path = mounted->path() + "/file";
+  const auto file = create_in(working_directory, path, 0600, path);
+  EXPECT_THAT(thrown_by([&] { allocate(file.get(), 4096, path); }), ThrewSaying(errc::bad_argument, "no_reserve"));
+  EXPECT_NO_THROW(set_length(file.get(), 4096, path));
+}
+
 }  // namespace
 }  // namespace sluice::os
