@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -436,7 +437,9 @@ TEST(SeatsOfAFile, WhoseDescriptorMeansAnotherFileByNowAreAskedThroughTheName) {
     auto table = room.table();
     EXPECT_EQ(table.count(role::producer).alive, 1U);
     // As a program does that closes what it finds open, and then opens files of its own.
-    const int other = ::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    char name[] = "/dev/shm/sluice-test-XXXXXX";
+    const int other = ::mkostemp(name, O_CLOEXEC);
+    ::unlink(name);
     EXPECT_EQ(::dup2(other, room.memory.memory().file().descriptor), room.memory.memory().file().descriptor);
     EXPECT_EQ(table.count(role::producer).alive, 1U) << "the lock is free in the other file";
     EXPECT_FALSE(table.keeper().try_lock(0));

@@ -254,6 +254,7 @@ TEST_F(SeedsRow12, NoReserveTakesSpaceWhenItIsTouched) {
   const auto memory = file_segment::create(path, bytes, 0600, {.no_reserve = true});
   EXPECT_EQ(blocks(), 0U);
   memory.bytes()[5 * page()] = std::byte{1};
+  memory.flush();  // FUSE learns of the page only then
   EXPECT_EQ(blocks(), page());
 }
 
