@@ -94,6 +94,32 @@ bool participant::tick_is_over() noexcept {
   return true;
 }
 
+bool participant::has_lost_its_name() {
+  constexpr std::uint64_t between_looks_ns = 1'000'000'000;
+  if (name_loss_was_told_) return false;
+  const auto now = monotonic_coarse_ns();
+  if (now - looked_at_name_ns_ < between_looks_ns) return false;
+  looked_at_name_ns_ = now;
+  name_found_ = attached_.name_now();
+  if (name_found_ == name_state::other) return true;
+  if (name_found_ != name_state::removed) return false;
+  const bool has_living = table_.has_living(peer_of(own_));
+  require_answers();
+  return !has_living;
+}
+
+void participant::throw_name_is_lost() {
+  name_loss_was_told_ = true;
+  const std::string peer = to_string(peer_of(own_));
+  if (name_found_ == name_state::other)
+    throw error(errc::not_found, "wait on " + attached_.what() +
+                                     ": the name now leads to another file, made since this process attached, and a "
+                                     "new " +
+                                     peer + " comes there; attach again");
+  throw error(errc::not_found, "wait on " + attached_.what() + ": the name was removed and no " + peer +
+                                   " is attached, so none can come; attach again once it was created anew");
+}
+
 peer_state participant::peer() {
   const auto peers = table_.count(peer_of(own_));
   table_.require_answers("ask for the other side of " + attached_.what());

@@ -46,6 +46,7 @@ file_facts from(const struct stat& s) {
   facts.mode = s.st_mode & 07777;
   facts.uid = s.st_uid;
   facts.gid = s.st_gid;
+  facts.names = s.st_nlink;
   facts.is_regular = S_ISREG(s.st_mode);
   facts.is_directory = S_ISDIR(s.st_mode);
   facts.kind = kind_of(s.st_mode);

@@ -26,6 +26,7 @@ struct file_facts {
   std::uint32_t mode = 0;            // permission bits
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  std::uint64_t names = 0;  // that lead to it, in whatever directories
   bool is_regular = false;
   bool is_directory = false;
   const char* kind = "";  // "a regular file", "a FIFO", …

@@ -62,6 +62,42 @@ std::shared_ptr<os::byte_locks> attached_segment::locks() const {
 const segment& attached_segment::memory() const noexcept { return impl_->memory; }
 const std::string& attached_segment::what() const noexcept { return impl_->what; }
 
+const char* to_string(name_state value) noexcept {
+  switch (value) {
+    case name_state::same: return "same";
+    case name_state::removed: return "removed";
+    case name_state::other: return "other";
+    case name_state::unknown: break;
+  }
+  return "unknown";
+}
+
+name_state attached_segment::name_now() const noexcept {
+  const auto& own = *impl_;
+  if (own.name.empty()) return name_state::unknown;
+  try {
+    // Nothing is opened: a descriptor or the permission to open may be missing by now. The name comes first, so that a
+    // directory that is renamed between the two answers is noticed.
+    const auto now = os::facts_of_name(os::working_directory, own.directory + "/" + own.name);
+    const auto around = os::facts_of_name(os::working_directory, own.directory);
+    if (around && around->same_file(own.directory_facts)) {
+      if (!now) return name_state::removed;
+      return now->same_file(own.facts) ? name_state::same : name_state::other;
+    }
+  } catch (const std::exception&) {
+    // No permission to look, or no memory.
+  }
+  try {
+    // The directory was renamed or removed, or this process has another root. A file without any name is told by itself.
+    const auto& file = own.memory.file();
+    const auto now = os::facts_of(file.descriptor, file.path);
+    if (now.same_file(own.facts) && now.names == 0) return name_state::removed;
+  } catch (const std::exception&) {
+    // The program closed the descriptor.
+  }
+  return name_state::unknown;
+}
+
 void attached_segment::leave_name() noexcept { impl_->leaves_name = true; }
 
 void attached_segment::on_removal(std::function<void(std::uint64_t undelivered_messages)> tell) {

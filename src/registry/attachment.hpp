@@ -16,9 +16,9 @@ namespace sluice {
 struct attached_segment::impl {
   segment memory;
   std::string what;
-  std::string directory;  // empty: no name
+  std::string directory;  // from the root on; empty: no name
   std::string name;
-  os::file_facts facts;
+  os::file_facts facts, directory_facts;
   std::shared_ptr<os::byte_locks> locks;  // presence, and all seats that this process holds; null: none can be held
   process_mark mark = process_mark::here();
   std::function<void(std::uint64_t)> on_removal;

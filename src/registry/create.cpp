@@ -137,9 +137,10 @@ attached_segment registry::create(const segment_name& name, const segment_plan& 
   detail::building fresh(directory.get(), directory_, name.str(), plan, how, what);
   auto attached = std::make_shared<attached_segment::impl>();
   attached->what = quoted(name);
-  attached->directory = directory_;
+  attached->directory = os::absolute(directory_);
   attached->name = name.str();
   attached->facts = fresh.facts();
+  attached->directory_facts = os::facts_of(directory.get(), directory_);
   attached->memory = fresh.memory();
   if (!fresh.place())
     throw error(errc::already_exists,
@@ -180,9 +181,10 @@ attached_segment registry::attach(const segment_name& name, const memory_options
     if (!locks) continue;  // removed while we came
     auto attached = std::make_shared<attached_segment::impl>();
     attached->what = quoted(name);
-    attached->directory = directory_;
+    attached->directory = os::absolute(directory_);
     attached->name = name.str();
     attached->facts = opened->facts;
+    attached->directory_facts = os::facts_of(directory->get(), directory_);
     attached->memory = map_file(std::move(opened->file), {segment_kind::file, checked.mapped_bytes, 0, path}, how);
     attached->memory.trust(checked);
     attached->locks = std::move(locks);

@@ -121,6 +121,8 @@ class channel {
   [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return header().rings[ring_index_].capacity_slots; }
   [[nodiscard]] const segment_header& header() const noexcept { return memory().header(); }
   [[nodiscard]] const segment& memory() const noexcept { return attached_.memory(); }
+  /// Whether the channel's name still leads to this channel. Waits ask this by themselves; programs that poll may.
+  [[nodiscard]] name_state name_now() const noexcept { return attached_.name_now(); }
 
   /// For segments made otherwise: ring `ring_index` of one that is attached. @throws error wrong_type; wrong_kind.
   explicit channel(attached_segment attached, std::uint32_t ring_index = 0)

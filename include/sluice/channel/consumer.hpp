@@ -24,6 +24,8 @@ namespace sluice {
 /// At most max_open_loans loans at a time, which end in any order, or one batch; more is errc::misuse. Beside one open loan
 /// messages can be received by copy. Loans stay valid when the handle is moved. Those that outlive it are void: what they
 /// had is delivered again, marked. A handle that was moved from throws errc::misuse.
+/// A wait throws errc::not_found, once for each handle, when no message is left and none can come: the channel's name leads
+/// to another file by now, or it was removed (clear --force, rm) and no producer lives. Attach again then.
 /// Killed at any instruction: what it had not released is delivered again, marked, to the next consumer.
 template <class T, ring Ring = spsc_ring, wait_strategy Wait = spin_then_park>
 class consumer {

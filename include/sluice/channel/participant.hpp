@@ -83,6 +83,13 @@ class participant {
   /// The death that peer_has_died() found is no news any more.
   void death_was_told();
 
+  /// At ticks of a wait that found nothing: whether nothing can come by the segment's name any more. The name leads to
+  /// another file, or it was removed and the other side has no living participant. Asks once a second at most, and says
+  /// so until throw_name_is_lost() was called once.
+  [[nodiscard]] bool has_lost_its_name();
+  /// @throws error not_found.
+  [[noreturn]] void throw_name_is_lost();
+
   /// Every seat of the ring. For people.
   [[nodiscard]] std::vector<seat_report> seats() const { return table_.report(); }
 
@@ -100,6 +107,9 @@ class participant {
   std::vector<std::uint64_t> deaths_found_;
   std::vector<std::uint64_t> deaths_told_;
   std::uint64_t last_tick_ns_ = 0;
+  std::uint64_t looked_at_name_ns_ = 0;
+  name_state name_found_ = name_state::same;
+  bool name_loss_was_told_ = false;
 };
 
 }  // namespace sluice

@@ -23,6 +23,8 @@ namespace sluice {
 /// sending by copy is misuse: it would overtake. A message becomes visible in the order of the slots, which is that of the
 /// claims unless an earlier one was abandoned meanwhile: of two open claims the younger becomes visible with the older.
 /// Loans stay valid when the handle is moved. Those that outlive it are void: nothing is seen of them.
+/// A wait throws errc::not_found, once for each handle, while there is no room and none can come: the channel's name leads
+/// to another file by now, or it was removed (clear --force, rm) and no consumer lives. Attach again then.
 /// A handle that was moved from throws errc::misuse. Killed at any instruction: see raw_producer.
 template <class T, ring Ring = spsc_ring, wait_strategy Wait = spin_then_park>
 class producer {

@@ -83,7 +83,9 @@ class raw_consumer {
   /// @return ready: `peeked_count` says how many; closed: and everything was delivered; peer_gone: all producers died
   ///         and the ring is empty; timed_out. A deadline of `never` waits for ever.
   ///         interrupted: a stop was requested, or a signal came where end_waits_on_signals() asked for it.
-  /// @throws error wrong_process; corrupted: the shared counters contradict each other.
+  /// @throws error wrong_process; corrupted: the shared counters contradict each other; not_found, once for each handle and
+  ///         when no message is left: the name leads to another file by now, or was removed and no producer lives. It is
+  ///         noticed within a second.
   [[nodiscard]] wait_result peek_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& peeked_count,
                                        const std::stop_token& stop = {}) {
     if ((peeked_count = try_peek(count)) != 0) [[likely]]
@@ -370,7 +372,11 @@ class raw_consumer {
     mend();
     if (const auto answer = look(true)) return answer;
     owner_->note_stall(ring_.waits_for());
-    if (!owner_->peer_has_died()) return std::nullopt;
+    if (!owner_->peer_has_died()) {
+      if (!owner_->has_lost_its_name()) return std::nullopt;
+      if (const auto answer = look(true)) return answer;  // what came meanwhile is first, and the loss stays news
+      owner_->throw_name_is_lost();
+    }
     // Once more, after the verdict: what the dead published up to the end comes first, and the death stays news.
     if (const auto answer = look(true)) return answer;
     owner_->death_was_told();

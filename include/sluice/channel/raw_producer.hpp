@@ -78,7 +78,8 @@ class raw_producer {
   /// @return ready: `claimed_count` says how many; closed; peer_gone: all consumers died and the ring is full;
   ///         timed_out. A deadline of `never` waits for ever.
   ///         interrupted: a stop was requested, or a signal came where end_waits_on_signals() asked for it.
-  /// @throws error wrong_process; corrupted: the shared counters contradict each other.
+  /// @throws error wrong_process; corrupted: the shared counters contradict each other; not_found, once for each handle and
+  ///         while there is no room: the name leads to another file by now, or was removed and no consumer lives.
   [[nodiscard]] wait_result claim_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& claimed_count,
                                         const std::stop_token& stop = {}) {
     if ((claimed_count = try_claim(count)) != 0) [[likely]]
@@ -97,6 +98,7 @@ class raw_producer {
 
   /// Waits until everything published was released.
   /// @return ready; peer_gone: all consumers died and something is left; timed_out.
+  /// @throws error as claim_until().
   [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns, const std::stop_token& stop = {}) {
     owner().require_here();
     const auto look = [&](bool) -> wait_answer {
@@ -330,7 +332,11 @@ class raw_producer {
   template <class Look>
   wait_answer tick(const Look& look) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
-    if (!owner_->peer_has_died()) return std::nullopt;
+    if (!owner_->peer_has_died()) {
+      if (!owner_->has_lost_its_name()) return std::nullopt;
+      if (const auto answer = look(true)) return answer;  // what was released meanwhile is first
+      owner_->throw_name_is_lost();
+    }
     if (const auto answer = look(true)) return answer;  // what the dead released up to the end; the death stays news
     owner_->death_was_told();
     return wait_result::peer_gone;

@@ -17,6 +17,16 @@ namespace os {
 class byte_locks;
 }
 
+/// What the name of a segment leads to, of which this process is a participant.
+enum class name_state {
+  same,     ///< this segment
+  removed,  ///< nothing: no new participant can come to this segment by that name
+  other,    ///< another file: new participants meet there
+  unknown,  ///< it has no name; or its directory is not where it was, or may not be looked into
+};
+
+[[nodiscard]] const char* to_string(name_state value) noexcept;
+
 /// Shared ownership: copies refer to the same attachment. Threads: copies are independent.
 class attached_segment {
  public:
@@ -26,6 +36,9 @@ class attached_segment {
   [[nodiscard]] const segment& memory() const noexcept;
   /// How errors call it: `"orders"`, or `anonymous segment`.
   [[nodiscard]] const std::string& what() const noexcept;
+
+  /// Asks what the name leads to now, in the directory in which this process found it. A few system calls.
+  [[nodiscard]] name_state name_now() const noexcept;
 
   /// After fork: makes this process a participant of its own, which it is not by inheritance. No cost otherwise.
   /// @throws error not_found: the name has been removed meanwhile.
