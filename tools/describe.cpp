@@ -36,8 +36,10 @@ nlohmann::json json_of(const repair_report& repair) {
   return {{"number", repair.number},
           {"what", to_string(repair.what)},
           {"realtime_ns", repair.realtime_ns},
-          {"mender_pid", repair.mender_pid},
-          {"dead_pid", is_known ? nlohmann::json(repair.dead_pid) : nlohmann::json()},
+          {"mender_pid", repair.mender.pid},
+          {"mender_process", to_string(repair.mender.sight)},
+          {"dead_pid", is_known ? nlohmann::json(repair.dead.pid) : nlohmann::json()},
+          {"dead_process", is_known ? nlohmann::json(to_string(repair.dead.sight)) : nlohmann::json()},
           {"seat_index", is_known ? nlohmann::json(repair.seat_index) : nlohmann::json()},
           {"sequence", repair.sequence}};
 }
@@ -54,6 +56,7 @@ nlohmann::json json_of(const ring_info& ring, const hold_report& hold) {
   return {{"seat", hold.seat_index},
           {"role", to_string(seat.role)},
           {"pid", seat.pid},
+          {"same_pid_namespace", seat.same_pid_namespace},
           {"condition", condition_of(seat)},
           {"sequence", hold.sequence},
           {"count", hold.count},
@@ -222,21 +225,25 @@ nlohmann::json to_json(const segment_info& info) {
     return value;
   }
   const auto& header = info.header;
-  value["header"] = {{"version", header.version},
-                     {"kind", to_string(static_cast<segment_kind>(header.kind))},
-                     {"lifetime", to_string(static_cast<lifetime>(header.lifetime))},
-                     {"ring_count", header.ring_count},
-                     {"asked_bytes", header.asked_bytes},
-                     {"mapped_bytes", header.mapped_bytes},
-                     {"created_realtime_ns", header.created_realtime_ns},
-                     {"creation_id", fmt::format("{:016x}", header.creation_id)},
-                     {"creator_pid", pid_of_identity(header.creator)},
-                     {"creator_uid", header.creator_uid},
-                     {"boot_id", boot_id_text(header.boot_id)},
-                     {"pid_namespace", header.pid_namespace},
-                     {"time_namespace", header.time_namespace},
-                     {"checksum", fmt::format("{:08x}", header.checksum)},
-                     {"gate_holder_pid", pid_of_identity(header.gate_holder)}};
+  value["header"] = {
+      {"version", header.version},
+      {"kind", to_string(static_cast<segment_kind>(header.kind))},
+      {"lifetime", to_string(static_cast<lifetime>(header.lifetime))},
+      {"ring_count", header.ring_count},
+      {"asked_bytes", header.asked_bytes},
+      {"mapped_bytes", header.mapped_bytes},
+      {"created_realtime_ns", header.created_realtime_ns},
+      {"creation_id", fmt::format("{:016x}", header.creation_id)},
+      {"creator_pid", info.creator.pid},
+      {"creator_process", to_string(info.creator.sight)},
+      {"creator_uid", header.creator_uid},
+      {"boot_id", boot_id_text(header.boot_id)},
+      {"pid_namespace", header.pid_namespace},
+      {"time_namespace", header.time_namespace},
+      {"checksum", fmt::format("{:08x}", header.checksum)},
+      {"gate_holder_pid", info.gate_holder.pid},
+      {"gate_holder_process",
+       info.gate_holder.pid == 0 ? nlohmann::json() : nlohmann::json(to_string(info.gate_holder.sight))}};
   value["unread_messages"] = undelivered_messages(info);
   value["rings"] = nlohmann::json::array();
   for (const auto& ring : info.rings) value["rings"].push_back(json_of(ring));

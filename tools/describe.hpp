@@ -19,7 +19,7 @@ namespace sluice::tools {
 /// "4711 (feed)", with what is known of its namespace.
 [[nodiscard]] std::string occupant_text(const seat_report& seat);
 
-/// Whose hold it is.
+/// The seat that has it.
 [[nodiscard]] const seat_report& seat_of(const ring_info& ring, const hold_report& hold);
 
 /// "producer 4711 (feed) alive, consumer 4712 dead".
@@ -27,11 +27,6 @@ namespace sluice::tools {
 
 /// Bytes of undelivered_messages(), in all rings.
 [[nodiscard]] std::uint64_t unread_bytes(const segment_info& info);
-
-/// pid of a process_identity word: its upper 22 bits (docs/format.md).
-[[nodiscard]] constexpr std::uint32_t pid_of_identity(std::uint64_t word) noexcept {
-  return static_cast<std::uint32_t>(word >> 42);
-}
 
 [[nodiscard]] const char* to_string(repair_kind kind) noexcept;
 [[nodiscard]] const char* to_string(slot_kind kind) noexcept;

@@ -124,20 +124,15 @@ std::string gate_holder_text(const opened_file& opened) {
   alignas(segment_header) std::byte copy[sizeof(segment_header)];
   if (os::read_at(opened.file.get(), 0, copy, opened.path) < sizeof copy) return unknown();
   const auto& header = *reinterpret_cast<const segment_header*>(copy);
-  const auto own = os::own_identity();
-  const bool is_our_namespace = header.gate_holder_namespace == own.pid_namespace;
-  if (header.gate_holder == 0 || (header.gate_holder_namespace != 0 && !is_our_namespace)) return unknown();
-  const bool is_our_time = header.time_namespace == os::time_namespace();
-  const auto pid = os::pid_of(header.gate_holder);
-  const auto state = os::state_of(is_our_time ? header.gate_holder : os::make_identity(pid, 0));
-  if (state != os::process_state::alive && state != os::process_state::stopped) return unknown();
-  const auto command = os::command_of(pid);
-  const auto name = "process " + std::to_string(pid) + (command.empty() ? "" : " (" + command + ")") +
-                    (state == os::process_state::stopped ? ", which is stopped," : "") + " took it last";
-  if (!is_our_namespace || !is_our_time || os::start_of(header.gate_holder) == 0)
+  const auto holder = look_at_named(header.gate_holder, header.gate_holder_namespace, header.time_namespace);
+  if (holder.sight != process_sight::here && holder.sight != process_sight::perhaps_here) return unknown();
+  const auto name = "process " + std::to_string(holder.pid) +
+                    (holder.command.empty() ? "" : " (" + holder.command + ")") +
+                    (holder.is_stopped ? ", which is stopped," : "") + " took it last";
+  if (holder.sight == process_sight::perhaps_here)
     return name + ", if that is still the same process; `fuser " + opened.path +
            "` lists the processes that have it open. Continue the one that is stopped, and try again";
-  return name + "; continue it (kill -CONT " + std::to_string(pid) + ") or end it, and try again";
+  return name + "; continue it (kill -CONT " + std::to_string(holder.pid) + ") or end it, and try again";
 }
 
 [[noreturn]] void throw_gate_is_held(const opened_file& opened, const std::string& what) {
@@ -251,13 +246,34 @@ void gate_note::write(std::uint64_t holder, std::uint64_t pid_namespace) const n
   }
 }
 
+named_process look_at_named(std::uint64_t identity, std::uint64_t pid_namespace, std::uint64_t time_namespace) {
+  named_process found;
+  found.pid = os::pid_of(identity);
+  const bool is_ours = pid_namespace == os::own_identity().pid_namespace;
+  if (found.pid == 0) return found;
+  if (pid_namespace != 0 && !is_ours) {
+    found.sight = process_sight::another_namespace;
+    return found;
+  }
+  const bool is_exact = os::start_of(identity) != 0 && time_namespace == os::time_namespace();
+  const auto state = os::state_of(is_exact ? identity : os::make_identity(found.pid, 0));
+  if (state == os::process_state::dead) {
+    if (is_ours) found.sight = process_sight::gone;
+    return found;
+  }
+  if (state == os::process_state::unknown) return found;
+  found.sight = is_exact ? process_sight::here : process_sight::perhaps_here;
+  found.is_stopped = state == os::process_state::stopped;
+  found.command = os::command_of(found.pid);
+  return found;
+}
+
 std::string who_uses(const opened_file& opened, const segment_info& info) {
   std::string who;
   for (const auto& ring : info.rings)
     for (const auto& seat : ring.seats)
       if (seat.state == seat_state::taken && seat.alive != liveness::dead)
-        who += (who.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " pid " + std::to_string(seat.pid) +
-               " (" + (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
+        who += (who.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " " + process_text(seat);
   if (!who.empty()) return who;
   const auto reader = os::shared_lock_at(opened.file.get(), presence_lock_offset).value_or(0);
   return (reader == 0 ? "a process" : "process " + std::to_string(reader)) +

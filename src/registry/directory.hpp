@@ -76,6 +76,11 @@ class gate_note {
   bool is_written_;
 };
 
+/// Looks for a process that shared words name. `pid_namespace` 0: not known; then only a process of this namespace with
+/// that pid and start time is `here`. `time_namespace` is the one in which start times of the segment count.
+[[nodiscard]] named_process look_at_named(std::uint64_t identity, std::uint64_t pid_namespace,
+                                          std::uint64_t time_namespace);
+
 /// "producer pid 4711 (feed, alive), …", for errors.
 [[nodiscard]] std::string who_uses(const opened_file& opened, const segment_info& info);
 

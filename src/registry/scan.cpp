@@ -48,9 +48,21 @@ std::uint64_t head_of(const ring_view& ring, ring_kind kind) {
                                  : ring.control->head.load(std::memory_order_relaxed);
 }
 
-std::vector<repair_report> repairs_of(const ring_control& control) {
+/// The pid namespace of a process that a repair names: as its seat says while it sits there; 0: not known.
+std::uint64_t namespace_of(const ring_view& ring, std::uint64_t identity) {
+  for (std::uint32_t i = 0; i < ring.producer_seats + ring.consumer_seats; ++i)
+    if (ring.seats[i].owner.load(std::memory_order_relaxed) == identity)  // of a copy: nothing writes there
+      return ring.seats[i].pid_namespace.load(std::memory_order_relaxed);
+  return 0;
+}
+
+std::vector<repair_report> repairs_of(const ring_view& ring, std::uint64_t time_namespace) {
+  const auto look = [&](const std::atomic<std::uint64_t>& identity) {
+    const auto word = identity.load(std::memory_order_relaxed);  // of a copy
+    return detail::look_at_named(word, namespace_of(ring, word), time_namespace);
+  };
   std::vector<repair_report> repairs;
-  for (const auto& entry : control.log) {
+  for (const auto& entry : ring.control->log) {
     repair_report repair;
     repair.number = entry.number.load(std::memory_order_relaxed);
     if (repair.number == 0) continue;
@@ -58,10 +70,10 @@ std::vector<repair_report> repairs_of(const ring_control& control) {
     repair.what = static_cast<repair_kind>(seat_and_what & 0xff);
     repair.seat_index = static_cast<std::uint32_t>(seat_and_what >> 8);
     repair.realtime_ns = entry.realtime_ns.load(std::memory_order_relaxed);
-    repair.mender_pid = os::pid_of(entry.mender.load(std::memory_order_relaxed));
-    repair.dead_pid = os::pid_of(entry.dead.load(std::memory_order_relaxed));
+    repair.mender = look(entry.mender);
+    repair.dead = look(entry.dead);
     repair.sequence = entry.sequence.load(std::memory_order_relaxed);
-    repairs.push_back(repair);
+    repairs.push_back(std::move(repair));
   }
   std::sort(repairs.begin(), repairs.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
   return repairs;
@@ -254,7 +266,7 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   for (auto& hold : info.holds)
     for (const auto& stall : info.stalls)
       if (stall.sequence - hold.sequence < hold.count) hold.waited_for_since_realtime_ns = stall.since_realtime_ns;
-  info.repairs = repairs_of(*ring.control);
+  info.repairs = repairs_of(ring, copy.header().time_namespace);
   return info;
 }
 
@@ -268,6 +280,31 @@ bool has_death(const segment_info& info) {
 }
 
 }  // namespace
+
+const char* to_string(process_sight value) noexcept {
+  switch (value) {
+    case process_sight::here: return "here";
+    case process_sight::perhaps_here: return "perhaps_here";
+    case process_sight::gone: return "gone";
+    case process_sight::another_namespace: return "another_namespace";
+    case process_sight::not_checked: break;
+  }
+  return "not_checked";
+}
+
+std::string pid_text(const named_process& process) {
+  const auto in_brackets = [&]() -> std::string {
+    switch (process.sight) {
+      case process_sight::here: return process.command + (process.is_stopped ? ", stopped" : "");
+      case process_sight::perhaps_here: return "perhaps " + process.command;
+      case process_sight::gone: return "gone";
+      case process_sight::another_namespace: return "of another pid namespace";
+      case process_sight::not_checked: break;
+    }
+    return "not checked";
+  };
+  return std::to_string(process.pid) + " (" + in_brackets() + ")";
+}
 
 const char* to_string(segment_state value) noexcept {
   switch (value) {
@@ -314,6 +351,9 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     require_known(boot, opened.path);
     info.is_of_another_boot = boot == made_in::another_boot;
     if (info.is_of_another_boot) require_recoverable(info.header, opened.path);
+    info.creator = look_at_named(info.header.creator, info.header.pid_namespace, info.header.time_namespace);
+    info.gate_holder =
+        look_at_named(info.header.gate_holder, info.header.gate_holder_namespace, info.header.time_namespace);
     for (std::uint32_t i = 0; i < info.header.ring_count; ++i)
       info.rings.push_back(read_ring(opened, copy, i, how_deep));
     if (how_deep == depth::slots) info.shared_locks = shared_locks_on(opened, info.header);

@@ -99,10 +99,20 @@ TEST_F(Borders, AnotherPidNamespaceSeesWhoLivesAndWhoDied) {  // scenario 56
   }
   until([&] { return ring("orders")["seats"][0]["condition"] == "dead"; });
   until([&] { return outside.errors_so_far().find("died") != std::string::npos; });
-  EXPECT_EQ(run({"send", "orders", "--lines"}, with_input("two\n")).code, 0);
+  {
+    // While the next one sits there, the repair's own words do not say of which namespace the dead one was.
+    const auto successor = make_live("orders", "two\n", true);
+    until([&] { return !ring("orders")["repairs"].empty(); });
+    const auto text = run({"inspect", "orders"});
+    EXPECT_NE(text.out.find(" 1 (not checked) "), std::string::npos) << text;
+    EXPECT_NE(text.out.find(std::to_string(successor.pid()) + " (sluice) "), std::string::npos) << text;
+    EXPECT_EQ(ring("orders")["repairs"][0]["mender_process"], "here");
+    EXPECT_EQ(ring("orders")["repairs"][0]["dead_process"], "not_checked");
+  }
+  EXPECT_EQ(run({"send", "orders", "--lines"}, with_input("three\n")).code, 0);
   const auto end = outside.wait();
   EXPECT_EQ(end.code, 0) << end;
-  EXPECT_EQ(end.out, "one\ntwo\n");
+  EXPECT_EQ(end.out, "one\ntwo\nthree\n");
 }
 
 TEST_F(Borders, AnotherMountOfTheDirectoryIsTheSameRegistry) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -157,6 +158,26 @@ TEST_F(Cli, InspectShowsWhoTookOverFromADeadProducer) {
   EXPECT_EQ(repairs[0]["mender_pid"], successor.pid());
   const auto end = run({"inspect", "orders"});
   EXPECT_NE(end.out.find("takeover"), std::string::npos) << end;
+}
+
+TEST_F(Cli, APidThatMayBeAnotherProcesssIsShownAsThat) {
+  make_idle("orders", "one\n");
+  const auto of_this = static_cast<std::uint64_t>(::getpid()) << 42;
+  const auto noting = [&](std::uint64_t holder, std::uint64_t pid_namespace) {
+    const std::uint64_t words[] = {holder, pid_namespace};
+    patch(file("orders"), offsetof(sluice::segment_header, gate_holder),
+          std::string(reinterpret_cast<const char*>(words), sizeof words));
+    return run({"inspect", "orders"}).out;
+  };
+  struct stat facts {};
+  ASSERT_EQ(::stat("/proc/self/ns/pid", &facts), 0);
+  const auto pid = std::to_string(::getpid());
+  // A process of another start time had this pid: it is gone, and this one is not to be called the holder.
+  EXPECT_NE(noting(of_this | 1, facts.st_ino).find("last taken by pid " + pid + " (gone)"), std::string::npos);
+  EXPECT_NE(noting(of_this | 1, 0).find("last taken by pid " + pid + " (not checked)"), std::string::npos);
+  EXPECT_NE(noting(of_this, facts.st_ino).find("last taken by pid " + pid + " (perhaps "), std::string::npos);
+  EXPECT_NE(noting(of_this, 1).find("last taken by pid " + pid + " (of another pid namespace)"), std::string::npos);
+  EXPECT_EQ(noting(0, 0).find("last taken"), std::string::npos);
 }
 
 TEST_F(Cli, LookingChangesNoByte) {

@@ -2,7 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <memory>
@@ -115,26 +114,19 @@ void print_processes(const segment_info& info, const memory_report& memory) {
   print_lines(rows.text("  "));
 }
 
-/// The inode of /proc/self/ns/pid, as headers have it; 0 when it cannot be read.
-std::uint64_t own_pid_namespace() {
-  struct stat facts {};
-  return ::stat("/proc/self/ns/pid", &facts) == 0 ? facts.st_ino : 0;
-}
-
-void print_header(const segment_header& header) {
+void print_header(const segment_info& info) {
+  const auto& header = info.header;
   line("format", "version {}, {} segment, {}, {} ring(s)", header.version,
        to_string(static_cast<segment_kind>(header.kind)), to_string(static_cast<lifetime>(header.lifetime)),
        header.ring_count);
   line("size", "{} bytes asked ({}), {} mapped ({})", header.asked_bytes, size_text(header.asked_bytes),
        header.mapped_bytes, size_text(header.mapped_bytes));
-  line("created", "{} by pid {}{}, user {}", time_text(header.created_realtime_ns), pid_of_identity(header.creator),
-       header.pid_namespace == own_pid_namespace() ? "" : " (of another pid namespace)", header.creator_uid);
+  line("created", "{} by pid {}, user {}", time_text(header.created_realtime_ns), printable(pid_text(info.creator)),
+       header.creator_uid);
   line("identity", "creation {:016x}, checksum {:08x}", header.creation_id, header.checksum);
   line("system", "boot {}, pid namespace {}, time namespace {}", boot_id_text(header.boot_id), header.pid_namespace,
        header.time_namespace);
-  if (header.gate_holder != 0)
-    line("gate", "last taken by pid {}, as that process calls itself; not checked",
-         pid_of_identity(header.gate_holder));
+  if (info.gate_holder.pid != 0) line("gate", "last taken by pid {}", printable(pid_text(info.gate_holder)));
 }
 
 void print_ring(const ring_info& ring, std::size_t index) {
@@ -235,12 +227,11 @@ void print_seats(const ring_info& ring) {
 
 void print_repairs(const ring_info& ring) {
   if (ring.repairs.empty()) return;
-  table rows(
-      {{"REPAIR", true}, {"WHAT"}, {"WHEN"}, {"FOR PID", true}, {"BY PID", true}, {"SEAT", true}, {"SEQUENCE", true}});
+  table rows({{"REPAIR", true}, {"WHAT"}, {"WHEN"}, {"FOR PID"}, {"BY PID"}, {"SEAT", true}, {"SEQUENCE", true}});
   for (const auto& repair : ring.repairs) {
     const bool is_known = repair.seat_index != unknown_seat();
     rows.add({std::to_string(repair.number), to_string(repair.what), time_text(repair.realtime_ns),
-              is_known ? std::to_string(repair.dead_pid) : "-", std::to_string(repair.mender_pid),
+              is_known ? pid_text(repair.dead) : "-", pid_text(repair.mender),
               is_known ? std::to_string(repair.seat_index) : "-", std::to_string(repair.sequence)});
   }
   print_line("");
@@ -277,6 +268,8 @@ nlohmann::json json_of(const ring_info& ring, const slot_report& slot) {
   return {{"sequence", slot.sequence},
           {"state", to_string(slot.kind)},
           {"holder_pid", holder == nullptr ? nlohmann::json() : nlohmann::json(holder->pid)},
+          {"holder_in_same_pid_namespace",
+           holder == nullptr ? nlohmann::json() : nlohmann::json(holder->same_pid_namespace)},
           {"message_bytes", message_bytes_of(ring, slot)},
           {"message_hex", hex}};
 }
@@ -289,7 +282,7 @@ exit_code run(const session& common, const inspect_options& options) {
   if (!common.json) {
     print_file(info);
     if (info.memory) print_memory(info, *info.memory);
-    if (!is_broken) print_header(info.header);
+    if (!is_broken) print_header(info);
     if (info.memory) print_processes(info, *info.memory);
   }
   for (std::size_t i = 0; i < info.rings.size(); ++i) {

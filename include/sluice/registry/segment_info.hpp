@@ -16,6 +16,29 @@
 
 namespace sluice {
 
+/// What is known of a process that shared words name by pid and start time.
+enum class process_sight {
+  here,               ///< it lives, and pid and start time are those of the words
+  perhaps_here,       ///< a process with that pid lives; pid namespace or start time do not tell whether it is that one
+  gone,               ///< it does not live any more; the pid may be another process's by now
+  another_namespace,  ///< the pid is one of another pid namespace: here it means nothing, or another process
+  not_checked,        ///< none lives here with that pid and start time, and its pid namespace is not known; or no /proc
+};
+
+[[nodiscard]] const char* to_string(process_sight value) noexcept;
+
+/// Such a process, checked when it was looked at.
+struct named_process {
+  std::uint32_t pid = 0;  // as the process saw itself; 0: the words name none
+  process_sight sight = process_sight::not_checked;
+  bool is_stopped = false;
+  std::string command;  // of a process that is here, or perhaps
+};
+
+/// "4711 (feed)", "4711 (feed, stopped)", "4711 (perhaps feed)", "4711 (gone)", "4711 (of another pid namespace)",
+/// "4711 (not checked)".
+[[nodiscard]] std::string pid_text(const named_process& process);
+
 /// One slot that holds something.
 struct slot_report {
   std::uint64_t sequence = 0;
@@ -28,8 +51,8 @@ struct repair_report {
   std::uint64_t number = 0;
   repair_kind what = repair_kind::hole;
   std::uint64_t realtime_ns = 0;
-  std::uint32_t mender_pid = 0;
-  std::uint32_t dead_pid = 0;
+  named_process mender;
+  named_process dead;
   std::uint32_t seat_index = 0;
   std::uint64_t sequence = 0;
 };
@@ -102,6 +125,7 @@ struct segment_info {
   bool is_in_use = false;                        // somebody living is attached; true as well for broken ones
   bool is_of_another_boot = false;               // durable, and the next to attach recovers it
   segment_header header{};                       // when not broken
+  named_process creator, gate_holder;            // likewise; of the header
   std::vector<ring_info> rings;                  // when not broken
   std::optional<memory_report> memory;           // from registry::inspect(); a list does not ask for it
   std::vector<shared_lock_report> shared_locks;  // the same
