@@ -149,7 +149,9 @@ const char* condition_of(const seat_report& seat) {
 }
 
 std::string pid_text(const seat_report& seat) {
-  return std::to_string(seat.pid) + (seat.same_pid_namespace ? "" : " (of another pid namespace)");
+  return std::to_string(seat.pid) + (seat.same_pid_namespace    ? ""
+                                     : seat.knows_pid_namespace ? " (of another pid namespace)"
+                                                                : " (of a pid namespace that is not known)");
 }
 
 std::string occupant_text(const seat_report& seat) {

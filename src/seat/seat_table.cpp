@@ -39,8 +39,11 @@ const char* to_string(liveness value) noexcept {
 }
 
 std::string process_text(const seat_report& seat) {
-  return "pid " + std::to_string(seat.pid) + (seat.same_pid_namespace ? "" : " of another pid namespace") + " (" +
-         (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
+  return "pid " + std::to_string(seat.pid) +
+         (seat.same_pid_namespace    ? ""
+          : seat.knows_pid_namespace ? " of another pid namespace"
+                                     : " of a pid namespace that is not known") +
+         " (" + (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
 }
 
 constexpr std::uint32_t most_holders_named = 8;  // in an error's text
@@ -54,7 +57,7 @@ struct seat_table::impl final : seat_keeper {
     // A time namespace shifts the start times that its processes read: there the pid alone must do, and what it does not
     // settle is alive.
     self = own.time_namespace == memory.header().time_namespace ? own.word : os::make_identity(os::pid_of(own.word), 0);
-    // In another pid namespace than the creator's our pid would name a stranger: a mender nobody can judge.
+    // In another pid namespace than the creator's our pid would name a stranger: a mender that no process can judge.
     mender_word = pid_namespace == memory.header().pid_namespace ? self : os::make_identity(0, 1);
   }
   virtual ~impl() {
@@ -110,7 +113,7 @@ struct seat_table::impl final : seat_keeper {
   /// exec; what it had mapped does not. Unclear is yes.
   [[nodiscard]] bool still_maps_it(os::identity_word word) const noexcept {
     // A look through all that it maps costs tens of microseconds, and every tick asks for the same peer: the address space
-    // of the last one is kept, which nobody lives in after an exec.
+    // of the last one is kept, in which no process lives after an exec.
     const std::unique_lock alone(looking, std::try_to_lock);
     if (alone && looked_at == word && space && space->is_lived_in()) return true;
     auto now = os::address_space::of(os::pid_of(word));
@@ -192,9 +195,9 @@ struct seat_table::impl final : seat_keeper {
     if (state_of(word) == seat_state::dead) return true;
     if (state_of(word) != seat_state::taken || !owner_is_proven_gone(i)) return false;
     std::atomic_thread_fence(
-        std::memory_order_seq_cst);  // D: what the dead wrote is visible to whoever acts on the verdict
+        std::memory_order_seq_cst);  // D: what the dead wrote is visible to the process that acts on the verdict
     mark_dead(i, word);
-    return true;  // when the word has changed meanwhile: whoever sat there then is gone all the same
+    return true;  // when the word has changed meanwhile: the owner of then is gone all the same
   }
 
   void mark_dead(std::uint32_t i, std::uint64_t word) noexcept {
@@ -283,7 +286,7 @@ struct held_seat::impl {
     auto& record = table->ring.seats[index];
     record.parked.store(0, std::memory_order_relaxed);               // A publishes it
     const auto word = record.state.load(std::memory_order_relaxed);  // ours since we took it
-    // Who leaves with messages in its hands leaves them to be adopted, as the dead do; but it is no death.
+    // A consumer that leaves with messages in its hands leaves them to be adopted, as a dead one does; but it is no death.
     const bool holds_messages = record.intent.load(std::memory_order_relaxed) != 0 ||
                                 record.second_intent.load(std::memory_order_relaxed) != 0;  // ours
     if (holds_messages) record.left.store(generation_of(word), std::memory_order_relaxed);  // A publishes it
@@ -473,7 +476,9 @@ std::vector<seat_report> seat_table::impl::reports() const {
         seat.state == seat_state::free || (seat.state != seat_state::taken && left_in_order(record, word));
     seat.pid = os::pid_of(record.owner.load(std::memory_order_relaxed));
     seat.taken_realtime_ns = record.taken_realtime_ns.load(std::memory_order_relaxed);
-    seat.same_pid_namespace = record.pid_namespace.load(std::memory_order_relaxed) == pid_namespace;
+    const auto owner_namespace = record.pid_namespace.load(std::memory_order_relaxed);
+    seat.same_pid_namespace = owner_namespace != 0 && owner_namespace == pid_namespace;
+    seat.knows_pid_namespace = owner_namespace != 0;
     seat.is_parked = record.parked.load(std::memory_order_relaxed) != 0;
     seat.intent = record.intent.load(std::memory_order_relaxed);
     seat.second_intent = record.second_intent.load(std::memory_order_relaxed);

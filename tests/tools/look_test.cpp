@@ -180,6 +180,16 @@ TEST_F(Cli, APidThatMayBeAnotherProcesssIsShownAsThat) {
   EXPECT_EQ(noting(0, 0).find("last taken"), std::string::npos);
 }
 
+TEST_F(Cli, APidOfAProcessThatHadNoProcIsOfANamespaceThatIsNotKnown) {
+  const auto producer = make_live("orders", "one\n", false);
+  const auto seat = ring("orders")["seats_offset"].get<std::uint64_t>();
+  patch(file("orders"), seat + offsetof(sluice::seat, pid_namespace), std::string(sizeof(std::uint64_t), '\0'));
+  const auto end = run({"list"});
+  EXPECT_NE(end.out.find(std::to_string(producer.pid()) + " (of a pid namespace that is not known) alive"),
+            std::string::npos)
+      << end;
+}
+
 TEST_F(Cli, LookingChangesNoByte) {
   make_idle("idle", "one\n");
   make_dead("dead", "one\ntwo\n");

@@ -8,13 +8,13 @@
 // unclear is alive.
 //
 // Invariants
-//   1. Nobody writes into a seat but its owner and, once that is dead, the holder of the seat's lock.
+//   1. No process writes into a seat but its owner and, once that is dead, the holder of the seat's lock.
 //   2. A death is written down (taken -> dead) before anything of the dead is touched, and a dead seat is settled before
-//      it is given to somebody else. Settling may be repeated from any point.
-//   3. State words only go up: a generation that was dead once is dead for ever, whoever sits there now.
+//      it is given to another process. Settling may be repeated from any point.
+//   3. State words only go up: a generation that was dead once is dead for ever, whatever process sits there now.
 //
 // Edges
-//   A: owner's state store (release) -> everybody's state load (acquire): identity and cleared words are visible.
+//   A: owner's state store (release) -> every state load (acquire): identity and cleared words are visible.
 //   D: state change taken -> dead (acq_rel) -> state load under the lock (acquire): the verdict is visible.
 //   L: mender word exchange (acq_rel) -> next mender's exchange (acq_rel): one mender's work is visible to the next.
 
@@ -50,13 +50,14 @@ struct seat_report {
   seat_state state = seat_state::free;
   std::uint64_t generation = 0;
   bool left_in_order =
-      false;              // nobody sits there, and nobody died: also of a dead seat, whose messages are to be settled
+      false;              // no process sits there and none died: also of a dead seat, whose messages are to be settled
   std::uint32_t pid = 0;  // as the owner saw itself
   liveness alive = liveness::unknown;
   std::string command;        // the owner's name, when it can be read
   std::string process_state;  // alive, stopped, dead or unknown, of the process alone
   std::uint64_t taken_realtime_ns = 0;
   bool same_pid_namespace = true;
+  bool knows_pid_namespace = true;  // false: the owner had no /proc to tell it
   bool is_parked = false;
   std::uint64_t intent = 0, second_intent = 0, sequence = 0, peeked = 0, messages = 0, redelivered = 0, abandoned = 0,
                 parks = 0;
@@ -68,8 +69,8 @@ struct seat_report {
 /// The other side of a ring, at one moment.
 struct peer_count {
   std::uint32_t alive = 0;
-  std::uint32_t dead = 0;  // died, and nobody sits there since
-  /// By seat of that side, the generation that died there and nobody follows; 0: none. Empty when there is no such seat.
+  std::uint32_t dead = 0;  // died, and no process sits there since
+  /// By seat of that side, the generation that died there and none follows; 0: none. Empty when there is no such seat.
   std::vector<std::uint64_t> deaths;
 };
 
@@ -107,16 +108,16 @@ class seat_table {
   /// Leaves what a dead owner left settled; false when that must wait.
   using settler = bool (*)(const ring_view&, std::uint32_t seat_index, seat_keeper&);
 
-  /// Takes a seat of `own` for this process: one that nobody sits on, or else a dead owner's after settling it.
-  /// @throws error seat_taken, with the pids and states of those who sit there; or why no lock can be had.
+  /// Takes a seat of `own` for this process: one that is free, or else a dead owner's after settling it.
+  /// @throws error seat_taken, with the pids and states of the processes that sit there; or why no lock can be had.
   [[nodiscard]] held_seat take(role own, settler settle, const std::string& where);
 
   /// Proves deaths and counts. System calls: a few for each seat that is taken.
   [[nodiscard]] peer_count count(role whom);
-  /// The same of what is known already, without asking anybody: the dead whom nobody noticed count as alive.
+  /// The same of what is known already, without a question: a death that was not noticed counts as alive.
   [[nodiscard]] peer_count known(role whom) const;
 
-  /// Whether anybody living sits there: one probe in the usual case.
+  /// Whether a living process sits there: one probe in the usual case.
   [[nodiscard]] bool has_living(role whom);
 
   /// After count(), has_living() or mending: throws when any of them could not ask about a seat, or not lock a dead
@@ -127,7 +128,7 @@ class seat_table {
   /// Every seat that was ever taken. Changes nothing.
   [[nodiscard]] std::vector<seat_report> report() const;
 
-  /// Whom mending asks; valid as long as the table.
+  /// What mending asks; valid as long as the table.
   [[nodiscard]] seat_keeper& keeper() noexcept;
 
  private:
