@@ -36,7 +36,7 @@ int open_again(const segment_file& file) {
 }  // namespace
 
 sender_gate::sender_gate(const segment_file& file, const std::function<void(std::uint64_t waited_ns)>& look) {
-  // A description of its own: a lock on the segment's would be shared by all who inherit that.
+  // A description of its own: a lock on the segment's would be shared by all processes that inherit that.
   descriptor_ = open_again(file);
   constexpr int tries_each_look = 100;
   const auto began = monotonic_now_ns();

@@ -109,7 +109,7 @@ class casualties {
   explicit casualties(const participant& self);
   /// Claims of producers that died before they published.
   [[nodiscard]] std::uint64_t holes() const noexcept;
-  /// "pid 4711, pid 4712": producers that died meanwhile, and whose seats nobody has taken since. Empty: none.
+  /// "pid 4711, pid 4712": producers that died meanwhile, and whose seats no process has taken since. Empty: none.
   [[nodiscard]] std::string dead_producers() const;
 
  private:

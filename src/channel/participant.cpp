@@ -133,7 +133,7 @@ bool participant::peer_has_died() {
   auto peers = table_.count(peer_of(own_));
   require_answers();
   if (peers.alive > 0) return false;
-  // Not whether they differ: one who takes the seat of a dead one and leaves in order makes them fewer, and is no news.
+  // Compare with "greater": a process that takes over a dead seat and leaves in order lowers the count, which is no death.
   bool is_news = false;
   for (std::size_t i = 0; i < peers.deaths.size(); ++i)
     is_news |= peers.deaths[i] > (i < deaths_told_.size() ? deaths_told_[i] : 0);
@@ -163,10 +163,11 @@ void participant::require_sane(bool is_sane) {
   require_here();
   seat_.require_held("use " + attached_.what());
   if (is_sane) return;
-  throw error(errc::corrupted,
-              "use " + attached_.what() +
-                  ": the ring's counters contradict each other: somebody wrote into the segment who is no "
-                  "correct participant; look with inspect, then remove it and create it anew");
+  throw error(
+      errc::corrupted,
+      "use " + attached_.what() +
+          ": the ring's counters contradict each other: a process that is no correct participant wrote into the "
+          "segment; look with inspect, then remove it and create it anew");
 }
 
 }  // namespace sluice

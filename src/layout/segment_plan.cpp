@@ -256,7 +256,8 @@ void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, co
     const auto is_zero = std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
     reject(is_zero ? errc::half_made : errc::not_a_segment, where,
            quantity(length) + " bytes are too few for a segment header of " + quantity(sizeof(segment_header)) +
-               (is_zero ? ": whoever made it died before it was whole, or it was cut short; remove it" : ""));
+               (is_zero ? ": the process that made it died before it was whole, or the file was cut short; remove it"
+                        : ""));
   }
   // A private copy: nobody can change it between the check and the use.
   alignas(segment_header) std::byte copy[sizeof(segment_header)];
@@ -265,7 +266,7 @@ void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, co
   if (header.magic != segment_magic) {
     if (header.magic == 0 && header.version == 0)
       reject(errc::half_made, where,
-             "no header: whoever made it died before it was whole, or it was cut short; remove it");
+             "no header: the process that made it died before it was whole, or the file was cut short; remove it");
     if (header.magic == __builtin_bswap64(segment_magic))
       reject(errc::wrong_byte_order, where, "made on a machine of the other byte order");
     reject(errc::not_a_segment, where, "does not begin with a segment header: not one of ours, or overwritten");

@@ -41,14 +41,14 @@ bool covers_and_won(const seat& record, std::uint64_t q) noexcept {
          (intent_won(intents[1]) && intent_covers(intents[1], q));
 }
 
-/// Whether `counter` has passed q, by no more than a lap: q was claimed by somebody.
+/// Whether `counter` has passed q, by no more than a lap: q was claimed.
 bool was_claimed(std::uint64_t counter, std::uint64_t q, std::uint64_t capacity) noexcept {
   return counter - q - 1 < capacity;
 }
 
 bool is_vacant(std::uint64_t state_word) noexcept { return state_of(state_word) != seat_state::taken; }
 
-/// Whether somebody living, other than `except`, may own q. The caller has seen the counter pass q before.
+/// Whether a living participant, other than `except`, may own q. The caller has seen the counter pass q before.
 bool has_living_cover(const ring_view& ring, role whose, std::uint64_t q, std::uint32_t except,
                       seat_keeper& keeper) noexcept {
   const auto first = ring.first_seat(whose);
@@ -91,7 +91,7 @@ std::uint64_t won_run(const ring_view& ring, std::uint32_t s, std::uint64_t q) n
 
 enum class other_claim { none, living, winner };
 
-/// Who else, but the dead consumer `except`, claims q: a seat that is marked as its winner, then `except` never had it;
+/// Which seat, other than that of the dead consumer `except`, claims q: a seat that is marked as its winner, then `except` never had it;
 /// or a living one that may be. The caller has seen the head pass q before, and that q is not released.
 other_claim claim_beside(const ring_view& ring, std::uint64_t q, std::uint32_t except, seat_keeper& keeper) noexcept {
   auto found = other_claim::none;

@@ -143,7 +143,8 @@ void sleeper::retract() noexcept {
   if (shares_bit(ring_, own_, place % parked_bits, place)) return;      // theirs as well: left to the next waker
   parked.fetch_and(~mask, std::memory_order_acq_rel);                   // B
   if (!shares_bit(ring_, own_, place % parked_bits, place)) return;
-  // Somebody announced himself behind the bit just before it went, and a publisher may have seen it gone: let him look.
+  // Another sleeper with this bit announced itself just before the bit went, and a publisher may have read it as clear:
+  // wake that sleeper, so that it looks again.
   parked.fetch_or(mask, std::memory_order_release);  // B
   wake_one_of(ring_, own_, place % parked_bits);
 }

@@ -97,7 +97,7 @@ class channel {
   static channel create_in(segment memory, const channel_options& options = {}) {
     return channel(format_unnamed(std::move(memory), plan(options)));
   }
-  /// Attaches to a channel that somebody else made in this memory. @throws error wrong_type; wrong_kind; attach_unnamed().
+  /// Attaches to a channel that another process made in this memory. @throws error wrong_type; wrong_kind; attach_unnamed().
   static channel attach_in(segment memory) { return channel(sluice::attach_unnamed(std::move(memory))); }
 
   /// Sends the channel through a connected unix socket, for accept() at the other end. See hand_over.hpp.
@@ -107,7 +107,7 @@ class channel {
   }
 
   /// Takes the producer's seat (spsc: the only one) for the calling process.
-  /// @throws error seat_taken, with the pid of who sits there.
+  /// @throws error seat_taken, with the pid of the process that sits there.
   template <wait_strategy Wait = spin_then_park>
   [[nodiscard]] sluice::producer<T, Ring, Wait> producer(Wait wait = {}) const {
     return sluice::producer<T, Ring, Wait>(raw_producer<Ring, Wait>(attached_, ring_index_, std::move(wait)));

@@ -28,7 +28,7 @@ class durable_publisher {
 
   /// Writes everything back. @throws error what the disk says.
   void flush();
-  /// The same where nobody can be told, and only if there is anything to write.
+  /// The same where no caller can be told, and only if there is anything to write.
   void flush_the_rest() noexcept;
 
   /// @throws error what the disk said at an earlier flush, for good: after a failed write-back the kernel takes the pages

@@ -19,9 +19,9 @@ struct ring_counts {
   bool is_closed = false;
 };
 
-/// Looks at a segment through a mapping that the kernel lets nobody write through: header, counters and seats, no
-/// messages. Takes no seat and no lock, needs no more than permission to read, and keeps nobody from removing the name.
-/// Cheaper than registry::inspect() where somebody looks often. Threads: copies are independent.
+/// Looks at a segment through a mapping through which the kernel lets no process write: header, counters and seats, no
+/// messages. Takes no seat and no lock, needs no more than permission to read, and keeps no process from removing the name.
+/// Cheaper than registry::inspect() where a program looks often. Threads: copies are independent.
 class observer {
  public:
   /// @throws error not_found; no_permission; and all of validate_segment().

@@ -4,7 +4,7 @@
 // the other side, closing. Everything here is cold.
 //
 // Edges
-//   K: closing store (release) -> closed load (acquire): what was published before close() is visible to who sees it.
+//   K: closing store (release) -> closed load (acquire): what was published before close() is visible to a participant that sees it.
 //   E: producer's claim, then the fence (seq_cst) or compiler barrier, then its load of `closed` -> consumer's load of
 //      `closed`, then the fence (seq_cst) or membarrier(2), then its look at the claims: a claim that stands is seen.
 
@@ -22,9 +22,9 @@ namespace sluice {
 
 /// What became of the other side of a channel.
 enum class peer_state {
-  none,   ///< nobody is there, and nobody died: not come yet, or left in order
+  none,   ///< no process is there, and none died: not come yet, or left in order
   alive,  ///< at least one living process, stopped ones included
-  dead,   ///< nobody is there, and the last ones died
+  dead,   ///< no process is there, and the last ones died
 };
 
 [[nodiscard]] const char* to_string(peer_state value) noexcept;
@@ -51,8 +51,8 @@ class participant {
   [[nodiscard]] bool is_here() const noexcept { return mark_.is_here(); }
   /// For a handle that asks with every message.
   [[nodiscard]] const process_mark& mark() const noexcept { return mark_; }
-  /// At attach and at ticks. @throws error corrupted unless `is_sane`: somebody wrote into the ring who is no correct
-  /// participant; truncated: the file was cut short, which comes first; misuse: the seat was lost, see held_seat.
+  /// At attach and at ticks. @throws error corrupted unless `is_sane`: a process that is no correct
+  /// participant wrote into the ring; truncated: the file was cut short, which comes first; misuse: the seat was lost, see held_seat.
   void require_sane(bool is_sane);
   /// After mending. @throws error when whether others live could not be told, see seat_table.
   void require_answers();
@@ -61,13 +61,13 @@ class participant {
   /// Sets this participant's parked bit although it does not sleep: the other side's next release or publish takes its
   /// cold branch, and mends there when its tick is over.
   void ask_for_mending() noexcept;
-  /// Whether a tick has passed since this last said so. For those who poll and never wait.
+  /// Whether a tick has passed since this last said so. For callers that poll and never wait.
   [[nodiscard]] bool tick_is_over() noexcept;
   [[nodiscard]] bool is_closed() const noexcept {
     return ring_.control->closed.load(std::memory_order_acquire) != 0;
   }  // K
 
-  /// Ends the channel for everybody and wakes all who sleep.
+  /// Ends the channel for all participants and wakes all that sleep.
   void close() noexcept;
   /// Opens it again if it was closed: a new producer's last step, after everything that can fail.
   void open() noexcept { ring_.control->closed.store(0, std::memory_order_release); }  // K
@@ -78,7 +78,7 @@ class participant {
   [[nodiscard]] bool sees_every_claim() noexcept { return barrier_for_all(*ring_.control); }  // parking.hpp M: here E
 
   [[nodiscard]] peer_state peer();
-  /// Whether everybody on the other side has died, and death_was_told() was not called for it.
+  /// Whether every participant of the other side has died, and death_was_told() was not called for it.
   [[nodiscard]] bool peer_has_died();
   /// The death that peer_has_died() found is no news any more.
   void death_was_told();

@@ -103,7 +103,7 @@ class raw_consumer {
            conclude([&] { return peek(1) != 0; }) == wait_result::closed;
   }
 
-  /// Ends the channel for everybody; see raw_producer::close().
+  /// Ends the channel for all participants; see raw_producer::close().
   void close() {
     owner().require_here();
     owner_->close();
@@ -301,8 +301,8 @@ class raw_consumer {
         owner_->place(), look, [&] { return tick(look); }, deadline_ns);
   }
 
-  /// The tick of those who poll and never wait. The clock costs as much as a poll, so who polls in haste asks it at every
-  /// eighth, and who polls slowly each time.
+  /// The tick of callers that poll and never wait. The clock costs as much as a poll, so a caller that polls in haste asks
+  /// it at every eighth, and one that polls slowly each time.
   [[gnu::noinline]] std::uint64_t mend_and_peek(std::uint64_t count) {
     const auto now = monotonic_coarse_ns();
     polls_before_clock_ = now - asked_clock_ns_ < tick_ns / 8 ? 8 : 1;

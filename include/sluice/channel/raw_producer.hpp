@@ -18,7 +18,7 @@ namespace sluice {
 /// One thread at a time and one claim at a time: claiming again before publish() or abandon() gives the same slots again.
 /// Moving it is allowed while no claim is open; one that was moved from throws misuse. Its seat is the process's that made it: after fork
 /// the child gets wrong_process.
-/// Killed at any instruction: claims are void, what was published is delivered, the seat goes to the next who asks.
+/// Killed at any instruction: claims are void, what was published is delivered, the seat goes to the next process that asks.
 ///
 /// The mark never matches in a durable channel, and in one that was found closed: every claim and publish takes the slow
 /// path then, which asks the owner and `closed`, seals and flushes. Others pay nothing for this.
@@ -272,7 +272,7 @@ class raw_producer {
     return claimed;
   }
 
-  /// The tick of those who poll and never wait; see raw_consumer.
+  /// The tick of callers that poll and never wait; see raw_consumer.
   [[gnu::noinline]] void poll_full() noexcept {
     polls_before_clock_ = 64;
     if (owner_->tick_is_over()) note_full();

@@ -1,7 +1,7 @@
 #pragma once
 
 // What every ring kind offers, and what it asks of the world. A ring is an algorithm over memory that is given to it: it
-// makes no system call, takes no memory, waits for nobody and throws nothing.
+// makes no system call, takes no memory, waits for no process and throws nothing.
 
 #include <concepts>
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace sluice {
 
-/// What mending asks of the world: who is dead, and one lock a seat that falls with its holder. Only cold paths call it.
+/// What mending asks of the world: which owner is dead, and one lock a seat that falls with its holder. Only cold paths call it.
 [[nodiscard]] constexpr std::uint32_t unknown_seat() noexcept { return ~std::uint32_t{0}; }
 
 class seat_keeper {
@@ -43,7 +43,7 @@ struct sequence_run {
   std::uint64_t count = 0;
 };
 
-/// No sequence that anybody can reach.
+/// A sequence that no ring reaches.
 [[nodiscard]] constexpr std::uint64_t nothing_to_wait_for() noexcept { return ~std::uint64_t{0}; }
 
 /// A ring kind: two sides, each used by one thread at a time, each made for a seat that its process holds.
@@ -52,9 +52,9 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
                         typename R::producer& producer, typename R::consumer& consumer, std::byte* message,
                         void (*seal)(std::byte*, std::uint64_t)) {
   { R::kind } -> std::convertible_to<ring_kind>;
-  // Whether a death can stall the living, so that those who wait must mend.
+  // Whether a death can stall the living, so that participants that wait must mend.
   { R::mends } -> std::convertible_to<bool>;
-  // Settles what the dead owner of a seat left, under the seat's lock; false: not now, somebody else must act first.
+  // Settles what the dead owner of a seat left, under the seat's lock; false: not now, another process must act first.
   { R::settle(view, seat_index, keeper) } -> std::same_as<bool>;
 
   // Whether the counters are such as correct participants leave them, at whatever moment one looks.
@@ -101,9 +101,9 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { consumer.is_exhausted(keeper) } -> std::same_as<bool>;
   { consumer.is_exhausted(keeper, true) } -> std::same_as<bool>;  // the same, whatever other consumers hold
   // Something stalls: look for the dead and mend. True when it changed anything. Only consumers can: what stalls a
-  // producer is an old message, and somebody must get it.
+  // producer is an old message, and a consumer must get it.
   { consumer.mend(keeper) } -> std::same_as<bool>;
-  // Whether anything is owed after a call: one look; then owed() pays it and tells whom to wake.
+  // Whether anything is owed after a call: one look; then owed() pays it and tells which sleepers to wake.
   { consumer.owes() } -> std::same_as<bool>;
   { consumer.owed(keeper) } -> std::same_as<ring_debt>;
   { consumer.leave() } -> std::same_as<void>;

@@ -4,10 +4,10 @@
 // slot that is being filled, and its processor fetches the ones after it beforehand: the producer then loses each line
 // once more before it is done with it, becomes slower by that, and so stays caught. The same holds for a producer that
 // comes back to each slot the moment it is free. Neither gets out of it by itself: 11 million messages a second of 64
-// bytes instead of 44 (docs/decisions/0012). So whoever catches up with a stream lets the other side get ahead.
+// bytes instead of 44 (docs/decisions/0012). So a side that catches up with a stream lets the other side get ahead.
 //
-// It delays nobody who waits for single messages: one message at a time, as in a question and answer, is no stream, nor
-// is anything after which one polled in vain for long; and a turn given to somebody who does not use it is taken back.
+// It delays no side that waits for single messages: one message at a time, as in a question and answer, is no stream, nor
+// is anything after which one polled in vain for long; and a turn given to a side that does not use it is taken back.
 
 #include <algorithm>
 #include <cstddef>
@@ -22,7 +22,7 @@ namespace sluice {
 /// One side's view of how the stream goes. One thread at a time; private to its process.
 class stream_pace {
  public:
-  /// @param messages   that have passed so far, whoever counted them
+  /// @param messages   that have passed so far, counted by either side
   stream_pace(const ring_view& ring, std::uint64_t messages) noexcept
       : lead_slots_(std::min(lead_bytes / ring.stride_bytes, ring.capacity() / 4)), passed_(messages) {}
 
@@ -37,7 +37,7 @@ class stream_pace {
   }
 
   /// Waits a little, and while the other side is quick until it is well ahead. `has_passed(d)` tells whether it has done
-  /// with the slot `d` from the one that the caller wants; only slots far ahead are asked for, so nobody is disturbed.
+  /// with the slot `d` from the one that the caller wants; only slots far ahead are asked for, so no other line is disturbed.
   template <class Has_passed>
   void give_lead(Has_passed&& has_passed) noexcept {
     for (int turn = 0; turn < longest_turns; ++turn) {

@@ -18,7 +18,7 @@ class process_mark {
   /// The same for one segment: it also goes when the segment is lost (segment.hpp), so one load asks both.
   /// @throws error truncated and its like: the segment is lost already.
   static process_mark here(const segment& memory, const std::string& what);
-  /// One that never is here: whoever asks it with every call goes a longer way every time, at no cost to those who do not.
+  /// A mark that never matches: it forces the slow path on every call, at no cost to other handles.
   static process_mark nowhere() noexcept;
 
   process_mark(const process_mark&) noexcept = default;

@@ -7,7 +7,7 @@
 namespace sluice {
 
 /// Never sleeps: the lowest latency, for a core of its own. Looks for deaths once a tick. Gives the core away for a turn
-/// where somebody else seems to want it, and once a millisecond.
+/// where another thread seems to want it, and once a millisecond.
 class busy_spin {
  public:
   template <class Look, class Tick>

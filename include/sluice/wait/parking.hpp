@@ -1,8 +1,8 @@
 #pragma once
 
-// Sleeping without being forgotten, and waking without paying when nobody sleeps.
+// Sleeping without being forgotten, and waking without paying while no participant sleeps.
 //
-// The danger: the publisher stores its message and then looks whether somebody sleeps; the waiter says "I sleep" and
+// The danger: the publisher stores its message and then looks whether a participant sleeps; the waiter says "I sleep" and
 // then looks whether there is a message. Each side stores and then loads what the other stored, the one order that even
 // x86 does not keep, and both could miss each other. A full fence on both sides cures it, but the publisher would pay
 // for it with every message. So the rare side pays for both: the waiter, having said that it sleeps, calls
@@ -11,7 +11,7 @@
 // Where membarrier is missing the ring is in fence mode, for good, and publishing costs a fence.
 //
 // What deaths do: a publisher may die between message and wake, and a woken process before it looks. Both are the
-// tick's: nobody sleeps longer than tick_ns, or idle_tick_ns when idle, without looking again.
+// tick's: no participant sleeps longer than tick_ns, or idle_tick_ns when idle, without looking again.
 //
 // Edges
 //   F: waker's futex word add (release) -> sleeper's futex word load (acquire): what was published before is visible.
@@ -26,9 +26,9 @@
 
 namespace sluice {
 
-/// How long anybody sleeps without looking again: what bounds the delay that a death can cause.
+/// How long a participant sleeps without looking again: what bounds the delay that a death can cause.
 inline constexpr std::uint64_t tick_ns = 50'000'000;
-/// The same for whoever has slept for two ticks and was not woken: most of what idling costs is the waking up for it.
+/// The same for a participant that has slept for two ticks and was not woken: most of what idling costs is the waking up for it.
 inline constexpr std::uint64_t idle_tick_ns = 90'000'000;
 
 /// No deadline.
@@ -57,13 +57,13 @@ inline void fence_before_looking(const ring_control& control) noexcept {
     std::atomic_thread_fence(std::memory_order_seq_cst);  // M
 }
 
-/// After publishing or releasing: whether somebody sleeps for it. A load and a branch.
+/// After publishing or releasing: whether a participant sleeps for it. A load and a branch.
 [[nodiscard]] inline bool must_wake(const ring_control& control, role whom) noexcept {
   fence_before_looking(control);
   return control.parked[static_cast<std::uint32_t>(whom)].load(std::memory_order_relaxed) != 0;
 }
 
-/// After publishing or releasing `count` slots: wakes whoever sleeps for it. A load and a branch when nobody does.
+/// After publishing or releasing `count` slots: wakes the participants that sleep for it. A load and a branch when none does.
 /// Threads and processes: any.
 inline void wake_parked(const ring_view& ring, role whom, std::uint64_t count) noexcept {
   if (must_wake(*ring.control, whom)) [[unlikely]]
@@ -88,7 +88,7 @@ class sleeper {
   /// Sleeps until woken since announce(), or for `timeout_ns`, or spuriously. @throws error what futex(2) says.
   /// @return whether a signal ended it and signals are to end waits here.
   bool sleep(std::uint32_t announced, std::uint64_t timeout_ns);
-  /// From any thread: whoever sleeps here looks again, now or before it sleeps next.
+  /// From any thread: the participant that sleeps here looks again, now or before it sleeps next.
   void wake() noexcept;
   /// Whether a handled signal ends the sleep and the wait, rather than being slept on after.
   void end_on_signals(bool is_wanted) noexcept { ends_on_signals_ = is_wanted; }

@@ -58,8 +58,8 @@ void cancellation_point();
 template <class Look>
 wait_answer poll(Look& look, std::uint64_t now_ns, std::uint64_t until_ns, shared_core& core);
 
-/// "I sleep", from its making to its end. It stands from tick to tick for as long as nobody takes it, for to say it anew
-/// costs a membarrier.
+/// RAII: sets the parked bit, and clears it at its end. The bit is kept from tick to tick while no waker has cleared it,
+/// because to set it again costs a membarrier.
 class announcement {
  public:
   explicit announcement(sleeper& place) noexcept : place_(place), announced_(place.announce()) {}
@@ -113,7 +113,7 @@ wait_answer detail::poll(Look& look, std::uint64_t now_ns, std::uint64_t until_n
 
 template <class Look, class Tick>
 wait_result detail::sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t deadline_ns) {
-  int quiet_ticks = 0;  // in which nobody woke us
+  int quiet_ticks = 0;  // in which no waker came
   for (announcement here(place);;) {
     if (auto answer = look(true)) return *answer;
     if (const auto now = monotonic_now_ns(); now < deadline_ns) {
