@@ -36,7 +36,7 @@ endfunction()
 # A bench folder that needs more than a glob (its peers' libraries, say) brings its own list.
 function(sluice_add_bench folder)
     if(EXISTS ${PROJECT_SOURCE_DIR}/${folder}/CMakeLists.txt)
-        # Half as long again as all the rest, for those who measure: target `benches`, scripts/bench.
+        # Half as long again as all the rest, and only measuring needs it: target `benches`, scripts/bench.
         add_subdirectory(${folder} EXCLUDE_FROM_ALL)
     else()
         sluice_need(benchmark 1.7 "the benchmarks" libbenchmark-dev)

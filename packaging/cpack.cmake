@@ -12,5 +12,5 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "The sluice authors")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)        # Depends: from what the binaries really need
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)  # others who link libsluice.so.0 find this package
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)  # packages that link libsluice.so.0 find this one
 include(CPack)
