@@ -4,7 +4,7 @@
  * (or one access and the arithmetic on its result). Any process may die before any of its writes: a death between two
  * reads leaves nothing behind, so it is the same as a death before the first of them.
  *
- * Nobody polls: a process that finds nothing to do blocks until a look would find something. So a permanent stall is a
+ * No process polls: one that finds nothing to do blocks until a look would find something. So a permanent stall is a
  * state in which nothing moves any more, and the process `judge` examines every such state.
  *
  * Sizes (all may be set with -D):
@@ -76,13 +76,13 @@ byte lock[SEATS];                       /* 0, or 1 + the process that holds the 
 /* ---- What the kernel knows ---------------------------------------------------------------------------------------- */
 byte living = 255;                      /* a bit per process */
 byte deaths = DEATHS, stops = STOPS;
-byte consumers_left = C + NEW_C;        /* alive and not stopped; the last one is spared, else nobody could deliver */
+byte consumers_left = C + NEW_C;        /* alive and not stopped; the last one is spared: it has to deliver */
 #define alive(i) ((living >> (i)) & 1)
 
 /* ---- What the judge knows ----------------------------------------------------------------------------------------- */
 byte published, delivered, redelivered; /* a bit per sequence */
 byte waiting_p, waiting_c;              /* newcomers alive without a seat */
-bool unmarked_death;                    /* somebody died after it won a claim and before it said so */
+bool unmarked_death;                    /* a process died between winning a claim and marking it WON */
 #define bit_of(q) (1 << (q))
 
 /* Processes are numbered: producers, consumers (each in the seat of its number), newcomer producers, newcomer consumers. */
@@ -110,7 +110,7 @@ inline fall_dead()
 #define or_die  :: atomic { deaths > 0 && may_die -> fall_dead(); goto died }
 #define or_stop :: atomic { stops > 0 && may_die -> stops--; goto stopped }
 
-/* ---- Who covers a sequence ---------------------------------------------------------------------------------------- */
+/* ---- Which seats cover a sequence --------------------------------------------------------------------------------- */
 
 /* Reads every seat in [lo, hi) but x, one word at a time: the state first, then the intent, then whether its owner
  * lives. `covered`: a living seat intends q. `conclusive`: a dead producer won q; any consumer but x won q, so x did not.
@@ -239,7 +239,7 @@ inline scan(lo, hi)
 #endif
 
 /* Called with v = the state that was read, whose owner is dead or which was marked DEAD already. Comes back with the
- * seat resolved and its lock held, or jumps: `later` when somebody alive may own a sequence of its range or when the
+ * seat resolved and its lock held, or jumps: `later` when a living process may own a sequence of its range or when the
  * lock is taken, `unlock` when the seat is no longer the one that died. */
 inline settle(is_producer_seat, count, lo, hi)
 {
@@ -279,7 +279,7 @@ inline settle(is_producer_seat, count, lo, hi)
        if :: !is_won(intent[x]) -> scan(lo, hi) :: else fi;
 #endif
        if
-       :: atomic { count <= q -> goto next }                    /* nobody has it, so the dead has not */
+       :: atomic { count <= q -> goto next }                    /* not claimed, so not by the dead */
        :: atomic { count > q }
        fi;
 #ifdef MUTANT_SCAN_BEFORE_WORD
@@ -347,7 +347,7 @@ next:  atomic { q++; covered = 0; conclusive = 0 }
 #if !defined(MUTANT_CLEAR_BEFORE_RANGE) && !defined(MUTANT_ADOPT_AS_ONESELF)
     if
     :: !is_producer_seat && ADOPTS ->                           /* handed over: covered anew, then named anew */
-       atomic {                                                 /* the lock is ours: nobody else changes what is taken */
+       atomic {                                                 /* the lock is ours: only we change taken(q, x) */
            q = first(intent[x]); past_range = past(intent[x]); w = is_won(intent[x]);
            do :: q < past_range && slot(q) != taken(q, x) -> q++ :: else -> break od;
 #ifndef MUTANT_COVER_STAYS
@@ -643,7 +643,7 @@ end_idle:
 lost:
     if :: atomic { intent[seat] = 0; p = 0; m = 0; tired = 0; goto look } or_stop or_die fi;
 
-mend_hole:                                                      /* tail > q was read; now who covers q? no lock */
+mend_hole:                                                      /* tail > q was read; which seats cover q? no lock */
 #ifndef MUTANT_HOLE_WITHOUT_SCAN
     scan(0, P);
 #endif

@@ -5,8 +5,8 @@
  * at the waiter's cost. With -DFENCE_MODE producers fence instead. One atomic block is one access or one system call.
  *
  * The ring is reduced to what waking depends on: sequences are claimed in order, published in any order, and taken from
- * the head. Time passes only when nothing else can move: then `tick` releases whoever sleeps or works. A tick while a
- * message waits and somebody sleeps is a lost wake. It is excused only by the death of somebody who held a wake in hand
+ * the head. Time passes only when nothing else can move: then `tick` releases all that sleep or work. A tick while a
+ * message waits and a waiter sleeps is a lost wake. It is excused only by the death of a process with a wake in hand
  * (a waker between its publish and its wake, a woken waiter before it looked), each death once.
  *
  * Sizes: PRODUCERS, WAITERS, MESSAGES per producer, DEATHS; RESTS: how often a producer may wait for a tick before it sends.
@@ -32,7 +32,7 @@ byte tail, head;                        /* read-modify-write only */
 byte memory;                            /* a bit per published sequence that has reached memory */
 byte buffer[PRODUCERS + 1];             /* 1 + the published sequence that has not; a claim drains, so one is enough */
 byte parked;                            /* a bit per waiter */
-byte futex[WAITERS];                    /* compared by the kernel before it puts anybody to sleep */
+byte futex[WAITERS];                    /* compared by the kernel before it puts a waiter to sleep */
 bit sleeping[WAITERS];                  /* the kernel's queue */
 bit working[WAITERS];                   /* a consumer may take any time over its message */
 #define bit_of(q)  (1 << (q))
@@ -55,7 +55,7 @@ bool over;
 #define or_die_waking(may, leaves) \
     :: atomic { deaths > 0 && (may) -> deaths--; waiters_left = waiters_left - leaves; excuses++; b = 0; j = 0; goto died }
 
-/* Wakes one: takes a parked waiter's bit, bumps its futex word, calls FUTEX_WAKE; when nobody slept there, the next bit.
+/* Wakes one: takes a parked waiter's bit, bumps its futex word, calls FUTEX_WAKE; when none slept there, the next bit.
  * `b` is what was read of parked, `own` the caller's store buffer. The caller has a wake in hand. */
 inline wake(own, may_die, leaves)
 {
@@ -65,7 +65,7 @@ inline wake(own, may_die, leaves)
        j = 0;
        do :: !(b & bit_of(j)) -> j++ :: else -> break od;
 #ifdef MUTANT_ONE_SHARED_FLAG
-       if                                                       /* exchange the flag, wake one of those who sleep */
+       if                                                       /* exchange the flag, wake one of the sleepers */
        :: atomic { drain(own);
               if
               :: parked == 0 -> b = 0
@@ -89,7 +89,7 @@ inline wake(own, may_die, leaves)
        :: atomic { drain(own);
               if
               :: parked & bit_of(j) -> parked = parked & ~bit_of(j)
-              :: else -> b = b & ~bit_of(j); j = WAITERS        /* somebody else took this bit */
+              :: else -> b = b & ~bit_of(j); j = WAITERS        /* another process cleared this bit */
               fi }
        or_die_waking(may_die, leaves)
        fi;
@@ -199,9 +199,9 @@ again:
        :: atomic { deaths > 0 && waiters_left > 1 ->            /* killed in its sleep, or woken and killed */
               deaths--; waiters_left--; if :: !sleeping[me] -> excuses++ :: else fi; sleeping[me] = 0; value = 0; goto died }
        fi;
-       /* Nothing came, and nobody took the bit: it stands, and another sleep needs no other membarrier. The code does not
-        * look at both in one step. Whoever takes the bit changes the futex word next: then that sleep ends at once, or
-        * the waker died, which is excused until the next tick. */
+       /* Nothing came and no waker took the bit: it is still set, so another sleep needs no other membarrier. The code
+        * does not look at both in one step. A waker that takes the bit changes the futex word next: then that sleep
+        * ends at once, or the waker died, which is excused until the next tick. */
        if
 #ifdef MUTANT_ANNOUNCED_BY_FUTEX_ALONE
        :: atomic { !ready(head) && futex[me] == value && !over -> goto again }
@@ -224,7 +224,7 @@ unpark:
        goto next;
 work:
 #ifndef MUTANT_NO_CHAIN
-       if                                                       /* somebody is parked and the next is ready too: */
+       if                                                       /* a waiter is parked and the next is ready too: */
        :: atomic { b = parked }                                 /* wake one more */
        or_die_waking(waiters_left > 1, 1)
        fi;

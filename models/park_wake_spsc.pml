@@ -2,7 +2,7 @@
  *
  * Every store of either side goes through its store buffer, first in, first out; loads read the own buffer first, then
  * memory. A read-modify-write drains the own buffer, membarrier drains both. The consumer stores its exact progress at
- * every release and the copy only at every LAZY-th. Nobody dies here; time passes only when nothing else can move, so
+ * every release and the copy only at every LAZY-th. No side dies here; time passes only when nothing else can move, so
  * a state in which nothing moves before all is consumed is a lost wake.
  *
  * Sizes: N slots, MESSAGES, LAZY releases per copy, DEPTH of a store buffer.

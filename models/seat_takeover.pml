@@ -1,12 +1,13 @@
-/* One seat, many who want it: taking, death, the DEAD mark, settling, the next generation, leaving.
+/* One seat that many want: taking, death, the DEAD mark, settling, the next generation, leaving.
  *
- * The record of a seat is state with generation, identity and intent; its lock falls with whoever holds it. Death is
+ * The record of a seat is state with generation, identity and intent; its lock falls when its holder dies. Death is
  * proven in one of two ways: by the identity (anonymous segments), or with -DPROOF_BY_LOCK by nothing but the lock's being
  * free (segments with a file). The seat's work is reduced to one message that its owner takes and releases.
- * One atomic block is one shared access, memory is sequentially consistent, nobody polls, and `judge` examines every
- * state in which nothing moves. Menders and newcomers may die before any write, and be stopped with the lock in hand.
+ * One atomic block is one shared access, memory is sequentially consistent, no process polls, and `judge` examines
+ * every state in which nothing moves. Menders and newcomers may die before any write, and be stopped while they hold
+ * the lock.
  *
- * Sizes: NEWCOMERS, MENDERS, ASKERS (who only want to know whether the owner lives), DEATHS, STOPS.
+ * Sizes: NEWCOMERS, MENDERS, ASKERS (that only want to know whether the owner lives), DEATHS, STOPS.
  */
 #ifndef NEWCOMERS
 #define NEWCOMERS 2
@@ -53,7 +54,7 @@ byte deaths = DEATHS, stops = STOPS;
 #endif
 
 /* The judge's. */
-byte holder = 0;                        /* who took the seat last */
+byte holder = 0;                        /* the process that took the seat last */
 byte owed, handled;                     /* messages taken by owners; messages released */
 byte waiting = NEWCOMERS, menders_left = MENDERS, frozen;
 #define fall_dead() \
@@ -158,7 +159,7 @@ end_attach:
     or_die
     fi;
 
-work:                                                           /* nobody else writes to the seat of the living */
+work:                                                           /* no other process writes to a living owner's seat */
     if
     :: atomic { assert(state == TAKEN(g)); assert(message == none); intent = true }
     or_die
@@ -213,7 +214,7 @@ stopped:
     v = 0; g = 0
 }
 
-/* Somebody who waits for the owner's slot and asks for a verdict; it takes no lock and may be slow. */
+/* Waits for the owner's slot and asks for a verdict; it takes no lock and may be slow. */
 proctype asker(byte me)
 {
     byte v;
@@ -236,10 +237,10 @@ proctype judge()
 end:
     atomic {
         timeout;
-        assert(!(is_taken(state) && !alive(holder)));           /* the dead never look alive, whoever holds the lock */
+        assert(!(is_taken(state) && !alive(holder)));           /* a dead owner never looks alive, locked or not */
         if
         :: frozen != 0 && lock != NOBODY && (frozen & (1 << lock)) ->
-               assert(message == none || is_dead(state))        /* it keeps what it holds, and nobody takes that for living */
+               assert(message == none || is_dead(state))        /* its message stays, and the seat looks dead */
         :: else ->
                assert(owed == handled);
                assert(message == none);

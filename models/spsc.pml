@@ -2,7 +2,7 @@
  *
  * Memory is sequentially consistent. A slot's word is the sequence it was last written for and a kind; only the producer's
  * side writes words. The consumer's progress is exact in its own seat and copied now and then to the word that the
- * producer polls. One atomic block is one shared access. Nobody polls: a process blocks until its look would succeed,
+ * producer polls. One atomic block is one shared access. No process polls: it blocks until its look would succeed,
  * and `judge` examines every state in which nothing moves.
  *
  * Sizes: N slots, MESSAGES in all, OPEN claims at once, PEEKS messages looked at before the first is released, DEATHS.
@@ -88,7 +88,7 @@ takeover:                               /* the position is found in the slots: o
        :: true
        fi;
        k = 0;
-       do                                                       /* fill: visible to nobody, and not in one piece */
+       do                                                       /* fill: not visible yet, and not in one piece */
        :: k < m ->
           if
           :: atomic { assert(p + k < N || (released & bit_of(p + k - N))); payload[(p + k) % N] = TORN }

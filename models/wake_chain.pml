@@ -1,16 +1,17 @@
-/* Which sleeper is woken, and who passes a wake-up on: both roles of an mpmc ring, holes, drains, shared bits, close().
+/* Which sleeper is woken, and which thread passes a wake-up on: both roles of an mpmc ring, holes, drains, shared bits,
+ * close().
  *
- * That an announcement and a publish cannot miss each other is park_wake.pml's. Here memory is sequentially consistent and
- * nobody dies, and so no sleeper may ever need a tick: when nothing else can move, no thread sleeps beside something that it
- * could use. Then `tick` lets those go on that work, and never one that sleeps.
+ * That an announcement and a publish cannot miss each other is park_wake.pml's. Here memory is sequentially consistent
+ * and nothing dies, so no sleeper may ever need a tick: when nothing else can move, no thread sleeps beside something
+ * that it could use. Then `tick` lets working threads go on, and never a sleeping one.
  *
- * Sequences are claimed in order, published or abandoned in any order, taken in order and released in any order. One atomic
- * block is one shared access, or the work on one seat by a waker that has its bit.
+ * Sequences are claimed in order, published or abandoned in any order, taken in order and released in any order. One
+ * atomic block is one shared access, or the work on one seat by a waker that has its bit.
  *
- * Sizes: SLOTS, PRODUCERS, MESSAGES per producer, CONSUMERS; DRAINERS, which send nothing and wait until the ring is drained;
- * FILLED: the ring begins with that many messages; BITS of a role's parked word, seat i having bit i % BITS; HOLES, how many claims may be abandoned; GIVE_UPS, how many waits
- * may end because their time is up; CLOSES: whether the channel is closed, at any time; TAKES: after how many
- * messages a consumer leaves, 0: never.
+ * Sizes: SLOTS, PRODUCERS, MESSAGES per producer, CONSUMERS; DRAINERS, which send nothing and wait until the ring is
+ * drained; FILLED: the ring begins with that many messages; BITS of a role's parked word, seat i having bit i % BITS;
+ * HOLES, how many claims may be abandoned; GIVE_UPS, how many waits may end because their time is up; CLOSES: whether
+ * the channel is closed, at any time; TAKES: after how many messages a consumer leaves, 0: never.
  */
 #ifndef SLOTS
 #define SLOTS 2
@@ -56,7 +57,7 @@
 
 byte tail = FILLED, head;
 byte published = bit_of(FILLED) - 1, holes, released;                /* a bit for each sequence */
-byte bits[2];                                   /* of a role: who may sleep */
+byte bits[2];                                   /* of a role: the seats that may sleep */
 byte parked[SEATS];                             /* 1 for a turn, 2 until drained */
 bit bumped[SEATS];                              /* the futex word, since it was announced */
 bit sleeping[SEATS];                            /* the kernel's queue */
