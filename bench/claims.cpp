@@ -1,5 +1,5 @@
-// bench_claims: three ways to know whose a claim is, once its owner may be dead: an intent in the seat (the library's
-// ring, used bare), the owner in the slot, a grace period by counters. What each costs while nobody dies, and how long a
+// bench_claims: three ways to find a claim's owner, which may be dead: an intent in the seat (the library's ring, used
+// bare), the owner in the slot, a grace period by counters. What each costs while no participant dies, and how long a
 // dead claim stays in the way. See docs/decisions/0011. One process; what crosses cores is bench_ping_pong's and
 // bench_throughput's: --only ref:,sluice:mpmc.
 #include <cstdio>
@@ -23,7 +23,7 @@ using namespace sluice_bench;
 namespace {
 
 constexpr std::size_t ring_bytes = 64 << 10;
-// Who takes part in a trial. As seats of a role for the library's ring, as numbers for the references.
+// The participants of a trial. As seats of a role for the library's ring, as numbers for the references.
 constexpr std::uint32_t own_number = 1, dead_number = 3, slow_number = 4;
 
 /// Seats whose owners die by hand: a death is known at once, so that only what follows it is timed.
@@ -116,7 +116,7 @@ class bare_intent_ring {
   std::optional<sluice::mpmc_ring::consumer> slow_;
 };
 
-// ---- What it costs while nobody dies --------------------------------------------------------------------------------
+// ---- What it costs while no participant dies ------------------------------------------------------------------------
 
 template <class Ring, std::size_t message_bytes>
 [[gnu::noinline]] double push_and_pop_ns(Ring& ring) {

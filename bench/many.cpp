@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
       if (options.wants(entry.name)) cells.push_back({entry, crowd, {}});
   }
   if (options.list) return 0;
-  // Several turns of the scheduler for everybody.
+  // Several turns of the scheduler for each process.
   options.run.run_ns = std::max<std::uint64_t>(options.run.run_ns, 300'000'000);
   options.run.warm_up_ns = std::max<std::uint64_t>(options.run.warm_up_ns, 30'000'000);
   silent_transports silent;

@@ -1,5 +1,5 @@
-// bench_micro: what single calls cost one process, with nobody on the other side to wait for. Google Benchmark; at the
-// end the pair of push and pop is set against the reference, interleaved. See README.md.
+// bench_micro: what single calls cost one process, with no process on the other side to wait for. Google Benchmark; at
+// the end the pair of push and pop is set against the reference, interleaved. See README.md.
 #include <benchmark/benchmark.h>
 
 #include <unistd.h>
@@ -143,7 +143,7 @@ void create_attach_first_message(benchmark::State& state) {
 BENCHMARK(create_attach_first_message<sluice::spsc_ring>)->Unit(benchmark::kMicrosecond);
 BENCHMARK(create_attach_first_message<sluice::mpmc_ring>)->Unit(benchmark::kMicrosecond);
 
-/// What a tick costs: is anybody alive on the other side?
+/// What a tick costs: is any owner alive on the other side?
 template <sluice::ring Ring>
 void liveness_check(benchmark::State& state) {
   const auto made = sluice::channel<quote, Ring>::create(directory, name, setup);

@@ -1,13 +1,13 @@
-// bench_recovery: how long a channel is out of order when kill -9 takes somebody away from it. The victim dies at a random
-// moment, in the midst of messages of 64 bytes, and never knows. See README.md.
+// bench_recovery: how long a channel is out of order when kill -9 ends one of its processes. The victim dies at a
+// random moment, in the midst of messages of 64 bytes, without notice. See README.md.
 //
-//   told       a producer dies: until its consumer, who waits, is told that nobody is left
+//   told       a producer dies: until its waiting consumer is told peer_gone
 //   successor  a producer dies: until a successor that has waited for the seat has got a first message through
 //   stalled    several producers, one dies: the longest silence its consumers see from then on (mpmc)
 //   taken over a consumer dies: until a successor has the first message (what the dead one had not released)
 //
 // Edges
-//   K: the runner's note of the time (release) -> the children's look at it (acquire): somebody is dead from here on.
+//   K: the runner's note of the time (release) -> the children's look at it (acquire): the victim is dead from here on.
 //   R: a child's note of what it saw (release) -> the runner's look at it (acquire): it is complete.
 #include <sched.h>
 #include <signal.h>
@@ -37,7 +37,7 @@ namespace {
 using message = plain_message<64>;
 
 struct notes {
-  alignas(64) std::atomic<std::uint64_t> received{0};  // counted by whoever consumes
+  alignas(64) std::atomic<std::uint64_t> received{0};  // counted by the consumers
   alignas(64) std::atomic<std::uint64_t> killed_ns{0};
   alignas(64) std::atomic<std::uint64_t> seen_ns{0};  // what the scenario waits for
   alignas(64) std::atomic<std::uint32_t> must_stop{0};
@@ -113,7 +113,7 @@ recovery_run after_kill(const run_options& options, const std::vector<body>& bod
   shared.killed_ns.store(monotonic_ns(), std::memory_order_release);  // K
   children.front()->strike();
   if (!wait_until([&] { return shared.seen_ns.load(std::memory_order_acquire) != 0; }))  // R
-    return {std::string(no_answer) + ": nobody went on after the kill", 0};
+    return {std::string(no_answer) + ": no process went on after the kill", 0};
   const auto seen_ns = shared.seen_ns.load(std::memory_order_relaxed);
   shared.must_stop.store(1, std::memory_order_relaxed);
   return {"", static_cast<double>(seen_ns) - static_cast<double>(shared.killed_ns.load(std::memory_order_relaxed))};
@@ -215,7 +215,7 @@ struct scenarios {
                                 }});
   }
 
-  /// The victim is one of two producers; the silence is measured over 250 ms from the kill on, five ticks of those who wait.
+  /// The victim is one of two producers; the silence is measured over 250 ms from the kill on: five ticks of a waiter.
   static recovery_run stalled(const run_options& options) {
     const held here(options);
     return after_kill(
@@ -287,7 +287,7 @@ int main(int argc, char** argv) {
                 quantile(ms, 1));
   }
   std::printf(
-      "  told: until who waits is told; successor: until a waiting one's first message is there;\n"
+      "  told: until a waiting consumer is told; successor: until a waiting one's first message is there;\n"
       "  taken over: until a waiting consumer has a message; stalled: longest silence for the rest, within 250 ms\n");
   if (!options.json_path.empty()) {
     json_file json(options.json_path, "recovery", options, 0);

@@ -38,7 +38,7 @@ using message = plain_message<message_bytes>;
 
 struct setup_times {
   double create_ns = 0;  // until the producer can send
-  double attach_ns = 0;  // until the consumer, who knows the name, can receive
+  double attach_ns = 0;  // until the consumer, which knows the name, can receive
   double first_ns = 0;   // from the beginning of create until the consumer has the first message
 };
 

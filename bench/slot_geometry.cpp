@@ -1,5 +1,5 @@
 // Where should a slot's word lie, and how often should the consumer tell its progress? Measures variants of the
-// reference ring in interleaved rounds; the answers are in README.md. Not a comparison with anybody.
+// reference ring in interleaved rounds; the answers are in README.md. Not a comparison with peers.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -31,7 +31,7 @@ double rate_of(const cell& at, const placement_names& places, const std::string&
   return upper_quartile(std::move(values));
 }
 
-/// One process, from ordinary memory into shared pages it has touched: what a copy costs before anybody waits.
+/// One process, from ordinary memory into shared pages it has touched: what a copy costs without any waiting.
 void print_memcpy(core_pair cores) {
   constexpr std::size_t largest_bytes = std::size_t{64} << 20;
   const shared_pages target(largest_bytes);

@@ -1,6 +1,6 @@
 // bench_wakeup: what sleeping costs, and what it costs to be able to sleep. A ping-pong, the waking of a consumer that has
 // been idle for a while, what an idle consumer uses of its core, a stream in which both sides may sleep, and the system
-// calls of a ping-pong in which nobody has a reason to. 64-byte messages. See README.md.
+// calls of a ping-pong in which neither has a reason to. 64-byte messages. See README.md.
 #include <cstdio>
 #include <map>
 #include <string>
@@ -123,8 +123,8 @@ int main(int argc, char** argv) {
     if (i % 3 == 2 && at.entry.stream != nullptr && options.wants_part("stream"))
       at.streams.push_back(silent.note(name, at.entry.stream(options.run)));
   });
-  // Neither depends on where the cores are: fewer runs will do. Calls are asked of those who poll first: of the others
-  // they are known.
+  // Neither depends on where the cores are: fewer runs will do. Calls are counted for links that poll first: for the
+  // others they are known.
   run_in_random_rounds(cells.size(), std::min(options.rounds, idle_runs), [&](std::size_t i) {
     cell& at = cells[i];
     if (silent.contains(at.entry.name)) return;

@@ -72,12 +72,12 @@ class fast_dds_type : public dds::TopicDataType {
   }
 };
 
-/// What the measured processes, who end without a farewell, leave below /dev/shm.
+/// What the measured processes leave below /dev/shm: they end without cleaning up.
 class left_in_shm {
  public:
   left_in_shm() : before_(now()) {}
   ~left_in_shm() {
-    std::error_code ignored;  // somebody else's, or gone
+    std::error_code ignored;  // another user's, or gone
     for (const std::string& path : now())
       if (!before_.contains(path)) std::filesystem::remove(path, ignored);
   }

@@ -63,7 +63,7 @@ class roudi_daemon {
   }
   ~roudi_daemon() {
     end();
-    // The sockets of the measured processes, who end without a farewell.
+    // The sockets of the measured processes, which end without cleaning up.
     for (const char* who : {"_first", "_second"})
       for (const char* suffix : {"", ".lock"}) ::unlink(("/tmp/" + run_name_ + who + suffix).c_str());
   }

@@ -1,6 +1,6 @@
 // Links whose calls sleep in the kernel until they can go on, and what is asked of them: what does a ping-pong cost when
 // both sides may sleep, how soon does a consumer wake that has been idle for long, what does an idle one cost, how many
-// messages a second travel, and how many system calls does a message need while nobody has to sleep?
+// messages a second travel, and how many system calls does a message need while neither side has to sleep?
 //
 //   template <std::size_t message_bytes> class link {
 //       explicit link(const link_options&);  void join(role);      as for a polling link, harness/link.hpp
@@ -64,7 +64,7 @@ void add_blocking(blocking_entry entry);
 
 namespace detail {
 
-/// Gives a sleeping link the face of a polling one, so that the ping-pong loop serves both.
+/// Gives a sleeping link the interface of a polling one, so that the ping-pong loop serves both.
 template <class Link>
 class as_polling {
  public:
@@ -218,7 +218,7 @@ throughput_run stream_blocking(const run_options& options) {
   return result;
 }
 
-/// A ping-pong in which both are at it all the time, so that nobody has a reason to sleep.
+/// A ping-pong in which both sides run all the time, so that neither has a reason to sleep.
 template <class Link>
 call_run calls_of_ping_pong(const run_options& options, std::uint64_t messages) {
   call_run result;

@@ -18,7 +18,7 @@ inline std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-/// What the calling thread has really run: less than the wall clock when somebody else had the core.
+/// What the calling thread has really run: less than the wall clock when another thread had the core.
 inline std::uint64_t own_cpu_ns() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);

@@ -29,7 +29,7 @@ struct link_options {
   std::size_t ring_bytes = 0;  // 0: default_ring_bytes
   unsigned index = 0;          // 0 there, 1 back: tells the names of two links of one run apart
   std::string run_name;        // unique on this machine, [a-z0-9_]
-  bool for_latency = false;    // when ring_bytes is not given: whoever has a default for latency may take it
+  bool for_latency = false;    // when ring_bytes is not given: a link with a default for latency may take it
 };
 
 inline constexpr std::size_t default_ring_bytes = std::size_t{512} * 1024;
@@ -54,7 +54,7 @@ template <class Link>
   if constexpr (requires { Link::polls_before_yield; })
     return Link::polls_before_yield;
   else
-    return 20'000;  // some 100 us: only who shares its core with a stranger comes that far
+    return 20'000;  // some 100 us: only a side that shares its core comes that far
 }
 
 template <class Link>

@@ -36,7 +36,7 @@ struct many_run {
   double messages_per_second = 0;
   double least_consumer_share = 0;  // of an equal share: 1 is fair, 0 means that one got nothing
   double least_producer_share = 0;
-  double longest_gap_ns = 0;  // the longest time in which nobody received anything, by the runner's samples
+  double longest_gap_ns = 0;  // the longest time in which no consumer received anything, by the runner's samples
 };
 
 struct many_entry {

@@ -1,5 +1,5 @@
 // The two measuring loops, instantiated once per link and size, so that nothing is called through a pointer per
-// message. Every message is filled by the producer and read whole by the consumer, who throws on a wrong one.
+// message. Every message is filled by the producer and read whole by the consumer, which throws on a wrong one.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ struct run_options {
   std::uint64_t warm_up_ns = 5'000'000;
   std::string run_name = "sluice_bench";
 
-  /// Who is not through by then is ended: setting up (a daemon of a peer's may take a second or two), and the run itself.
+  /// A process still running then is ended: set-up (a daemon of a peer's may take a second or two) and the run itself.
   [[nodiscard]] unsigned limit_seconds() const noexcept {
     return 6 + static_cast<unsigned>(3 * (run_ns + warm_up_ns) / 1'000'000'000);
   }
@@ -288,7 +288,7 @@ throughput_run throughput(const run_options& options) {
   result.messages = control.messages;
   if (!result.failure.empty()) return result;
   if (control.messages == 0 || control.elapsed_ns <= 0) {
-    // One side lost its core for so long that the other was through. Who gives it away did it himself.
+    // One side lost its core for so long that the other was through. A link that gives it away did so itself.
     result.around.cpu_share = 0;
     if (result.around.gives_core_away) result.failure = "nothing was received after the warm-up";
   } else {

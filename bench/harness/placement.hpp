@@ -1,5 +1,5 @@
 // Where the two cores are. A virtual core moves on its host while one measures, so every run is framed by two raw
-// one-word ping-pongs, and runs are compared only when both of them saw the same place. A run in which somebody else
+// one-word ping-pongs, and runs are compared only when both of them saw the same place. A run in which another process
 // had one of the cores for more than 3 % of the time is disturbed, and shown nowhere.
 //
 // No nanoseconds are built in: what is near on one machine is far on another. "near" is the fastest value that at

@@ -1,6 +1,6 @@
 // Counts the system calls that two processes make in a window that each opens and closes itself. By tracepoints where the
-// kernel lets us (perf_event_open(2), root): nobody is stopped. Else from outside, by ptrace, where each call stops its
-// process and takes a core from the other for some microseconds, so that one call brings others with it.
+// kernel lets us (perf_event_open(2), root): no process is stopped. Else from outside, by ptrace, where each call stops
+// its process and takes a core from the other for some microseconds, so that one call brings others with it.
 #pragma once
 
 #include <array>

@@ -156,7 +156,7 @@ class sluice_in_place : public sluice_ends<message_bytes, Ring, kind, sluice::bu
   }
 };
 
-/// In a channel in which as many others sit on each side and do nothing: the runner, who sleeps, holds their seats.
+/// In a channel with `idle_a_side` idle handles on each side: the runner, which sleeps, holds their seats.
 template <std::size_t message_bytes, std::size_t idle_a_side>
 class sluice_beside_idle_seats : public sluice_in_place<message_bytes, sluice::mpmc_ring, memory_kind::file> {
  public:

@@ -1,21 +1,21 @@
 // A yardstick, not part of the library: Vyukov's ring, and in each participant's seat a counter of its operations, odd
-// while one is under way. Nobody writes down what he claims. A position that was claimed and then left alone is dead
-// when every living participant that was inside an operation has since left it: whoever owns it would have moved on.
+// while one is under way. No participant writes down its claim. A position that was claimed and then left alone is dead
+// when every living participant that was inside an operation has since left it: an owner would have moved on.
 // It prices a grace period against an intent in the seat and an owner in the slot.
 //
 // Words of the slot for sequence s
 //   s: free;  s + 1: message s;  s + 1 | hole: claimed by the dead, to be skipped;  s + capacity: free in the next lap
 // Invariants
 //   1. A counter is odd from before the claim until what was claimed is published or released.
-//   2. So: position p claimed (tail > p, seen first), and each living counter seen even, or changed since: nobody living
-//      owns p, for whoever began later found tail beyond p.
+//   2. So: position p claimed (tail > p, seen first), and each living counter seen even, or changed since: p has no
+//      living owner, because an operation that began later found tail beyond p.
 // What it cannot do: tell a participant that holds its claim for long, or is stopped, from the owner of p. Either one
 // keeps every dead claim from being mended for as long as it stays inside.
 //
 // Edges
 //   P: producer's ticket store s + 1 (release) -> ticket load (acquire): the payload is visible.
 //   F: consumer's ticket store s + capacity (release) -> producer's ticket load (acquire): the slot may be overwritten.
-//   T: tail and head exchange (release) -> mender's load (acquire): the odd counter of who claimed is seen.
+//   T: tail and head exchange (release) -> mender's load (acquire): the claimer's odd counter is seen.
 //   C: counter store (release) -> mender's counter load (acquire): what was published before it is seen.
 //   H: mender's ticket exchange (acq_rel) -> ticket load (acquire): part of the publisher's release sequence.
 #pragma once
@@ -78,7 +78,7 @@ class grace_counter_mpmc {
 
   // ---- Mending -------------------------------------------------------------------------------------------------------
 
-  /// For trials in one process: what somebody has done who dies, or takes his time, in the middle of a call.
+  /// For trials in one process: what a participant has done that dies, or is slow, in the middle of a call.
   bool claim_as(role as, std::uint64_t number, std::uint64_t& sequence) {
     join(as, number);
     return as == role::producer ? claim(*tail_, 0, sequence) : claim(*head_, 1, sequence);
@@ -106,7 +106,7 @@ class grace_counter_mpmc {
     }
     for (std::size_t i = 0; i < seats; ++i) {
       if ((seen_[i] & 1) == 0 || counter(i).load(std::memory_order_acquire) != seen_[i]) continue;  // C
-      if (!is_dead(i)) return false;  // its own claim, or only slow: nobody can tell
+      if (!is_dead(i)) return false;  // its own claim, or only slow: not known
       seen_[i] = 0;
     }
     watched_ = nobody;

@@ -1,6 +1,6 @@
 // A yardstick, not part of the library: an MPMC ring whose claim is a CAS on the slot's own word that writes the
-// claimer's number into it, so a scan of the words alone tells who holds what. The shared counters are hints that
-// anybody may push forward. It prices the owner in the slot against Vyukov's claim by counter.
+// claimer's number into it, so a scan of the words alone tells each claim's owner. The shared counters are hints
+// that any participant may push forward. It prices the owner in the slot against Vyukov's claim by counter.
 //
 // A word is lap (40 bits) | owner (16 bits) | state (8 bits). One slot goes free(l) > filling(l, producer) >
 // full(l) > reading(l, consumer) > free(l + 1); all-zero memory is an empty ring.
@@ -57,7 +57,7 @@ class owner_slot_mpmc {
 
   // ---- Mending -------------------------------------------------------------------------------------------------------
 
-  /// For trials in one process: what somebody has done who dies, or takes his time, in the middle of a call.
+  /// For trials in one process: what a participant has done that dies, or is slow, in the middle of a call.
   bool claim_as(role as, std::uint64_t number, std::uint64_t& sequence) {
     join(as, number);
     return as == role::producer ? claim(*tail_, state_free, state_filling, sequence)
@@ -101,14 +101,14 @@ class owner_slot_mpmc {
         if (word(sequence).compare_exchange_strong(found, make_word(lap(sequence), owner_, to),
                                                    std::memory_order_acquire,  // P F
                                                    std::memory_order_relaxed)) {
-          // Failure means somebody has pushed the hint past us already.
+          // Failure means another participant has pushed the hint past us already.
           std::uint64_t at = sequence;
           hint.compare_exchange_strong(at, sequence + 1, std::memory_order_relaxed);
           return true;
         }
       }
       if (progress_of(found) < progress_of(wanted)) return false;
-      // Another owner has it: push its hint, lest one that dies before doing so stops the rest.
+      // Another owner has it: push its hint, because an owner that dies before doing so would stop the rest.
       std::uint64_t at = sequence;
       if (hint.compare_exchange_strong(at, sequence + 1, std::memory_order_relaxed)) at = sequence + 1;
       sequence = at;

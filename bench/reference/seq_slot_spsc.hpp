@@ -32,7 +32,7 @@ struct slot_geometry {
 struct progress_policy {
   std::size_t tells_per_lap = 8;  // used when messages_per_tell is 0
   std::size_t messages_per_tell = 0;
-  bool also_stores_each = false;  // the exact progress too, in a line that nobody reads while all goes well
+  bool also_stores_each = false;  // the exact progress too, in a line that is not read while all goes well
 };
 
 /// The word and up to 56 bytes share a line; anything longer is packed behind its word.

@@ -1,7 +1,7 @@
 // A yardstick, not part of the library: the bounded MPMC queue of Dmitry Vyukov ("Bounded MPMC queue", 1024cores.net,
 // 2010), written anew over shared memory. A slot's ticket says whose turn it is: s means "free for message s",
 // s + 1 means "message s lies here", s + capacity means "free for the next lap". A producer that dies between its
-// claim and its publication stops everybody for ever: that is what the library's own ring has to do better.
+// claim and its publication stops all others for ever: that is what the library's own ring has to do better.
 //
 // Edges
 //   P: producer's ticket store s + 1 (release) -> consumer's ticket load (acquire): the payload is visible.

@@ -15,14 +15,14 @@ class ProgramFailed(Exception):
 
 
 def share_the_cores():
-    """In a child: ordinary time slices. More processes than cores, under a scheduler that never takes a core away from who
-    polls, measure that scheduler."""
+    """In a child: ordinary time slices. More processes than cores, under a scheduler that never takes a core away from
+    a polling one, measure that scheduler."""
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def end(process):
-    """Ends a program and everybody it forked: they share its group. What one that was killed had made is taken away."""
+    """Ends a program and all that it forked: they share its group. What a killed one had made is taken away."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

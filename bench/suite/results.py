@@ -37,7 +37,7 @@ class Session:
                 self.cells[cell_of(run)].append(run)
 
     def placement_of(self, run):
-        # Who is woken, set up or killed waits for the kernel, not for a cache line.
+        # A process that is woken, set up or killed waits for the kernel, not for a cache line.
         if run["part"] not in PLACED:
             return "any"
         if not run["gives_core_away"] and run["cpu_share"] < LEAST_CPU_SHARE:

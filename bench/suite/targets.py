@@ -177,7 +177,7 @@ def waking(table, session):
             name = f"sluice:{ring} {strategy}"
             runs = session.cells.get(Cell("wakeup", "calls", name, 64), [])
             names = ", ".join(sorted({run["names"] for run in runs}))
-            table.absolute(f"{ring.upper()} system calls a message while nobody sleeps, {strategy}", "0, counted",
+            table.absolute(f"{ring.upper()} system calls a message while neither side sleeps, {strategy}", "0, counted",
                            [run["system_calls"] / run["messages"] for run in runs], 0, True, 0,
                            lambda share: f"{share:.6f}", f"in the least disturbed run; all runs: {names}", min)
     for ring in ("spsc", "mpmc"):
