@@ -1,5 +1,5 @@
-// The same as 02_fork over /dev/zero, for whoever needs the older way: one template argument differs. Learn: where the
-// memory comes from is the choice of one line, and nothing after it asks.
+// The same as 02_fork over /dev/zero, where the older way is needed: one template argument differs. Learn: one line
+// chooses where the memory comes from, and nothing after it depends on that.
 
 #include <sluice/channel.hpp>
 #include <sluice/segment.hpp>

@@ -28,7 +28,7 @@ int main() try {
     std::fill(std::begin(slot->pixels), std::end(slot->pixels), std::uint8_t{7});
     slot.publish();  // one store: now it is there
   }
-  if (auto slot = out.try_claim()) slot->number = 99;  // dropped without publish(): abandoned, nobody ever sees it
+  if (auto slot = out.try_claim()) slot->number = 99;  // dropped without publish(): abandoned, no consumer ever sees it
 
   auto batch = out.try_claim_batch(4);  // up to four, in place
   for (std::uint64_t i = 0; i < batch.size(); ++i) batch[i].number = i + 1;

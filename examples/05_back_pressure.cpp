@@ -27,7 +27,7 @@ int main() try {
   std::uint64_t next = 0;
   while (out.try_send(next)) ++next;  // false at once when full: drop it, keep the newest, count it: your choice
   good &= next == 4;
-  good &= expect(wait_result::timed_out, out.send_for(next, 50ms), "still full, and nobody died: the consumer is slow");
+  good &= expect(wait_result::timed_out, out.send_for(next, 50ms), "still full, but no death: the consumer is slow");
   {
     auto in = numbers.consumer();
     if (in.try_receive() != 0U) return 1;

@@ -26,7 +26,7 @@ int main(int argc, char** argv) try {
       const auto put =
           pwrite(file, slot->bytes + done, slot->length_bytes - done, static_cast<off_t>(slot->offset + done));
       if (put < 0) {
-        slot.keep();  // not written, so not released: whoever comes next gets it again
+        slot.keep();  // not written, so not released: the next receiver gets it again
         return fail_with_errno(argv[1]);
       }
       done += static_cast<std::uint64_t>(put);

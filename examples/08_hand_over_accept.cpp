@@ -1,4 +1,4 @@
-// The other side of example_08_hand_over_offer: started by anybody, related to nobody. Learn: accept.
+// The other side of example_08_hand_over_offer: a program of its own, not forked from that one. Learn: accept.
 
 #include <sluice/channel.hpp>
 

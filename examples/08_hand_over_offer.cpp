@@ -24,7 +24,7 @@ struct sluice::message_traits<reading> {
   static constexpr std::uint64_t version = 1;
 };
 
-/// Who connects is whom we give the memory to: the path's directory decides who can. -1: see errno.
+/// The process that connects gets the memory: the path's directory decides which can. -1: see errno.
 int next_visitor(const char* path) {
   sockaddr_un place{};
   place.sun_family = AF_UNIX;
@@ -40,7 +40,7 @@ int next_visitor(const char* path) {
 int main(int argc, char** argv) try {
   using namespace std::chrono_literals;
   if (argc != 2) return std::fputs("usage: example_08_hand_over_offer SOCKET_PATH\n", stderr), 2;
-  // Sealed: whoever gets it can neither shorten nor extend it. All of its memory is there before the first message.
+  // Sealed: the process that gets it can neither shorten nor extend it. All memory is there before the first message.
   const auto readings = sluice::channel<reading>::create_unnamed<sluice::memfd_segment>(
       {.capacity_slots = 256, .memory = {.prefault = true}});
   auto out = readings.producer();
