@@ -120,7 +120,7 @@ TEST_F(Attach, ThatAskedForDurabilityIsRefusedAChannelWithLess) {
 }
 
 TEST_F(Attach, ThatIsRefusedLeavesTheNameOfAnEphemeralChannelAndItsMessages) {
-  // As a killed last participant leaves it: nobody is attached, and the name is there.
+  // As a killed last participant leaves it: no process is attached, and the name is there.
   auto attached = names->create(orders, plan_channel<numbered>({.capacity_slots = 8}), {lifetime::ephemeral, 0600, {}});
   attached.leave_name();
   {

@@ -163,7 +163,7 @@ TYPED_TEST(ChannelDeaths, AProducerOnAFullChannelLearnsOfTheDeathOfItsConsumer) 
   EXPECT_EQ(out.send(numbered::of(8)), wait_result::ready);
 }
 
-/// Two consumers' seats, so that one of two who died can have a successor.
+/// Two consumers' seats, so that one of two dead ones can have a successor.
 template <class Place>
 class ChannelDeathsOfTwo : public ::testing::Test {
  protected:
@@ -193,7 +193,7 @@ TYPED_TEST(ChannelDeathsOfTwo, ThatASuccessorLeftIsNotToldAsTheDeathOfTheOtherAg
   EXPECT_EQ(out.send_for(numbered::of(8), 10s), wait_result::peer_gone);
   EXPECT_EQ(out.send_for(numbered::of(8), 120ms), wait_result::timed_out) << "told of both";
   { const auto in = this->place_->consumer(); }
-  EXPECT_EQ(out.send_for(numbered::of(8), 120ms), wait_result::timed_out) << "nobody died since";
+  EXPECT_EQ(out.send_for(numbered::of(8), 120ms), wait_result::timed_out) << "no consumer died since";
   EXPECT_EQ(out.peer(), peer_state::dead);
   auto third = consuming();
   ASSERT_TRUE(there.is_told());
@@ -278,7 +278,7 @@ TYPED_TEST(ChannelDeaths, BothDeadAndTheConsumerReplacedFirst) {  // scenario 49
   EXPECT_EQ(got, numbered::of(4));
 }
 
-TYPED_TEST(ChannelDeaths, EverybodyDeadAndTheMessagesAreStillThereOnce) {  // scenario 58
+TYPED_TEST(ChannelDeaths, AllDeadAndTheMessagesAreStillThereOnce) {  // scenario 58
   this->producer_child(0, 5).kill();
   this->consumer_child(2, 0).kill();
   auto in = this->place_->consumer();

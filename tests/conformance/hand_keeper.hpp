@@ -28,7 +28,7 @@ class hand_keeper final : public seat_keeper {
     if (state == seat_state::dead) own.left.store(generation_of(own.state.load()));
     own.state.store(seat_word(state, generation_of(own.state.load())));
   }
-  /// Its owner is dead from here on; nobody has noticed yet.
+  /// Its owner is dead from here on, which is not noticed yet.
   void die(std::uint32_t seat_index) { dead_.insert(seat_index); }
 
   bool is_dead(std::uint32_t seat_index, std::uint64_t word) noexcept override {

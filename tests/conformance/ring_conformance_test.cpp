@@ -169,7 +169,7 @@ TYPED_TEST(RingConformance, PeekedAndNotReleasedMessagesComeAgain) {  // scenari
     ASSERT_EQ(rig.peek(2), 2U);
     EXPECT_TRUE(rig.peeked_is(0, 0));
     EXPECT_TRUE(rig.peeked_is(1, 1));
-    EXPECT_FALSE(rig.in->was_delivered_before(0)) << "nobody died";
+    EXPECT_FALSE(rig.in->was_delivered_before(0)) << "no consumer died";
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Every memory a ring can live in, behind one face: made from a request, gives a view.
+// Every memory a ring can live in, behind one interface: made from a request, gives a view.
 
 #include <cstdlib>
 #include <memory>

@@ -68,7 +68,7 @@ TYPED_TEST(WaitConformance, ItAsksForDeathsWhileNothingComes) {  // scenario 41
   EXPECT_EQ(ticks, 3);
 }
 
-TYPED_TEST(WaitConformance, ItLeavesNobodyMarkedAsSleeping) {
+TYPED_TEST(WaitConformance, ItLeavesNoSeatMarkedAsSleeping) {
   for (int i = 0; i < 3; ++i)
     (void)this->wait_.wait(
         this->consumer_place_, [](bool) -> wait_answer { return std::nullopt; }, no_verdict,

@@ -1,4 +1,4 @@
-// Producers and consumers under load, killed at moments nobody chose, again and again. A ledger in memory of its own
+// Producers and consumers under load, killed at random moments, again and again. A ledger in memory of its own
 // knows what was published and what was read: nothing published is lost, nothing is torn, and what comes twice is marked.
 
 #include <gtest/gtest.h>
@@ -29,11 +29,11 @@ struct ledger {
   std::atomic<std::uint64_t> torn;       // messages whose bytes do not belong together
   std::atomic<std::uint64_t> unmarked;   // seen before, not marked
   std::atomic<std::uint64_t> marked;     // marked as delivered before
-  std::atomic<std::uint64_t> strangers;  // numbers that nobody sent
+  std::atomic<std::uint64_t> strangers;  // numbers that were never sent
   std::atomic<std::uint64_t> out_of_order;
   std::atomic<std::uint64_t> highest_seen;
   std::atomic<std::uint64_t> lingers[2];    // by role: how often one said that it has something in its hands
-  std::atomic<std::uint64_t> wanted_in[2];  // by role: the round in which whoever says so waits to be killed; 0: none
+  std::atomic<std::uint64_t> wanted_in[2];  // by role: the round in which one that says so waits to be killed; 0: none
   std::atomic<std::uint8_t> published[most_messages];  // after publish() returned
   std::atomic<std::uint8_t> seen[most_messages];       // before the release
 };
@@ -84,7 +84,7 @@ class KillAtRandom : public ::testing::Test {
     }
   }
 
-  /// Says that it has something in its hands, and keeps it for as long as somebody wants to kill it so.
+  /// Says that it has something in its hands, and keeps it for as long as the test wants to kill it so.
   void linger(role own) {
     const auto side = static_cast<std::uint32_t>(own);
     const auto round = ledger_->wanted_in[side].load();
@@ -175,7 +175,7 @@ TYPED_TEST(KillAtRandom, LosesNothingTearsNothingAndMarksWhatComesTwice) {  // s
   }
   for (auto& child : producers) EXPECT_TRUE(child.kill().was_killed());
   for (auto& child : consumers) EXPECT_TRUE(child.kill().was_killed());
-  // Everybody is dead: what was published and not read is read now.
+  // All are dead: what was published and not read is read now.
   auto last = child_process::fork([this] { this->consume(0, true); });
   EXPECT_TRUE(last.wait().is_success());
 
@@ -198,7 +198,7 @@ TYPED_TEST(KillAtRandom, LosesNothingTearsNothingAndMarksWhatComesTwice) {  // s
   EXPECT_EQ(book->unmarked.load(), 0U);
   EXPECT_EQ(book->strangers.load(), 0U);
   EXPECT_EQ(book->out_of_order.load(), 0U);
-  EXPECT_GT(book->marked.load(), 0U) << "nobody was killed with a message in his hands";
+  EXPECT_GT(book->marked.load(), 0U) << "no process was killed with a message in its hands";
   EXPECT_GT(seen, static_cast<std::uint64_t>(kills)) << "they were killed before they did anything";
 
   // The channel is as good as new: all of its capacity, all of its seats.

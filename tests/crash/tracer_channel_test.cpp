@@ -34,7 +34,7 @@ struct action {
   std::string name;
   role dies = role::producer;
   std::uint64_t sent_before = 0;
-  std::uint64_t sends = 0, receives = 0;  // what act does when nobody dies
+  std::uint64_t sends = 0, receives = 0;  // what act does without a death
   bool sits_throughout = true;            // holds its seat at every place of the operation
   std::function<void(const marks&, channel_world<Ring>&)> act;
 };
@@ -143,7 +143,7 @@ class channel_world final : public world {
     if (seen().count != what_.receives) complain("the operation did not receive what it should");
   }
 
-  /// One who waits for the dead hears of it: the last of its kind is gone.
+  /// A living peer that waits hears of the death: the last of its kind is gone.
   void notice_death() {
     if (is_mpmc || !what_.sits_throughout || !broken_.empty() || is_seated(what_.dies)) return;
     for (int i = 0; i < ticks_allowed; ++i) {
@@ -217,7 +217,7 @@ class channel_world final : public world {
 
   void fill_and_empty() {
     if (!broken_.empty()) return;
-    look();  // a dead producer's claims are stepped over by whoever looks
+    look();  // a dead producer's claims are stepped over by a look
     std::uint64_t room = 0;
     auto& out = out_[next_id_ % out_.size()];
     while (room <= capacity && out.try_send(message_of(next_id_))) {

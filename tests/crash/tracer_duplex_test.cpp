@@ -1,4 +1,4 @@
-// Real SIGKILLs in the child of a duplex, who holds a seat in each of two rings: the parent goes on in both.
+// Real SIGKILLs in the child of a duplex, which holds a seat in each of two rings: the parent goes on in both.
 
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ class duplex_world;
 struct deed {
   std::string name;
   std::uint64_t questions = 0;            // wait for the child
-  std::uint64_t asked = 0, answered = 0;  // what it receives and sends when nobody dies
+  std::uint64_t asked = 0, answered = 0;  // what it receives and sends without a death
   bool sits_throughout = true;
   std::function<void(const marks&, duplex_world&)> act;
 };

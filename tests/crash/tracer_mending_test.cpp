@@ -1,5 +1,5 @@
-// Deaths after a death: whoever mends, takes a dead one's seat, or works beside what it left, dies as well, at every
-// instruction, after every death there is.
+// Deaths after a death: a process that mends, takes a dead one's seat, or works beside what it left, dies as well, at
+// every instruction, after every death there is.
 
 #include <gtest/gtest.h>
 
@@ -39,7 +39,7 @@ std::vector<mpmc> first_deaths() {
   };
 }
 
-/// What the second to die does, given who died before.
+/// What the second to die does, given the first.
 using second_act = std::function<mpmc(std::uint32_t first, const cast<mpmc_ring>& all, const graves& dead)>;
 
 operation<mpmc_ring> receives_and_mends(std::uint32_t seat, told_keeper keeper) {

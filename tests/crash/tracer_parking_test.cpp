@@ -57,7 +57,7 @@ struct parking_bench {
   }
 };
 
-/// Whether a wake-up reaches `living`, who sleeps and whom nobody woke yet.
+/// Whether a wake-up reaches `living`, which sleeps and was not woken yet.
 bool can_be_woken(const parking_bench& bench, std::uint32_t living) {
   const auto before = bench.wakes_of(living);
   wake_parked(bench.ring, role::consumer, 1);
@@ -88,12 +88,12 @@ void expect_sleepers_death_hides_nobody(const char* what, std::uint32_t dying, s
   EXPECT_EQ(row.broken, 0U);
 }
 
-TEST(TracedParking, ASleepersDeathHidesNobodyFromTheWaker) {
+TEST(TracedParking, ASleepersDeathHidesNoOtherFromTheWaker) {
   expect_sleepers_death_hides_nobody("announce, sleep, retract beside a sleeper", 0, 1);
 }
 
-// Whoever cleared the bit before looking who else needs it would hide the other by dying in between.
-TEST(TracedParking, ASleepersDeathHidesNobodyWhoSharesItsBit) {
+// A sleeper that cleared the bit before looking for others behind it would hide them by dying in between.
+TEST(TracedParking, ASleepersDeathHidesNoOtherThatSharesItsBit) {
   expect_sleepers_death_hides_nobody("announce, sleep, retract; same bit, later", 0, 64);
   expect_sleepers_death_hides_nobody("announce, sleep, retract; same bit, earlier", 64, 0);
 }
@@ -129,7 +129,7 @@ TEST(TracedParking, AWakersDeathCostsTheSleepersOneTick) {
   expect_wakers_death_costs_one_tick("wake one of two sleepers", 0, 1);
 }
 
-TEST(TracedParking, AWakersDeathCostsThoseWhoShareABitOneTick) {
+TEST(TracedParking, AWakersDeathCostsSleepersThatShareABitOneTick) {
   expect_wakers_death_costs_one_tick("wake one of two sleepers of one bit", 0, 64);
 }
 

@@ -1,4 +1,4 @@
-// Real SIGKILLs in the middle of what happens to names: they are absent or whole, and nobody living loses anything.
+// Real SIGKILLs in the middle of what happens to names: they are absent or whole, and no living process loses anything.
 
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ enum class after { absent, present, either };
 struct action {
   std::string what;
   before orders_is;
-  after completed;  // what becomes of the name when nobody dies
+  after completed;  // what becomes of the name without a death
   std::function<void(const marks&, const registry&)> act;
 };
 
@@ -36,7 +36,7 @@ struct action {
 int begun_files_seen = 0;
 
 /// `orders` is what the child works on. `bystander` is in use by the living and has a message in it; `idle` has one too,
-/// and nobody is attached to it.
+/// and no process is attached to it.
 class registry_world final : public world {
  public:
   explicit registry_world(const action& what) : what_(what) {
@@ -91,7 +91,7 @@ class registry_world final : public world {
     }
     if (which_death == 0 && what_.completed != after::either && is_there != (what_.completed == after::present))
       complain("the operation did not do what it is for");
-    // One half of the deaths is swept up first, the other is met by somebody who just wants to work.
+    // One half of the deaths is swept up first, the other is met by a process that just wants to work.
     if (which_death % 2 == 0) (void)names_->sweep();
     const bool stays = use_the_name() == lifetime::persistent;
     check_others();

@@ -147,7 +147,7 @@ void announce(cast<mpmc_ring>& all, std::uint32_t seat, std::uint64_t count) {
   all.losers.insert(seat);
 }
 
-/// A neighbour that has died with a claim, and whom nobody has noticed yet, is in its grave from the beginning.
+/// A neighbour that has died with a claim, not noticed yet, is in its grave from the beginning.
 std::vector<mpmc> mpmc_producer_scenes() {
   return {
       {"mpmc producer: send", 0, {}, sends<mpmc_ring>(0, 1, 1), 1, 0},
@@ -201,7 +201,7 @@ std::vector<mpmc> mpmc_producer_scenes() {
        [](cast<mpmc_ring>& all, receipts&) { all.producers[0]->leave(); }},
       {"mpmc producer: lose, and claim again", 0, holding(1),
        [](cast<mpmc_ring>& all, receipts& seen) {
-         // What it would do had somebody else been quicker between its announcement and its exchange.
+         // What it would do had another producer been quicker between its announcement and its exchange.
          all.ring.seats[0].intent.store(intent_word(all.ring.control->tail.load() - 1, 1, false));
          all.ring.seats[0].intent.store(0);
          sends<mpmc_ring>(0, 1, 1)(all, seen);

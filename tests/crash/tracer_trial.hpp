@@ -1,6 +1,6 @@
 #pragma once
 
-// A ring with everybody who uses it, and the promise about deaths as a function: given the bytes that a death left,
+// A ring with all its participants, and the promise about deaths as a function: given the bytes that a death left,
 // let the living go on and tell what of the promise is broken. No system calls: thousands of these a second.
 
 #include <algorithm>
@@ -63,10 +63,10 @@ struct receipts {
   }
 };
 
-/// Who is dead: seat to the generation that died there.
+/// The dead: seat to the generation that died there.
 using graves = std::map<std::uint32_t, std::uint64_t>;
 
-/// Knows who is dead because it is told; its locks live in this process alone and so fall with it.
+/// Is told which owners are dead; its locks live in this process alone and so fall with it.
 class told_keeper final : public seat_keeper {
  public:
   told_keeper(const ring_view& ring, graves dead) : ring_(ring), dead_(std::move(dead)) {}
@@ -90,7 +90,7 @@ class told_keeper final : public seat_keeper {
   std::uint64_t repairs_ = 0;
 };
 
-/// Everybody at a ring. Copies are independent as far as they do not touch the ring's memory.
+/// All participants of a ring. Copies are independent as far as they do not touch the ring's memory.
 template <class Ring>
 struct cast {
   explicit cast(const ring_view& view) : ring(view) {}
@@ -183,7 +183,7 @@ void drain(Consumer& consumer, seat_keeper& keeper, Note note) {
   for (;;) {
     const auto peeked = consumer.try_peek(1);
     const bool owed = consumer.owes();
-    if (owed) (void)consumer.owed(keeper);  // in a trial nobody sleeps: nobody to wake
+    if (owed) (void)consumer.owed(keeper);  // in a trial no thread sleeps: none to wake
     if (peeked != 0) {
       note(read(consumer.peeked(0)), consumer.was_delivered_before(0));
       consumer.release(1);
@@ -221,7 +221,7 @@ bool take(cast<Ring>& all, std::uint32_t seat, seat_keeper& keeper, bool settles
   return is_ready;
 }
 
-/// When somebody takes the seats of the dead.
+/// When newcomers take the seats of the dead.
 enum class successors { come_first, come_last };
 
 inline constexpr int ticks_allowed = 3;
@@ -229,7 +229,7 @@ inline constexpr int ticks_allowed = 3;
 template <class Ring>
 class trial {
  public:
-  /// `all`: who is there, the dead included. The ring's memory holds what the death left; the trial changes it.
+  /// `all`: the participants, the dead included. The ring's memory holds what the death left; the trial changes it.
   trial(cast<Ring> all, graves dead, const receipts& seen, bool mends = true)
       : all_(std::move(all)), dead_(std::move(dead)), keeper_(all_.ring, dead_), mends_(mends) {
     for (const auto& [seat, generation] : dead_) {
@@ -248,7 +248,7 @@ class trial {
   [[nodiscard]] bool is_remainder() const noexcept { return is_remainder_; }
 
   /// The same when `child` is not dead but stopped there: it keeps its seat, what it claimed and what it was handed.
-  /// For when nobody else is slow or dead, so that every open position is its own.
+  /// For when no other is slow or dead, so that every open position is its own.
   [[nodiscard]] std::string run_beside_a_stopped(std::uint32_t child) {
     all_.forget(child);
     const auto& control = *all_.ring.control;
@@ -381,7 +381,7 @@ class trial {
     complain("a dead one's seat is not given to a successor");
   }
 
-  /// Nobody receives: the producer goes on until it is full, and must not run over what a successor still has to get.
+  /// Without consumers: the producer goes on until it is full, and must not run over what a successor still has to get.
   void fill_up() {
     const auto producer = idle_producer();
     for (std::uint64_t i = 0; producer != most_seats && i < capacity; ++i) {

@@ -18,14 +18,14 @@ using operation = std::function<void(cast<Ring>& all, receipts& seen)>;
 /// For a scene in which the count depends on what an earlier death left.
 inline constexpr std::uint64_t any_number = ~std::uint64_t{0};
 
-/// One case: who is there, and which seat's owner does what until it dies.
+/// One case: the participants, and what the owner of one seat does until it dies.
 template <class Ring>
 struct scene {
   std::string name;
   std::uint32_t child = 0;                   // its seat
-  std::function<void(cast<Ring>&)> arrange;  // everybody sits already
+  std::function<void(cast<Ring>&)> arrange;  // all sit already
   operation<Ring> act;
-  std::uint64_t sends = 0, receives = 0;  // what act does when nobody dies
+  std::uint64_t sends = 0, receives = 0;  // what act does without a death
   bool mends = true;                      // whether the living do
 };
 
@@ -124,7 +124,7 @@ class workbench {
 
   void check(const scene<Ring>& now, const cast<Ring>& all, graves dead, tally& row, std::ostream& complaints,
              std::vector<aftermath<Ring>>* states) {
-    // A newcomer that has just sat down on a dead one's seat is who has died there now.
+    // A newcomer that has just sat down on a dead one's seat is the one that has died there now.
     const auto state = seat_in(memory_.live(), now.child);
     if (state_of(state) == seat_state::taken) dead[now.child] = generation_of(state);
     ++row.states;
@@ -151,7 +151,7 @@ class workbench {
     if (states != nullptr) states->push_back({{memory_.live().begin(), memory_.live().end()}, seen, all, dead});
   }
 
-  /// Whether nobody but the child is slow or dead.
+  /// Whether only the child is slow or dead.
   static bool is_alone(const cast<Ring>& all, const graves& dead, std::uint32_t child) {
     if (dead.size() != dead.count(child) || !all.losers.empty() || !all.holders.empty()) return false;
     return std::all_of(all.open_claims.begin(), all.open_claims.end(), [](auto count) { return count == 0; });

@@ -14,7 +14,7 @@ prefix=$work/prefix
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 cmake --install "$build_dir" --prefix "$work/staged" > "$work/install.log"
-mv "$work/staged" "$prefix"  # whoever depends on the first place fails below
+mv "$work/staged" "$prefix"  # what depends on the first place fails below
 libdir=$(dirname "$(find "$prefix" -name libsluice.so)")
 [ -e "$libdir/libsluice.so.0" ] || fail "no libsluice.so.0 beside libsluice.so"
 [ -e "$libdir/libsluice.a" ] || fail "no libsluice.a beside libsluice.so"

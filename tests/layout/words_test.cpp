@@ -74,7 +74,7 @@ TEST(SeatWord, GivesBackStateAndGeneration) {
     EXPECT_EQ(state_of(word), state);
     EXPECT_EQ(generation_of(word), 77U);
   }
-  EXPECT_EQ(seat_word(seat_state::free, 0), 0U) << "zeroed memory is a free seat nobody has ever had";
+  EXPECT_EQ(seat_word(seat_state::free, 0), 0U) << "zeroed memory is a free seat that never had an owner";
 }
 
 }  // namespace

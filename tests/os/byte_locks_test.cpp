@@ -89,7 +89,7 @@ TEST_F(ByteLocksTest, MovesWithItsHandle) {
   EXPECT_FALSE(is_held());
 }
 
-TEST_F(ByteLocksTest, IsSeenByWhoeverLooks) {
+TEST_F(ByteLocksTest, IsSeenByALookAtItsByte) {
   EXPECT_FALSE(is_held());
   const auto shared = take(lock_mode::shared);
   EXPECT_TRUE(is_held());

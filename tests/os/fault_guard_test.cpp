@@ -79,7 +79,7 @@ TEST_F(FaultGuard, ARangeThatComesToAPlaceThatWasLostBeforeIsNotLost) {
 }
 
 TEST_F(FaultGuard, WritesOverNothingOnceItHasGone) {
-  // Somebody is in the handler all the while; as soon as the guard has gone, the addresses may be anybody's.
+  // A thread is in the handler all the while; as soon as the guard has gone, the addresses may be another mapping's.
   auto* const at = static_cast<std::byte*>(
       ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0));
   std::atomic<bool> is_over{false};

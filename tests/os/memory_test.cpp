@@ -55,7 +55,7 @@ TEST_F(Futex, DoesNotSleepWhenTheWordHasChanged) {
   futex_wait(word, 0, hour_ns);  // else the watchdog ends it
 }
 
-TEST_F(Futex, WakesNobodyWhereNobodySleeps) { EXPECT_EQ(futex_wake(word, 1), 0); }
+TEST_F(Futex, WakesNoThreadWhereNoneSleeps) { EXPECT_EQ(futex_wake(word, 1), 0); }
 
 TEST_F(Futex, ComesBackWhenTheTimeIsUpAndNotBefore) {
   const auto begin = monotonic_ns();

@@ -121,7 +121,7 @@ TEST_F(ProcessState, OfAStoppedChildThatIsKilledIsDead) {  // scenario 53
   EXPECT_EQ(state_of(word), process_state::dead);
 }
 
-TEST_F(ProcessState, OfAPidThatIsSomebodyElsesNowIsDead) {  // scenario 55
+TEST_F(ProcessState, OfAPidThatAnotherProcessHasNowIsDead) {  // scenario 55
   const auto [child, word] = idle_child();
   EXPECT_EQ(state_of(make_identity(pid_of(word), start_of(word) - 1)), process_state::dead);
   EXPECT_EQ(state_of(make_identity(pid_of(word), start_of(word) + 1)), process_state::dead);
@@ -134,7 +134,7 @@ TEST_F(ProcessState, WithoutAStartTimeGoesByThePidAlone) {
   EXPECT_EQ(state_of(make_identity(pid_of(word), 0)), process_state::dead);
 }
 
-TEST_F(ProcessState, OfNobodyIsUnknown) { EXPECT_EQ(state_of(0), process_state::unknown); }
+TEST_F(ProcessState, OfPidZeroIsUnknown) { EXPECT_EQ(state_of(0), process_state::unknown); }
 
 TEST_F(ProcessState, WhoseMainThreadAloneHasEndedIsAlive) {  // protocol hole 19
   pipe_signal ready;
@@ -175,10 +175,10 @@ TEST_F(ProcessState, OfACommandWithBracketsAndBlanksIsReadRight) {
   EXPECT_EQ(command_of(pid_of(*word)), ") Z 1 (x");
 }
 
-TEST_F(ProcessState, CommandOfAPidThatIsNobodyIsEmpty) { EXPECT_EQ(command_of(4194303), ""); }
+TEST_F(ProcessState, CommandOfAPidWithoutAProcessIsEmpty) { EXPECT_EQ(command_of(4194303), ""); }
 
 TEST_F(ProcessState, FromAPidNamespaceWithoutItsOwnProcIsNeverDeadByMistake) {  // scenario 56, protocol hole 21
-  // In there /proc still shows the outer namespace, where pid 1 is somebody else with another start time.
+  // In there /proc still shows the outer namespace, where pid 1 is another process with another start time.
   auto outer = child_process::fork([&] {
     if (::unshare(CLONE_NEWPID) != 0) return 50;
     const auto pid = ::fork();
@@ -399,7 +399,7 @@ TEST(AddressSpace, WhoseDescriptorIsAnotherFileByNowIsNotBelievedAndDoesNotClose
   EXPECT_EQ(lowest_free(), its) << "both descriptors were closed";
 }
 
-TEST(Backing, OfAProcessThatIsNobodyCannotBeTold) {
+TEST(Backing, OfAPidWithoutAProcessCannotBeTold) {
   EXPECT_FALSE(maps_backing(4194303, "00:01 7").has_value());
   EXPECT_EQ(backing_of(nullptr), "");
 }
@@ -424,7 +424,7 @@ TEST(Backing, IsFoundAmongMoreMappingsThanOneReadHolds) {
 TEST(Membarrier, IsRegisteredBeforeMain) {   // alone in a process, as ctest runs it: no other test has asked before
   constexpr int get_registrations = 1 << 9;  // linux/membarrier.h of 6.3; older headers lack it
   const auto registered = ::syscall(SYS_membarrier, get_registrations, 0, 0);
-  if (registered < 0) GTEST_SKIP() << "this kernel does not say who is registered";
+  if (registered < 0) GTEST_SKIP() << "this kernel does not say what is registered";
   EXPECT_NE(registered & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0);
 }
 

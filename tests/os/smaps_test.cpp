@@ -61,7 +61,7 @@ TEST_F(Smaps, TellMappedFromTouched) {
 
 TEST_F(Smaps, AddUpAllMappingsOfAFileThatCanBeUsed) {
   void* const second = ::mmap(nullptr, 8 * page, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  const auto untouchable = mapping::untouchable(file.get(), 64 * page);  // holds no memory of anybody
+  const auto untouchable = mapping::untouchable(file.get(), 64 * page);  // holds no memory
   const auto found = memory_mapped_by(me, backing, never);
   EXPECT_EQ(found.mapped_bytes, 72 * page);
   ::munmap(second, 8 * page);
@@ -92,8 +92,8 @@ TEST_F(Smaps, AreGivenUpWhenTimeIsUp) {
 }
 
 TEST_F(Smaps, DoNotTakeAPathForAMapping) {
-  // Whoever makes files chooses their names: this line of maps is longer than anybody's buffer, and its end looks like
-  // the mapping of another file.
+  // A file's maker chooses its name: this line of maps is longer than any reader's buffer, and its end looks like the
+  // mapping of another file.
   ::munmap(at, 64 * page);
   int place = ::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY);
   const std::string newlines(250, '\n');  // shown as four characters each
@@ -126,7 +126,7 @@ TEST_F(Smaps, AndMincoreCountsWhatLiesInMemoryWithoutTouchingIt) {
   EXPECT_FALSE(bytes_in_memory(untouchable.bytes()));
 }
 
-TEST_F(Smaps, AndMincoreTellsOnlyWhoMightWrite) {
+TEST_F(Smaps, AndMincoreTellsOnlyAUserThatMightWrite) {
   EXPECT_TRUE(residence_is_told(file.get(), ::geteuid()));
   if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
   for (const bool may_write : {false, true}) {

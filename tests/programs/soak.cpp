@@ -35,7 +35,7 @@ namespace {
 
 using sluice::monotonic_now_ns;
 constexpr std::uint64_t ms = 1'000'000;
-constexpr std::uint64_t wedge_ns = 10'000 * ms;  // no message for so long while nobody is stopped: it will never come
+constexpr std::uint64_t wedge_ns = 10'000 * ms;  // no message for so long while none is stopped: it will never come
 
 struct options {
   double seconds = 0;
@@ -185,8 +185,8 @@ class round_of {
     for (auto& w : workers_) resume(w);
   }
 
-  /// Nobody is killed, stopped or restarted: those who are left must go on by themselves, beside the dead. They are
-  /// given as long as it takes to carry two rings full.
+  /// No worker is killed, stopped or restarted: the survivors must go on by themselves, beside the dead. They are given
+  /// as long as it takes to carry two rings full.
   void watch_survivors() {
     revive_if_all_dead(sluice::role::producer);
     revive_if_all_dead(sluice::role::consumer);
@@ -216,7 +216,7 @@ class round_of {
 
   static void nap() { std::this_thread::sleep_for(std::chrono::microseconds(200)); }
 
-  /// Notes who has ended; the zombies stay until their place is taken again.
+  /// Notes which workers have ended; the zombies stay until their place is taken again.
   void notice_ends() {
     for (auto& w : workers_) {
       if (!w.is_running()) continue;
@@ -330,7 +330,7 @@ class round_of {
 
   void restart_stall_clock() { moved_at_ns_ = monotonic_now_ns(); }
 
-  /// A stall counts while both roles are running and nobody is stopped.
+  /// A stall counts while both roles are running and no worker is stopped.
   void look_for_stall() {
     const auto now = monotonic_now_ns();
     const auto sum = delivered();
@@ -390,7 +390,7 @@ class round_of {
 
   // ---- The end ------------------------------------------------------------------------------------------------------
 
-  /// Some die, the others are asked to stop: producers first, then consumers, who drain what is left.
+  /// Some die, the others are asked to stop: producers first, then consumers, which drain what is left.
   void finish() {
     for (auto& w : workers_)
       if (w.is_running() && random_.one_in(3)) kill(w);
@@ -477,7 +477,7 @@ class round_of {
     constexpr std::uint64_t capacities[] = {2, 4, 16, 64, 256, 1024};
     sluice::channel_options how;
     how.capacity_slots = capacities[random_.roll(std::size(capacities))];
-    if (!has_one_seat_) {  // sometimes none to spare: then who comes must settle who died
+    if (!has_one_seat_) {  // sometimes none to spare: then a newcomer must settle a dead one
       how.producer_seats = producers_ + static_cast<std::uint32_t>(random_.roll(3));
       how.consumer_seats = consumers_ + static_cast<std::uint32_t>(random_.roll(3));
     }

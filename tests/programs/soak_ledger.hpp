@@ -27,7 +27,7 @@ struct message {
   std::uint64_t who;  // producer << 32 | incarnation
   std::uint64_t number;
   std::uint64_t checksum;
-  std::uint64_t content[5];  // all of it follows from who and number
+  std::uint64_t content[5];  // all of it follows from the sender and the number
 };
 
 /// A finalizer after Stafford's Mix13: neighbouring numbers give unlike contents.
@@ -46,7 +46,7 @@ inline void fill(message& m, std::uint32_t producer, std::uint32_t incarnation, 
   m.checksum = sum;
 }
 
-/// What an abandoned claim is filled with: nobody may ever see it.
+/// What an abandoned claim is filled with: no consumer may ever see it.
 inline void poison(message& m) noexcept {
   m.who = m.number = m.checksum = ~std::uint64_t{0};
   for (auto& word : m.content) word = 0x6162616e646f6e21ULL;

@@ -299,7 +299,7 @@ class consuming {
 };
 
 /// Takes a seat, however long others need to let one go, and works. A seat may be refused while its settling waits for
-/// somebody who is stopped.
+/// a stopped process.
 template <class Take>
 auto seat(Take take) {
   for (;;) {

@@ -50,7 +50,7 @@ ended_well $consumer 01_consumer
 rm "$SLUICE_DIR/quotes"
 ok "01 pair"
 
-echo "== 08: a memfd through a socket, between two programs that nobody forked from each other"
+echo "== 08: a memfd through a socket, between two programs that are not forked from each other"
 "$bin/example_08_hand_over_offer" "$work/door" > "$work/offered" &
 offering=$!
 started=("$offering")

@@ -77,7 +77,7 @@ TEST(RegistryDirectory, ThatIsAFileIsUnsafe) {
   EXPECT_THAT(thrown_by([&] { (void)registry(parent / "names").list(); }), Threw(errc::unsafe_directory));
 }
 
-TEST(RegistryDirectory, WhereEverybodyMayRenameIsUnsafe) {
+TEST(RegistryDirectory, WhereEveryUserMayRenameIsUnsafe) {
   const test::temp_directory parent;
   fs::create_directory(parent / "names");
   ASSERT_EQ(::chmod((parent / "names").c_str(), 0777), 0);
@@ -250,7 +250,7 @@ TEST_F(DefaultDirectory, WhichOthersMayEnterIsRefused) {
   EXPECT_TRUE(expect_refused("0700").is_success());
 }
 
-TEST_F(DefaultDirectory, OfSomebodyElseIsRefused) {
+TEST_F(DefaultDirectory, OfAnotherUserIsRefused) {
   fs::create_directory(path);
   ASSERT_EQ(::chown(path.c_str(), user + 1, user), 0);
   ASSERT_EQ(::chmod(path.c_str(), 0777), 0);  // it can be entered: only the owner is wrong

@@ -36,7 +36,7 @@ class Recover : public ::testing::Test {
   [[nodiscard]] const registry& names() const { return **names_; }
   [[nodiscard]] std::string path() const { return names_->path("orders"); }
 
-  /// A durable channel into which `sent` messages went and `received` came out again; nobody is attached any more.
+  /// A durable channel into which `sent` messages went and `received` came out again; no process is attached any more.
   void make(std::uint64_t sent, std::uint64_t received, const durability& how = durability::every(1),
             std::uint32_t mode = 0600) {
     const auto made =
@@ -195,7 +195,7 @@ TYPED_TEST(Recover, AWholeMessageOfAnOlderLapIsNotDeliveredAndTheNewOneIsMissing
   this->make(12, 8);
   auto bytes = image_of(this->path());
   std::memcpy(TestFixture::slot(bytes, 9), TestFixture::slot(old, 9), TestFixture::stride(bytes));
-  // Even when the words that tell how far everybody was are as old.
+  // Even when the words that tell how far each participant was are as old.
   const auto records = header_in(bytes).rings[0].slots_offset - sizeof(segment_header);
   std::memcpy(bytes.data() + sizeof(segment_header), old.data() + sizeof(segment_header), records);
   this->reset_with(bytes);
@@ -246,7 +246,7 @@ TYPED_TEST(Recover, WithoutDurabilityNothingIsBelieved) {
   this->names().remove(name);
 }
 
-TYPED_TEST(Recover, IsRefusedWhileSomebodyIsAttachedAndSaysWho) {
+TYPED_TEST(Recover, IsRefusedWhileAProcessIsAttachedAndNamesIt) {
   this->make(6, 2);
   pipe_signal attached;
   auto child = child_process::fork([&] {
@@ -306,7 +306,7 @@ TYPED_TEST(Recover, GivesTheNewFileWhatTheOldOneHad) {
   EXPECT_EQ(std::memcmp(&after.header.rings[0], &before.header.rings[0], sizeof(ring_descriptor)), 0);
 }
 
-TYPED_TEST(Recover, OfManyWhoAttachAtOnceAllComeToTheSameChannelRecoveredOnce) {
+TYPED_TEST(Recover, OfManyThatAttachAtOnceAllComeToTheSameChannelRecoveredOnce) {
   this->make(6, 2);
   this->reset();
   std::vector<child_process> children;
@@ -465,7 +465,7 @@ TYPED_TEST(Recover, OfAForgedHeaderIsCorruptedAndChangesNothing) {
   bytes.resize(bytes.size() - 512);
   write_image(this->path(), bytes);
   EXPECT_THAT(thrown_by([&] { (void)this->names().recover(name); }), Threw(errc::truncated));
-  EXPECT_THAT(thrown_by([&] { (void)this->names().recover(segment_name("nobody")); }), Threw(errc::not_found));
+  EXPECT_THAT(thrown_by([&] { (void)this->names().recover(segment_name("missing")); }), Threw(errc::not_found));
 }
 
 }  // namespace

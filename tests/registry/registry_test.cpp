@@ -79,14 +79,14 @@ struct Registry : ::testing::Test {
       stay();
     });
   }
-  /// Somebody makes `name`, which nobody else has, and is killed.
+  /// A process makes `name`, which no other uses, and is killed.
   void somebody_dies_there_as(const segment_name& name) const {
     staying([&](const auto& stay) {
       const auto attached = names->create(name, plan, ephemeral);
       stay();
     }).kill();
   }
-  /// Somebody sits in a seat of `orders` and is killed.
+  /// A process sits in a seat of `orders` and is killed.
   void somebody_dies_there() const {
     staying([&](const auto& stay) {
       const auto attached = names->attach(orders);
@@ -115,7 +115,7 @@ TEST_F(Registry, CreatedNameHasTheModeThatWasAskedFor) {
   EXPECT_EQ(s.st_mode & 07777, 0640U);
 }
 
-TEST_F(Registry, HeaderSaysWhoMadeItAndForHowLong) {
+TEST_F(Registry, HeaderNamesItsCreatorAndItsLifetime) {
   const auto attached = names->create(orders, plan, ephemeral);
   const auto& header = attached.memory().header();
   EXPECT_EQ(test::pid_in(header.creator), static_cast<std::uint32_t>(::getpid()));
@@ -159,12 +159,12 @@ TEST_F(Registry, CreatingOnAFullFilesystemIsNoSpaceAndLeavesNothing) {  // scena
   EXPECT_TRUE(fs::is_empty(small->path()));
 }
 
-TEST_F(Registry, PersistentNameStaysWhenEverybodyHasLeft) {
+TEST_F(Registry, PersistentNameStaysWhenAllHaveLeft) {
   { (void)names->create(orders, plan); }
   EXPECT_FALSE(attaching().reason);
 }
 
-TEST_F(Registry, CommittedMessagesAreThereOnceWhenEverybodyWasKilled) {  // scenario 58
+TEST_F(Registry, CommittedMessagesAreThereOnceWhenAllWereKilled) {  // scenario 58
   staying([&](const auto& stay) {
     auto out = channel<std::uint64_t>::create(*names, orders, {.capacity_slots = 8}).producer();
     for (std::uint64_t i = 0; i < 5; ++i) (void)out.try_send(i);
@@ -230,7 +230,7 @@ TEST_F(Registry, AttachingAForgedDescriptorIsCorrupted) {
   EXPECT_THAT(attaching(), Threw(errc::corrupted));
 }
 
-TEST_F(Registry, RefusedAttachLeavesNobodyPresent) {
+TEST_F(Registry, RefusedAttachLeavesNoPresence) {
   write_file(path, std::string(8192, 'x'));
   ASSERT_TRUE(attaching().reason);
   EXPECT_NO_THROW(names->remove(orders, true));
@@ -276,7 +276,7 @@ TEST_F(Registry, RemovingWhatThisProcessIsAttachedToIsRefused) {
   EXPECT_THAT(thrown_by([&] { names->remove(orders); }), Threw(errc::in_use));
 }
 
-TEST_F(Registry, RefusedRemovalNamesWhoSitsThere) {
+TEST_F(Registry, RefusedRemovalNamesTheOwnerOfASeat) {
   { (void)names->create(orders, plan); }
   const auto child = staying([&](const auto& stay) {
     const auto attached = names->attach(orders);
@@ -311,7 +311,7 @@ TEST_F(Registry, ForcedRemovalTakesTheNameAndLeavesTheMemory) {
 }
 
 TEST_F(Registry, RemovingAForeignFileNeedsForce) {
-  write_file(path, "somebody's notes");
+  write_file(path, "a user's notes");
   EXPECT_THAT(thrown_by([&] { names->remove(orders); }), ThrewSaying(errc::not_a_segment, "force"));
   EXPECT_TRUE(fs::exists(path));
   names->remove(orders, true);
@@ -331,7 +331,7 @@ TEST_F(Registry, LastOneOutOfAnEphemeralSegmentTakesTheName) {
   auto first = std::optional(names->create(orders, plan, ephemeral));
   auto second = std::optional(names->attach(orders));
   first.reset();
-  EXPECT_TRUE(fs::exists(path)) << "somebody is still there";
+  EXPECT_TRUE(fs::exists(path)) << "a process is still attached";
   second.reset();
   EXPECT_FALSE(fs::exists(path));
 }
@@ -402,7 +402,7 @@ TEST_F(Registry, ForkedChildCannotJoinWhatWasRemoved) {
 
 // ---- sweep -----------------------------------------------------------------------------------------------------------
 
-TEST_F(Registry, SweepRemovesWhereSomebodyDiedAndNobodyIsLeft) {
+TEST_F(Registry, SweepRemovesASegmentOfWhichOnlyDeadParticipantsAreLeft) {
   { (void)names->create(orders, plan); }
   somebody_dies_there();
   EXPECT_EQ(names->inspect(orders).state, segment_state::dead);
@@ -451,7 +451,7 @@ TEST_F(Registry, SweepOfWhatWasFoundSparesASuccessorOfThatName) {
   EXPECT_EQ(names->sweep().size(), 1U);
 }
 
-TEST_F(Registry, SweepOfWhatWasFoundSparesWhomSomebodyCameTo) {
+TEST_F(Registry, SweepOfWhatWasFoundSparesASegmentAttachedSince) {
   somebody_dies_there_as(orders);
   const auto found = names->sweep(true);
   const auto child = attached_child();
@@ -797,7 +797,7 @@ TEST_F(Registry, SweepAndRemoveNeverPartTwoThatShareAName) {  // protocol sectio
 }
 
 TEST_F(Registry, SweepOfWhatTheDeadLeftNeverPartsTwoThatShareAName) {  // protocol section E
-  // A segment in which somebody died looks removable whenever nobody is attached: sweep and attach meet all the time.
+  // A segment in which a process died looks removable whenever none is attached: sweep and attach meet all the time.
   const auto shared = anonymous_segment::create(4096);
   auto& swept = *reinterpret_cast<std::atomic<int>*>(shared.bytes().data());
   const auto come_and_go_after_a_death = [&] {

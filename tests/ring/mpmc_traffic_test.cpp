@@ -20,7 +20,7 @@ class MpmcTraffic : public ::testing::Test {
   watchdog dog_{std::chrono::seconds(200)};
 };
 
-/// Goes round: who takes it sends it on, with one hop more.
+/// Goes round: its taker sends it on, with one hop more.
 struct token {
   std::uint64_t number;
   std::uint64_t hops;

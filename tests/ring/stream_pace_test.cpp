@@ -25,18 +25,18 @@ class StreamPace : public ::testing::Test {
     for (int i = 0; i < times; ++i) ASSERT_FALSE(pace_.has_caught_up(passed_)) << "asked twice for one catching up";
   }
 
-  std::uint64_t passed_ = 1000;  // by those who had the seat before
+  std::uint64_t passed_ = 1000;  // by earlier owners of the seat
   stream_pace pace_{view_of(4096, 72), passed_};
 };
 
-TEST_F(StreamPace, NobodyIsDelayedWhoWaitsForSingleMessages) {
+TEST_F(StreamPace, AWaitForSingleMessagesIsNotDelayed) {
   for (int i = 0; i < 10'000; ++i) {
     EXPECT_FALSE(catches_up_after(1));
     poll_in_vain(i % 100);
   }
 }
 
-TEST_F(StreamPace, WhoCatchesUpWithAStreamGivesALeadOnceEachTime) {
+TEST_F(StreamPace, ASideThatCatchesUpWithAStreamGivesALeadOnceEachTime) {
   EXPECT_TRUE(catches_up_after(100));
   poll_in_vain(5);
   EXPECT_TRUE(catches_up_after(2));
@@ -74,7 +74,7 @@ TEST_F(StreamPace, ALeadEndsAsSoonAsTheOtherIsFarAhead) {
   EXPECT_TRUE(catches_up_after(2)) << "it was used: the stream goes on";
 }
 
-TEST_F(StreamPace, ALeadThatNobodyUsesIsShortAndTheLastOne) {
+TEST_F(StreamPace, ALeadThatIsNotUsedIsShortAndTheLastOne) {
   int asked = 0;
   ASSERT_TRUE(catches_up_after(100));
   pace_.give_lead([&](std::uint64_t) { return ++asked, false; });

@@ -119,7 +119,7 @@ TEST_P(Seats, MovedHandleLeavesOnce) {
 
 TEST_P(Seats, OneOfAKilledOwnerIsTakenOver) {
   sitting().kill();
-  EXPECT_EQ(state(), seat_state::taken) << "nobody has noticed yet";
+  EXPECT_EQ(state(), seat_state::taken) << "not noticed yet";
   EXPECT_NO_THROW((void)room.take(role::producer));
 }
 
@@ -210,7 +210,7 @@ TEST_P(Seats, ExecOfTheOwnerCountsAsLeaving) {  // seeds row 5
   EXPECT_FALSE(taking().reason) << taking();
 }
 
-TEST_P(Seats, ExecOfTheOwnerIsSeenByWhoHasSeenItAlive) {
+TEST_P(Seats, ExecOfTheOwnerIsSeenByAProcessThatSawItAlive) {
   pipe_signal sitting, go, replaced;
   auto child = child_process::fork([&] {
     const auto seat = room.take(role::producer);
@@ -335,7 +335,7 @@ TEST_P(Seats, KeeperProvesADeathAndLocksOnce) {
   other.keeper().unlock(0);
 }
 
-TEST_P(Seats, RepairForNobodyInParticularNamesNobody) {
+TEST_P(Seats, RepairForNoSeatInParticularNamesNone) {
   const auto seat = room.take(role::producer);  // seat 0, alive: no death of its owner made anything necessary
   auto table = room.table();
   table.keeper().record(repair_kind::hole, unknown_seat(), 7);
@@ -353,8 +353,8 @@ TEST_P(Seats, KeeperNeverProvesTheDeathOfTheLiving) {
   EXPECT_EQ(state(), seat_state::taken);
 }
 
-TEST_P(Seats, ReportShowsWhoSitsThereAndChangesNothing) {  // scenario 63
-  EXPECT_TRUE(room.table().report().empty()) << "seats that nobody ever had";
+TEST_P(Seats, ReportShowsTheOwnersAndChangesNothing) {  // scenario 63
+  EXPECT_TRUE(room.table().report().empty()) << "seats that never had an owner";
   auto child = sitting(role::consumer);
   const auto alive = room.table().report();
   ASSERT_EQ(alive.size(), 1U);
@@ -539,7 +539,7 @@ TEST(SeatsOfAFile, WithManyOwnersTellHowManyEachHoldsAndWhatToChange) {
   EXPECT_THAT(refusal, ThrewSaying(errc::seat_taken, "producer_seats"));
 }
 
-TEST(AnonymousSeats, OfAPidThatIsSomebodyElsesNowAreTakenOver) {  // scenario 55
+TEST(AnonymousSeats, OfAPidThatAnotherProcessHasNowAreTakenOver) {  // scenario 55
   const test::watchdog dog;
   const seat_room room(judged_by::process);
   const auto seat = room.take(role::producer);

@@ -75,8 +75,8 @@ TEST_F(FileSegment, HasTheModeThatWasAskedFor) {
   EXPECT_EQ(s.st_mode & 07777, 0640U);
 }
 
-TEST_F(FileSegment, OfSomebodyElseIsNoPermission) {  // seeds row 11
-  if (::geteuid() != 0) GTEST_SKIP() << "becoming somebody else needs root";
+TEST_F(FileSegment, OfAnotherUserIsNoPermission) {  // seeds row 11
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
   (void)file_segment::create(path, 4096, 0600);
   ASSERT_EQ(::chmod(directory.path().c_str(), 0755), 0);
   auto child = child_process::fork([&] {

@@ -1,4 +1,4 @@
-// What has to reach the disk, and what is found there by those who come later.
+// What has to reach the disk, and what later processes find there.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -39,7 +39,7 @@ TEST(SeedsRow10, ChangedPagesReachTheDiskWhenAFlushIsWaitedFor) {
   EXPECT_EQ(memory.bytes().front(), std::byte{1});
 }
 
-TEST(SeedsRow10, APersistentChannelHasItsMessagesWhenEverybodyHasDied) {
+TEST(SeedsRow10, APersistentChannelHasItsMessagesWhenAllHaveDied) {
   const test::watchdog dog;
   const temp_directory directory(on_a_disk().value_or("/dev/shm"));
   const registry names(directory.path());

@@ -1,4 +1,4 @@
-// Memory that grows in place, seen by all who are attached.
+// Memory that grows in place, seen by all that are attached.
 
 #include "sluice/segment/growable_segment.hpp"
 
@@ -113,7 +113,7 @@ TEST(SeedsRow9, WhatOneProcessAddsAnotherSeesWhereItIsWithoutMappingAnew) {
   EXPECT_TRUE(child.wait().is_success());
 }
 
-TEST(Growable, IsAsLongAsTheLongestAskedForWhoeverRaces) {
+TEST(Growable, IsAsLongAsTheLongestAskedForInAnyRace) {
   const test::watchdog dog;
   const temp_directory directory;
   const auto log = growable_segment::create(directory / "log", page, most);

@@ -143,7 +143,7 @@ TEST_F(HandedOver, ADeathAfterExecIsToldByTheKernel) {
   expect_death_is_noticed(program);
 }
 
-/// A unix socket with a name, and whoever connects first.
+/// A unix socket with a name, and the first connection to it.
 struct listener {
   explicit listener(const std::string& path) : socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
@@ -230,7 +230,7 @@ TEST_F(Offer, WhoseDescriptorsWereClosedSendsTheFileOfTheNameOrSaysSo) {
   EXPECT_TRUE(end.is_success()) << end;
 }
 
-TEST_F(Offer, ToNobodyIsNotFoundAndNoDeath) {
+TEST_F(Offer, ToAClosedSocketIsNotFoundAndNoDeath) {
   ::close(std::exchange(ends[1], -1));
   EXPECT_THAT(thrown_by([&] { offer(ends[0], memfd_segment::create(page())); }), Threw(errc::not_found));
   EXPECT_THAT(thrown_by([&] { (void)sluice::accept(ends[0]); }), Threw(errc::not_found));
@@ -298,7 +298,7 @@ TEST_F(Adopted, TwoChannelsInOneFileDoNotKnowOfEachOther) {
   EXPECT_EQ(again.consumer().try_receive(), 2U);
 }
 
-TEST_F(Adopted, BytesThatMayBeSomebodysAreNotFormatted) {
+TEST_F(Adopted, BytesThatMayBeInUseAreNotFormatted) {
   ASSERT_EQ(::pwrite(file, "x", 1, 2000), 1);
   EXPECT_THAT(
       thrown_by([&] { (void)numbers::create_in(adopted_segment::map(file, 8 * page()), {.capacity_slots = 4}); }),
@@ -322,7 +322,7 @@ TEST_F(Adopted, ADescriptorForReadingServesAReadOnlyView) {
   ::close(reading);
 }
 
-TEST(SeedsRow14, AMemfdOfSomebodyElseIsAdopted) {
+TEST(SeedsRow14, AMemfdMadeElsewhereIsAdopted) {
   const test::watchdog dog;
   const int file = ::memfd_create("foreign", MFD_CLOEXEC);
   ASSERT_EQ(::ftruncate(file, static_cast<off_t>(8 * page())), 0);

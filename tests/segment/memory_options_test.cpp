@@ -65,7 +65,7 @@ bool become_nobody() { return ::setresgid(65534, 65534, 65534) == 0 && ::setresu
 
 // ---- Private and read-only views --------------------------------------------------------------------------------------
 
-TEST_F(SeedsRow2, APrivateViewIsWrittenToAndDisturbsNobody) {
+TEST_F(SeedsRow2, APrivateViewIsWrittenToAndDisturbsNoOther) {
   const auto shared = file_segment::create(path, 2 * page());
   shared.bytes()[0] = std::byte{1};
   const auto mine = file_segment::attach(path, {.access = view::private_copy});
@@ -97,7 +97,7 @@ TEST_F(SeedsRow12, AReadOnlyViewCannotBeWrittenTo) {
   EXPECT_EQ(child.wait().signal, SIGSEGV);
 }
 
-TEST_F(SeedsRow12, NobodyTakesPartThroughAViewThatIsNotShared) {
+TEST_F(SeedsRow12, AViewThatIsNotSharedIsRefusedToParticipants) {
   const test::temp_registry names;
   const segment_name name("orders");
   const auto made = numbers::create(*names, name, {.capacity_slots = 4});
@@ -162,7 +162,7 @@ TYPED_TEST(Observer, IsHeldToItByTheKernel) {
 }
 
 TYPED_TEST(Observer, NeedsPermissionToReadAlone) {
-  if (::geteuid() != 0) GTEST_SKIP() << "becoming somebody else needs root";
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
   ASSERT_EQ(::chmod(this->names.directory().c_str(), 0755), 0);
   ASSERT_EQ(::chmod(this->names.path("orders").c_str(), 0644), 0);
   auto out = this->made.producer();
@@ -178,7 +178,7 @@ TYPED_TEST(Observer, NeedsPermissionToReadAlone) {
   EXPECT_TRUE(end.is_success()) << end;
 }
 
-TYPED_TEST(Observer, KeepsNobodyFromRemovingTheName) {
+TYPED_TEST(Observer, DoesNotKeepTheNameFromRemoval) {
   this->made = channel<std::uint64_t, TypeParam>::create_unnamed({.capacity_slots = 8});  // lets go of the name
   const auto watching = observer::attach(*this->names, this->name);
   this->names->remove(this->name);
@@ -271,7 +271,7 @@ TEST_F(SeedsRow12, LockedMemoryIsCountedAsLocked) {
 
 TEST_F(SeedsRow12, LockedAboveTheLimitSaysWhichLimit) {
   if (test::is_sanitized) GTEST_SKIP() << "the sanitizer's run time answers mlock(2) itself";
-  if (::geteuid() != 0) GTEST_SKIP() << "becoming somebody else needs root";
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
   auto child = child_process::fork([&] {
     const rlimit small{64 * 1024, 64 * 1024};
     if (::setrlimit(RLIMIT_MEMLOCK, &small) != 0 || !become_nobody()) return 1;

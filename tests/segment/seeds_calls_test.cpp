@@ -116,7 +116,7 @@ TEST_F(SeedsRow19, OnlyTheFirstVisitOfAMappedFileFaults) {
 
 // ---- Row 20: a message from one process to another ---------------------------------------------------------------------
 
-/// So many as a POSIX queue holds without anybody's leave. All are sent before any is received: nobody waits.
+/// So many as a POSIX queue holds without privileges. All are sent before any is received: no side waits.
 constexpr std::uint64_t messages = 8;
 
 struct message {

@@ -36,7 +36,7 @@ TEST(SeedsRow1, AByteThatOneProgramChangesIsSeenByAnotherThatWasStartedSeparatel
   const test::watchdog dog;
   const test::temp_directory directory;
   const auto path = directory / "shared";
-  { (void)file_segment::create(path, 8192); }  // nobody but the two programs has it mapped
+  { (void)file_segment::create(path, 8192); }  // only the two programs have it mapped
   auto a = child_process::exec("peer_byte", {"watch", path, "5000"});
   ASSERT_EQ(a.read_line(), "watching");
   EXPECT_FALSE(a.try_wait()) << "nothing has changed yet";

@@ -1,4 +1,4 @@
-// A file that is cut short while processes use it: nobody dies of it, and everybody hears of it.
+// A file that is cut short while processes use it: none dies of it, and each hears of it.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -230,7 +230,7 @@ TEST_F(Truncated, ManyThreadsAtOnceAllGoOn) {
 }
 
 TEST_F(Truncated, SegmentsThatComeAndGoMeanwhileAreNotHarmed) {
-  // A range that is unmapped is never replaced: what lies at its addresses afterwards is somebody else's.
+  // A range that is unmapped is never replaced: what lies at its addresses afterwards is another's.
   std::atomic<bool> is_over{false};
   std::thread comes_and_goes([&] {
     for (int i = 0; !is_over; ++i) {
@@ -389,7 +389,7 @@ TYPED_TEST(TruncatedChannel, NewEndsAndNewAttachersAreRefused) {
   EXPECT_THAT(thrown_by([&] { (void)this->made.consumer(); }), Threw(errc::truncated)) << "once it is known as well";
 }
 
-TYPED_TEST(TruncatedChannel, LookingSaysSoAndHarmsNobody) {
+TYPED_TEST(TruncatedChannel, LookingSaysSoAndDoesNoHarm) {
   auto out = this->made.producer();
   cut(this->path, 1000);
   const auto info = this->names->inspect(this->name);
@@ -457,18 +457,18 @@ TYPED_TEST(TruncatedChannel, AnotherSegmentWrittenOverItIsNoticed) {
   EXPECT_THAT(thrown_by([&] { (void)in.receive(got); }), ThrewSaying(errc::corrupted, "written over"));
 }
 
-TYPED_TEST(TruncatedChannel, AFileRenamedOverTheNameIsAnotherSegmentForWhoAttachesNow) {
+TYPED_TEST(TruncatedChannel, AFileRenamedOverTheNameIsAnotherSegmentForALaterAttach) {
   const auto other =
       channel<std::uint64_t, TypeParam>::create(*this->names, segment_name("other"), {.capacity_slots = 8});
   std::filesystem::rename(this->names.path("other"), this->path);
   const auto now = TestFixture::link::attach(*this->names, this->name);
   EXPECT_EQ(now.header().creation_id, other.header().creation_id);
   EXPECT_NE(now.header().creation_id, this->made.header().creation_id);
-  auto child = child_process::fork([&] {  // who inherited the old one joins by its name, which leads elsewhere
+  auto child = child_process::fork([&] {  // that inherited the old one: it joins by its name, which leads elsewhere
     return thrown_by([&] { (void)this->made.producer(); }).reason == errc::not_found ? 0 : 1;
   });
   EXPECT_TRUE(child.wait().is_success());
-  auto out = this->made.producer();  // who has the old one goes on with it
+  auto out = this->made.producer();  // a holder of the old one goes on with it
   EXPECT_TRUE(out.try_send(1));
 }
 

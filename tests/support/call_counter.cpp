@@ -13,7 +13,7 @@
 namespace sluice::test {
 namespace {
 
-constexpr auto mark = SYS_getppid;  // nobody else calls it here, and it does nothing
+constexpr auto mark = SYS_getppid;  // not called here otherwise, and it does nothing
 
 /// From one stop to the next; false when the child has ended.
 bool step(pid_t child, int& status) {

@@ -27,7 +27,7 @@ inline std::optional<std::string> on_a_disk() {
   return std::nullopt;
 }
 
-/// KiB of the mapping at `address` that this process changed and nobody wrote back yet: proc(5), smaps.
+/// KiB of the mapping at `address` that this process changed and that are not written back yet: proc(5), smaps.
 inline std::uint64_t dirty_kib(const void* address) {
   std::ifstream maps("/proc/self/smaps");
   std::ostringstream begin;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Who is who in the shared bytes, read without the library's help (docs/format.md).
+// The processes that the shared bytes name, read without the library's help (docs/format.md).
 
 #include <sys/stat.h>
 

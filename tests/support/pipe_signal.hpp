@@ -8,7 +8,7 @@
 namespace sluice::test {
 
 /// A one-way line, made before fork and used by one process at each end. Waiting ends as well when every writing end is
-/// gone, so nobody waits for the dead: a process that only waits calls only_wait() first, as the one that only tells
+/// gone, so none waits for the dead: a process that only waits calls only_wait() first, as the one that only tells
 /// calls only_tell().
 class pipe_signal {
  public:
@@ -21,7 +21,7 @@ class pipe_signal {
   void only_wait();
   void only_tell();
 
-  /// False: nobody is there to listen any more.
+  /// False: no process is there to listen any more.
   bool tell(std::uint64_t value = 1);
   /// The next value; empty when the other side is gone.
   [[nodiscard]] std::optional<std::uint64_t> wait();

@@ -36,7 +36,7 @@ struct seat_room {
                                     plan_with_seats(seats))),
         ring(view_ring(memory.memory().bytes(), memory.memory().header().rings[0])) {}
 
-  /// A table of the calling process's own: its identity is that of who makes it.
+  /// A table of the calling process's own: its identity is that of its maker.
   [[nodiscard]] seat_table table() const { return {memory.memory(), ring, 0}; }
   [[nodiscard]] held_seat take(role own) const { return table().take(own, settled, "test"); }
 

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr unsigned some_group = 1;  // any that is neither root's nor nobody's
+constexpr unsigned some_group = 1;  // any but root's and 65534
 
 class Borders : public Cli {
  protected:

@@ -130,7 +130,7 @@ TEST_F(Broken, WhatMayNotBeReadExitsWithEight) {
   EXPECT_NE(end.out.find("no_permission"), std::string::npos) << end;
 }
 
-TEST_F(Broken, ADirectoryThatAnybodyMayChangeExitsWithEight) {
+TEST_F(Broken, ADirectoryThatAnyUserMayChangeExitsWithEight) {
   std::filesystem::permissions(registry_, std::filesystem::perms(0777));
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"list"}, {"inspect", "good"}, {"recv", "good"}, {"clear", "--dead", "--yes"}})

@@ -23,7 +23,7 @@ TEST_F(Cli, ClearWithoutATerminalWantsYes) {
   EXPECT_EQ(run({"clear", "orders", "--yes"}).code, 3);
 }
 
-TEST_F(Cli, ClearRefusesWhatIsInUseAndSaysByWhom) {
+TEST_F(Cli, ClearRefusesWhatIsInUseAndNamesThePid) {
   auto producer = make_live("orders", "one\n", true);
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"clear", "orders"}, {"clear", "orders", "--yes"}, {"clear", "orders", "--dry-run"}}) {
@@ -106,7 +106,7 @@ TEST_F(Cli, ClearAsksOnATerminalAndObeys) {
   EXPECT_FALSE(std::filesystem::exists(file("orders")));
 }
 
-TEST_F(Cli, ClearSparesWhoCameWhileItAsked) {
+TEST_F(Cli, ClearSparesWhatWasAttachedWhileItAsked) {
   make_idle("orders", "one\n");
   const terminal there;
   auto asking = start({"clear", "orders"}, there.how);
@@ -131,7 +131,7 @@ TEST_F(Cli, ClearRemovesOnlyTheFileThatItAskedAbout) {
   const auto end = asking.wait();
   EXPECT_EQ(end.code, 3) << end;
   EXPECT_EQ(end.out, "") << end;
-  EXPECT_EQ(ring("orders")["fill_slots"], 2) << "another segment of the same name, and nobody asked about it";
+  EXPECT_EQ(ring("orders")["fill_slots"], 2) << "another segment of the same name, which was not asked about";
 }
 
 TEST_F(Cli, ClearByForceTakesLinksAndFifosAndSaysWhatItLeavesAlone) {
@@ -205,7 +205,7 @@ TEST_F(Cli, ClearDeadSaysWhatItKeptAndLosesNothingOfIt) {
   EXPECT_EQ(end.out, "kept visited: a process attached to it meanwhile\n");
 }
 
-/// The registry, for root and for the group of nobody.
+/// The registry, for root and for group 65534.
 void share(const std::filesystem::path& root, const std::filesystem::path& registry) {
   constexpr unsigned nobody_group = 65534;
   std::filesystem::permissions(root, std::filesystem::perms(0755));

@@ -137,7 +137,7 @@ TEST_F(Cli, AConsumerThatLeftWithAMessageInItsHandsIsShownAsLeftAndItsChannelAsI
   }
   const auto end = run({"list", "--json"});
   const auto kept = json::parse(end.out)["segments"][0];
-  EXPECT_EQ(kept["state"], "idle") << "nobody died";
+  EXPECT_EQ(kept["state"], "idle") << "no participant died";
   const json shown = ring("kept");
   for (const auto& seat : shown["seats"]) EXPECT_EQ(seat["condition"], "left") << seat;
   const auto slots = json::parse(run({"inspect", "kept", "--slots", "--json"}).out)["rings"][0]["slots"];
@@ -145,7 +145,7 @@ TEST_F(Cli, AConsumerThatLeftWithAMessageInItsHandsIsShownAsLeftAndItsChannelAsI
   EXPECT_EQ(slots[0]["holder_pid"], ::getpid());
 }
 
-TEST_F(Cli, InspectShowsWhoTookOverFromADeadProducer) {
+TEST_F(Cli, InspectShowsTheSuccessorOfADeadProducer) {
   make_dead("orders", "one\n");
   const auto before = ring("orders")["seats"][0]["pid"];
   EXPECT_TRUE(ring("orders")["repairs"].empty());

@@ -1,4 +1,4 @@
-// send and recv on one mpmc channel, several at once: every line arrives, whoever is killed, and the last sender ends it.
+// send and recv on one mpmc channel, several at once: every line arrives, whichever dies, and the last sender ends it.
 
 #include <sys/file.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-/// "a 1\na 2\n…": a sender's name and its count, so that a ledger can tell who sent what.
+/// "a 1\na 2\n…": a sender's name and its count, so that a ledger can tell which sent what.
 std::string lines_of(const std::string& sender, std::size_t count) {
   std::string lines;
   for (std::size_t i = 1; i <= count; ++i) lines += sender + " " + std::to_string(i) + "\n";
@@ -189,7 +189,7 @@ TEST_F(Mpmc, ASenderNeitherComesNorLeavesWhileAnotherDoes) {
   b.kill();
   gate.reset();
   EXPECT_EQ(a.wait().code, 0);
-  EXPECT_EQ(one.wait().out, "a 1\n") << "nobody had come, so it was the last";
+  EXPECT_EQ(one.wait().out, "a 1\n") << "no other had come, so it was the last";
 }
 
 TEST_F(Mpmc, ASenderHeldUpAtTheGateNamesTheHolderAndHeedsItsTimeoutAndTheFirstSignal) {
@@ -282,7 +282,7 @@ TEST_F(Mpmc, TheClaimOfASenderThatDiedIsSteppedOverAndCounted) {
   auto one = receiver();
   auto a = open_sender("a 1\n");
   until([&] { return seated("producer") == 1 && ring("orders")["head"] == 1; });
-  // A claim that is never published, as a death between the two leaves it: by hand, for it is a matter of nanoseconds.
+  // A claim that is never published, as a death between the two leaves it: by hand, because that window is nanoseconds.
   const auto form = ring("orders");
   const auto seat = seat_of(a.pid());
   const auto word = [](std::uint64_t value) {
@@ -405,7 +405,7 @@ TEST_F(Mpmc, RawRecordsArriveWholeFromSeveralSenders) {
   }
 }
 
-TEST_F(Mpmc, ASenderThatWaitsForItsInputHoldsNobodyUp) {
+TEST_F(Mpmc, ASenderThatWaitsForItsInputHoldsNoOtherUp) {
   auto one = start({"recv", "raw", "--create", "--ring", "mpmc", "-s", "8"}, into_pipe());
   auto idle = start({"send", "raw", "--create", "--ring", "mpmc", "-s", "8"}, with_pipe());
   idle.write_stdin("half");

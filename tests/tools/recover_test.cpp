@@ -26,7 +26,7 @@ class DurableCli : public Cli {
     if (!disk_.empty()) std::filesystem::remove_all(disk_, ignored);
   }
 
-  /// Nobody is attached, and these lines wait.
+  /// No process is attached, and these lines wait.
   void make(const std::string& name, const std::string& lines, const std::string& when,
             const std::string& ring = "spsc") const {
     const auto end = run({"send", name, "--lines", "--create", "--persistent", "--no-wait", "-s", "64", "-r", ring,
@@ -76,7 +76,7 @@ TEST_F(DurableCli, RecoverSaysWhatWasKeptTornAndMissing) {
   EXPECT_EQ(run({"recv", "orders", "--lines"}).out, "one\nthree\nfour\n");
 }
 
-TEST_F(DurableCli, RecoverRefusesWhatIsInUseAndSaysWhoHoldsIt) {
+TEST_F(DurableCli, RecoverRefusesWhatIsInUseAndNamesThePid) {
   const auto producer = start({"send", "orders", "--lines", "--create", "--durability", "10"}, with_pipe());
   until([&] { return !ring("orders").is_null() && !ring("orders")["seats"].empty(); });
   const auto end = run({"recover", "orders"});
@@ -105,7 +105,7 @@ TEST_F(DurableCli, RecoverOfWhatCannotBeToldApartExitsWithFive) {
     EXPECT_TRUE(read_all(file(name)) == before) << name;
   }
   EXPECT_NE(run({"recover", "plain"}).err.find("sluice clear"), std::string::npos);
-  EXPECT_EQ(run({"recover", "nobody"}).code, 3);
+  EXPECT_EQ(run({"recover", "missing"}).code, 3);
   reset("plain");
   for (const std::vector<std::string>& words : {std::vector<std::string>{"recv", "plain"}, {"inspect", "plain"}}) {
     const auto end = run(words);

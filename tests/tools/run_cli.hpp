@@ -60,7 +60,7 @@ struct streams {
   bool in_is_pipe = false;
   bool out_is_pipe = false;
   bool as_nobody = false;           // when the test itself is root
-  unsigned group = 65534;           // of that nobody
+  unsigned group = 65534;           // of that user
   std::vector<std::string> before;  // a program that runs it, such as unshare(1) with its options
 };
 
@@ -235,7 +235,7 @@ class Cli : public ::testing::Test {
     });
   }
 
-  /// Nobody is attached, nobody died, `lines` wait to be read.
+  /// No process is attached, none died, `lines` wait to be read.
   void make_idle(const std::string& name, const std::string& lines) const {
     const auto end =
         run({"send", name, "--lines", "--create", "--persistent", "--no-wait", "-s", "64"}, with_input(lines));

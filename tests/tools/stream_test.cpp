@@ -1,4 +1,4 @@
-// send and recv: every byte arrives once, in order, whatever the sizes, and whoever dies.
+// send and recv: every byte arrives once, in order, whatever the sizes, and whichever side dies.
 
 #include <random>
 #include <sstream>
@@ -107,35 +107,35 @@ TEST_F(Cli, CountEndsEitherSide) {
   EXPECT_EQ(end.out, "1\n2\n");
   end = run({"recv", "lines", "--lines", "--json"});
   EXPECT_EQ(end.out, "3\n4\n5\n");
-  EXPECT_EQ(json::parse(end.err)["redelivered"], 0) << "who left in order held nothing";
+  EXPECT_EQ(json::parse(end.err)["redelivered"], 0) << "a receiver that left in order held nothing";
   EXPECT_EQ(run({"send", "lines", "--lines", "--count", "3", "--no-wait"}, with_input("a\nb\nc\nd\n")).code, 0);
   EXPECT_EQ(run({"recv", "lines", "--lines"}).out, "a\nb\nc\n");
 }
 
 TEST_F(Cli, SilenceEndsWithSix) {
-  auto end = run({"recv", "nobody", "--create", "--timeout", "0.2"});
+  auto end = run({"recv", "silent", "--create", "--timeout", "0.2"});
   EXPECT_EQ(end.code, 6) << end;
-  end = run({"recv", "nobody", "--create", "--timeout", "0.2", "--json"});
+  end = run({"recv", "silent", "--create", "--timeout", "0.2", "--json"});
   EXPECT_EQ(end.code, 6) << end;
   EXPECT_NE(end.err.find("\"timed_out\""), std::string::npos) << end;
-  // No room, and nobody who makes some.
+  // No room, and no receiver that makes some.
   end = run({"send", "full", "--create", "--persistent", "--lines", "-s", "8", "-C", "2", "--timeout", "0.2"},
             with_input("1\n2\n3\n"));
   EXPECT_EQ(end.code, 6) << end;
   EXPECT_EQ(ring("full")["is_closed"], false);
-  // Room enough, but nobody takes it.
+  // Room enough, but no receiver takes the message.
   end = run({"send", "drain", "--create", "--lines", "--timeout", "0.2"}, with_input("1\n"));
   EXPECT_EQ(end.code, 6) << end;
 }
 
 TEST_F(Cli, AMissingNameExitsWithThreeAndAHint) {
   for (const char* command : {"send", "recv"}) {
-    const auto end = run({command, "nobody"});
+    const auto end = run({command, "missing"});
     EXPECT_EQ(end.code, 3) << end;
     EXPECT_NE(end.err.find("--create"), std::string::npos) << end;
   }
-  EXPECT_EQ(run({"inspect", "nobody"}).code, 3);
-  EXPECT_EQ(run({"clear", "nobody", "--yes"}).code, 3);
+  EXPECT_EQ(run({"inspect", "missing"}).code, 3);
+  EXPECT_EQ(run({"clear", "missing", "--yes"}).code, 3);
 }
 
 TEST_F(Cli, ASecondProducerIsRefusedWithThePidOfTheFirst) {
@@ -294,7 +294,7 @@ TEST_F(Cli, AnInterruptedConsumerWithAStuckOutputReleasesWhatItWrote) {
   to_pipe.out_is_pipe = true;
   auto consumer = start({"recv", "orders", "--lines"}, to_pipe);
   std::string text = consumer.read_stdout(4096);
-  until([&] { return ring("orders")["fill_slots"] == 1024; });  // stuck: nobody reads its output
+  until([&] { return ring("orders")["fill_slots"] == 1024; });  // stuck: its output is not read
   consumer.signal(SIGTERM);
   // Its seat is free again although its output still is as full as it was.
   until([&] { return ring("orders")["seats"][1]["condition"] == "left"; });

@@ -1,4 +1,4 @@
-// Sending to somebody who is awake makes no system call: a filter in the kernel would kill who makes one.
+// Sending to a peer that is awake makes no system call: a filter in the kernel would kill a process that makes one.
 
 #include <gtest/gtest.h>
 #include <linux/filter.h>
@@ -106,7 +106,7 @@ TYPED_TEST(NoSystemCall, IsMadeByReceivingFromAProducerThatSpins) {  // scenario
   auto child = child_process::fork([&shared] {
     auto in = shared.consumer(busy_spin());
     if (TypeParam::mends)
-      forbid_waking();  // who polls in vain for a whole tick asks for the dead, by system calls of another kind
+      forbid_waking();  // after polling in vain for a whole tick it asks for the dead, by system calls of another kind
     else
       forbid_everything();
     for (std::uint64_t i = 0, number = 0; i < messages; ++i) {
@@ -140,7 +140,7 @@ TYPED_TEST(NoSystemCall, OtherThanTheseIsMadeByAConsumerThatIsParked) {
   EXPECT_TRUE(end.is_success()) << end;
 }
 
-TEST(NoSystemCallAtATick, RenewsAnAnnouncementThatNobodyTook) {
+TEST(NoSystemCallAtATick, RenewsAnAnnouncementThatNoWakerTook) {
   const watchdog dog;
   const auto shared = channel<std::uint64_t>::create_unnamed({.capacity_slots = 64});
   auto child = child_process::fork([&shared] {
@@ -159,7 +159,7 @@ TEST(NoSystemCallAtATick, RenewsAnAnnouncementThatNobodyTook) {
   EXPECT_TRUE(end.is_success()) << end;
 }
 
-TEST(IdleTicks, AreFewerThanThoseOfWhoJustFellAsleep) {
+TEST(IdleTicks, AreFewerThanThoseOfAThreadThatJustFellAsleep) {
   const watchdog dog;
   const auto shared = channel<std::uint64_t>::create_unnamed({.capacity_slots = 64});
   const auto out = shared.producer();
@@ -183,7 +183,7 @@ TYPED_TEST(NoSystemCall, TheFilterBitesWhenTheConsumerSleeps) {  // the test of 
   });
   auto in = shared.consumer(park());
   std::uint64_t number = 0;
-  (void)in.raw().details().place().announce();  // as if about to sleep: who publishes now must wake
+  (void)in.raw().details().place().announce();  // as if about to sleep: a publisher must wake it now
   parked.tell();
   const auto end = child.wait();
   EXPECT_FALSE(end.has_exited);

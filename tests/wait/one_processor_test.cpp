@@ -1,4 +1,4 @@
-// Polling where everybody has one and the same processor keeps the partner from running.
+// Polling where all threads have one and the same processor keeps the partner from running.
 
 #include <gtest/gtest.h>
 #include <sched.h>

@@ -91,7 +91,7 @@ TEST_F(Parking, AnAnnouncementStandsUntilAWakerHasTakenAnyPartOfIt) {
   view_.seats[seat_of(3)].parked.store(0);  // by one that died between the seat and its futex word
   EXPECT_FALSE(own.is_announced(announced));
   announced = own.announce();
-  view_.seats[seat_of(3)].futex.fetch_add(1);  // by one that took it for somebody behind the same bit
+  view_.seats[seat_of(3)].futex.fetch_add(1);  // by one that took it for another behind the same bit
   EXPECT_FALSE(own.is_announced(announced));
   own.retract();
 }
@@ -107,7 +107,7 @@ TEST_F(Parking, ASleeperWhoseBitADeadWakerTookAnnouncesItselfAgainAtItsTick) {
         own, look, []() -> wait_answer { return std::nullopt; }, never);
   });
   while (parked() == 0) std::this_thread::yield();
-  view_.control->parked[1].store(0);                // and it died before it woke anybody
+  view_.control->parked[1].store(0);                // and it died before it woke any
   while (parked() == 0) std::this_thread::yield();  // the watchdog ends it otherwise
   is_over.store(true);
   wake_parked(view_, role::consumer, 1);
@@ -152,7 +152,7 @@ TEST_F(Parking, WakingASleeperLeavesTheOthersOfItsBitAnnounced) {
   EXPECT_EQ(parked(), 0U);
 }
 
-TEST_F(Parking, EverybodyOfManySeatsIsWoken) {
+TEST_F(Parking, EachSleeperOfManySeatsIsWoken) {
   constexpr std::uint32_t sleepers = 200;
   std::atomic<std::uint32_t> awake{0};
   std::vector<std::thread> threads;
@@ -183,7 +183,7 @@ TEST_F(Parking, WakingOneBumpsOneFutexOnly) {
       ++awake;
     });
   while (std::popcount(parked()) < 3) std::this_thread::yield();
-  // Whoever is announced and not yet asleep does not count as woken, so ask until one was.
+  // A thread that is announced and not yet asleep does not count as woken, so ask until one was.
   while (awake.load() == 0) wake_sleepers(view_, role::consumer, 1);
   const auto bumped = [&] { return futex(1) + futex(2) + futex(3); };
   EXPECT_GE(bumped(), 1U);
@@ -238,14 +238,14 @@ TEST_F(Parking, ADeadSleeperDoesNotEatTheWakeOfALivingOne) {
   EXPECT_TRUE(is_awake.load());
 }
 
-TEST_F(Parking, BitsThatBelongToNoSeatAreClearedAndNobodyIsTouched) {
+TEST_F(Parking, BitsThatBelongToNoSeatAreClearedAndNoSeatIsTouched) {
   callers_memory few(many_seats(1));
   few.view().control->parked[1] = ~std::uint64_t{0};
   wake_sleepers(few.view(), role::consumer, 100);
   EXPECT_EQ(few.view().control->parked[1].load(), 0U);
 }
 
-/// Tokens taken by sleepers of which several share a bit. Each publish wakes one; whoever takes a token and sees another
+/// Tokens taken by sleepers of which several share a bit. Each publish wakes one; a taker of a token that sees another
 /// passes the wake on, as a consumer does. A sleep of a whole tick beside a token is a wake-up that was lost.
 TEST_F(Parking, NoWakeUpIsLostBehindASharedBit) {  // scenario 40
   constexpr std::uint64_t tokens = 40'000;

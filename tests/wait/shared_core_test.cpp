@@ -1,4 +1,4 @@
-// When whoever polls gives its core away, and when it must not: on a core of one's own that is a system call for nothing.
+// When a polling thread gives its core away, and when it must not: alone on a core that system call is for nothing.
 
 #include "sluice/wait/shared_core.hpp"
 
@@ -38,7 +38,7 @@ TEST(SharedCore, IsSuspectedAfterAnInterruptionAndNoLongerAfterSomeYieldsForNoth
   EXPECT_LT(yields, 20);
 }
 
-TEST(SharedCore, StaysLikelyWhileYieldsLetSomebodyRun) {
+TEST(SharedCore, StaysLikelyWhileYieldsLetAnotherThreadRun) {
   detail::shared_core core;
   core.suspect();
   for (int i = 0; i < 1000; ++i) {
@@ -48,7 +48,7 @@ TEST(SharedCore, StaysLikelyWhileYieldsLetSomebodyRun) {
   }
 }
 
-TEST(SharedCore, IsFoundByAYieldThatLetSomebodyRun) {
+TEST(SharedCore, IsFoundByAYieldThatLetAnotherThreadRun) {
   detail::shared_core core;
   core.yielded_for(switched_ns);
   EXPECT_TRUE(core.is_likely());
