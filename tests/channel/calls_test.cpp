@@ -130,7 +130,7 @@ TYPED_TEST(Channel, TheLongestTimesThereAreDoNotOverflow) {
     std::this_thread::yield();
     EXPECT_TRUE(this->out_->try_send(order_of(2)));
   });
-  // Nothing is there yet, most likely: a time that overflowed would be over at once.
+  // Most likely no message is there yet: a time-out that overflowed would end at once.
   EXPECT_EQ(this->in_->receive_for(got, std::chrono::hours::max()), wait_result::ready);
   sending.join();
   EXPECT_GT(deadline_after(std::chrono::hours::max()), deadline_after(std::chrono::hours(24)));
@@ -239,7 +239,7 @@ TYPED_TEST(Channel, AMessageWhoseHandlingThrowsComesAgain) {  // scenario 20
   EXPECT_EQ(this->in_->try_receive()->id, 2U);
 }
 
-/// What a destructor takes that runs because of an exception, by id.
+/// The ids of what a destructor takes that runs because of an exception.
 template <class Ring, class Take>
 std::vector<std::uint64_t> taken_while_unwinding(consumer<order, Ring>& in, Take take) {
   struct at_unwinding {

@@ -60,7 +60,7 @@ class ChannelDeaths : public ::testing::Test {
     EXPECT_TRUE(done_.is_told());
     return child;
   }
-  /// Every other seat as well, so that the only way in is over a dead one: spsc has one seat, mpmc is made with one.
+  /// One seat a side, so that a newcomer can only take a dead one's: spsc has one seat, mpmc is made with one.
   static channel_options options() {
     channel_options one{.capacity_slots = 8};
     if (ring::kind == ring_kind::mpmc) one.producer_seats = one.consumer_seats = 1;

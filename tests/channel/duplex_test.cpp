@@ -87,7 +87,7 @@ TYPED_TEST(Duplex, AKilledChildIsGoneForTheParent) {  // scenario 41
   child.kill();
   answer got;
   EXPECT_EQ(end.in.receive_for(got, 10s), wait_result::ready);
-  // It died after this end came only if it was alive then, which the pipe made sure of.
+  // Its death is news to this end only if it was alive when this end came; the pipe made sure of that.
   EXPECT_EQ(end.in.receive_for(got, 10s), wait_result::peer_gone);
   EXPECT_EQ(end.in.peer(), peer_state::dead);
   EXPECT_EQ(end.out.peer(), peer_state::dead);
@@ -126,7 +126,7 @@ TYPED_TEST(Duplex, AnExecInTheChildIsALeaving) {
   });
   ASSERT_TRUE(up.is_told());
   auto end = this->both_.parent();
-  // The exec may have been quicker than this end: then the death is no news, but known.
+  // The exec may have come before this end: then the death is known, and no news.
   if (end.in.peer() != peer_state::dead) {
     answer got;
     const auto result = end.in.receive_for(got, 10s);

@@ -21,7 +21,7 @@ class hand_keeper final : public seat_keeper {
     state.store(seat_word(seat_state::taken, generation_of(state.load()) + 1));
     return seat_index;
   }
-  /// Stands up in order. An intent that was left standing is for others to settle, as if the owner had died.
+  /// Leaves in order. An intent that is not cleared is for others to settle, as if the owner had died.
   void leave(std::uint32_t seat_index) {
     auto& own = ring_.seats[seat_index];
     const auto state = (own.intent.load() | own.second_intent.load()) != 0 ? seat_state::dead : seat_state::free;

@@ -55,7 +55,7 @@ auto every(kinds<Rings...>) -> decltype((one_ring<Rings>(Memories()) + ...));
 
 /// Each kind of ring in each kind of memory.
 using rings_in_every_memory = decltype(detail::every<memory_kinds>(ring_kinds()));
-/// Each kind of ring once: for what the memory makes no difference to.
+/// Each kind of ring once: for tests to which the memory makes no difference.
 using rings_once = decltype(detail::every<kinds<callers_memory>>(ring_kinds()));
 
 struct ring_case_names {

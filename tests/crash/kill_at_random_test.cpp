@@ -152,7 +152,7 @@ TYPED_TEST(KillAtRandom, LosesNothingTearsNothingAndMarksWhatComesTwice) {  // s
     const auto until = monotonic_now_ns() + random() % 4'000'000;
     while (monotonic_now_ns() < until) ::sched_yield();
     const auto whom = random() % 8;
-    // Every other kill waits for full hands: a claim being filled, or a message being read.
+    // Every other kill waits until its victim fills a claim or reads a message.
     const std::size_t side = whom >= 4 ? 1 : 0;
     const auto before = this->ledger_->lingers[side].load();
     if (random() % 2 == 0) {

@@ -1,6 +1,6 @@
-// A reset of the machine at any moment, played: the file is copied while producers and consumers run, and what is put into
-// another registry is made of several copies, page by page and sector by sector, as a disk has it that was cut off in the
-// middle of its work. Whatever was recovered from is judged by what the processes know they had done.
+// Simulates a reset of the machine at any moment. The file is copied while producers and consumers run; the file that
+// another registry gets is mixed from several copies, page by page and sector by sector, as on a disk that lost power
+// while it wrote. What is recovered from it is judged by what the processes noted.
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -30,7 +30,7 @@ constexpr std::uint64_t most_messages = 1 << 20;  // of one producer
 constexpr std::size_t most_producers = 2;
 constexpr unsigned producer_shift = 32;
 
-/// What they did, outside the channel.
+/// What the processes did, noted outside the channel.
 struct ledger {
   std::atomic<std::uint64_t> flushed[most_producers];              // so many messages of each are on the disk
   std::atomic<std::uint8_t> taken[most_producers][most_messages];  // a consumer is about to release it, or has
@@ -79,7 +79,7 @@ class Torn : public ::testing::Test {
     }
     for (;;) ::sched_yield();
   }
-  /// In bursts, so that the ring is now full and now empty.
+  /// Receives in bursts, so that the ring is now full and now empty.
   void consume(std::uint64_t which) {
     auto in = made_->consumer();
     std::minstd_rand random(static_cast<unsigned>(which) + 1);
@@ -143,7 +143,7 @@ class Torn : public ::testing::Test {
                 static_cast<unsigned long long>(kept_), static_cast<unsigned long long>(owed_),
                 static_cast<unsigned long long>(torn_), static_cast<unsigned long long>(missing_));
   }
-  /// A random stretch of work of theirs.
+  /// Gives the processes a random time to work.
   void let_them_work() {
     const auto until = monotonic_now_ns() + random_() % 3'000'000;
     while (monotonic_now_ns() < until) ::sched_yield();

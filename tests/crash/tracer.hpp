@@ -86,8 +86,8 @@ class stepped_child {
   bool refuses_unnamed_files_ = false;
 };
 
-/// Memory at one address in two processes that is shared until part(): from then on what the child does is seen at
-/// live(), and own() is this process's to try things in, at the addresses that the objects made before refer to.
+/// Memory at one address in two processes, shared until part(). From then on live() shows what the child does; own()
+/// is this process's copy to try things in, at the addresses that the objects made before refer to.
 class twin_memory {
  public:
   explicit twin_memory(std::size_t bytes);

@@ -99,7 +99,7 @@ class duplex_world final : public world {
     if (broken_.find(what) == std::string::npos) broken_ += (broken_.empty() ? "" : "; ") + what;
   }
 
-  /// What the dead one had published, each once, and then of its death.
+  /// Receives what the dead child had published, each once, and is then told of its death.
   void hear(std::set<std::uint64_t> answers) {
     for (int i = 0; i < ticks + 1; ++i) {
       while (auto slot = parent_.in.try_peek()) {

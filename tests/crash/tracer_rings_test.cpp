@@ -139,7 +139,7 @@ arrangement holding(std::uint64_t count, std::uint32_t sender = 2) {
   return [=](cast<mpmc_ring>& all) { all.send(sender, count); };
 }
 
-/// Stopped between announcing and its exchange: it will have lost.
+/// The owner of `seat` is stopped between its announcement and its exchange, which will fail.
 void announce(cast<mpmc_ring>& all, std::uint32_t seat, std::uint64_t count) {
   const auto& control = *all.ring.control;
   const auto position = (all.is_producer(seat) ? control.tail : control.head).load();

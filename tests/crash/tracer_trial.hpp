@@ -392,7 +392,7 @@ class trial {
     }
   }
 
-  /// While the slow are still slow: what is before them comes, and one more message as well.
+  /// While slow participants are still slow: the messages before theirs come, and one more as well.
   void check_nobody_waits_for_the_dead() {
     const bool has_receiver = idle_consumer() != most_seats;
     if (!has_receiver) return;

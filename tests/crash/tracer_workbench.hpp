@@ -95,7 +95,7 @@ class workbench {
     });
     memory_.part();
     receipts_.part();
-    // When the child sits in a dead one's seat only once it has taken it, the grave is that of the one before.
+    // Until the child has taken its seat from a dead owner, the grave there is that owner's.
     const auto state = seat_in(memory_.live(), now.child);
     if (state_of(state) == seat_state::taken && !dead.contains(now.child)) dead[now.child] = generation_of(state);
 
@@ -124,7 +124,7 @@ class workbench {
 
   void check(const scene<Ring>& now, const cast<Ring>& all, graves dead, tally& row, std::ostream& complaints,
              std::vector<aftermath<Ring>>* states) {
-    // A newcomer that has just sat down on a dead one's seat is the one that has died there now.
+    // A newcomer that had just taken a dead owner's seat is the one that has died there now.
     const auto state = seat_in(memory_.live(), now.child);
     if (state_of(state) == seat_state::taken) dead[now.child] = generation_of(state);
     ++row.states;
@@ -157,7 +157,7 @@ class workbench {
     return std::all_of(all.open_claims.begin(), all.open_claims.end(), [](auto count) { return count == 0; });
   }
 
-  /// The operation did what it is for: or all states before could be right because nothing happened.
+  /// The operation did what it is for; else all states before could be right because nothing happened.
   void check_completed(const scene<Ring>& now, const cast<Ring>& all, const graves& dead, std::uint64_t received_before,
                        tally& row, std::ostream& complaints) {
     std::memcpy(memory_.own().data(), memory_.live().data(), memory_.own().size());

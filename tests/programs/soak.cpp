@@ -51,7 +51,7 @@ struct options {
 struct tally {
   std::uint64_t rounds = 0, kills = 0, stops = 0, restarts = 0, messages = 0, uncertain = 0, redelivered = 0, holes = 0;
   std::uint64_t longest_stall_ns = 0;
-  // None of these may be.
+  // Each of these must stay 0.
   std::uint64_t lost = 0, torn = 0, duplicated = 0, disordered = 0, leaked_seats = 0, leaked_slots = 0, unexpected = 0,
                 wedged = 0;
 
@@ -287,7 +287,7 @@ class round_of {
     w.has_ended = false;
   }
 
-  /// In the child. Half of those whose segment has a name go by it, the others by what they inherited.
+  /// In the child. Where the segment has a name, half of them attach by it; the others use what they inherited.
   int live(const worker& w, std::uint64_t seed, bool attaches) const noexcept {
     try {
       worker_context own{book_, w.place, w.incarnation, dice(seed), drops_privileges_};

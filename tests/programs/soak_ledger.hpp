@@ -1,6 +1,6 @@
 #pragma once
 
-// The ledger of a soak: shared memory of its own, beside the channel and none of its doing, in which every worker notes
+// The ledger of a soak: shared memory of its own, beside the channel and independent of it, in which every worker notes
 // what it is about to do and what it has done. What a worker noted outlives it.
 //
 // Producer: `announced` before it publishes, `published` after. Killed in between, exactly those messages are uncertain.

@@ -37,7 +37,7 @@ class Boot : public ::testing::Test {
     disk.emplace(*on_a_disk());
   }
 
-  /// What peer_registry says that runs where `arrange` has been; "no mount" where that fails.
+  /// What peer_registry prints when it runs after `arrange`; "no mount" where that fails.
   [[nodiscard]] std::string said(const std::function<bool()>& arrange, const std::string& command,
                                  const std::string& directory) const {
     const temp_directory folder;

@@ -1,4 +1,4 @@
-// A file that is cut short while processes use it: none dies of it, and each hears of it.
+// A file that is cut short while processes use it: none dies of it, and each is told.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -149,7 +149,7 @@ volatile int* foreign_broken_page(const std::string& path) {
   return at;
 }
 
-// What was there before the first segment was mapped can be tried in a fresh program alone.
+// A handler from before the first segment was mapped can only be tried in a fresh program.
 
 TEST_F(Truncated, AHandlerThatWasThereBeforeGetsWhatIsNotOurs) {
   auto program = child_process::exec("sigbus_before", {"handler", path});

@@ -57,7 +57,7 @@ inline void write_image(const std::string& path, const image& bytes) {
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// As the machine finds it that was started anew: the header names another boot.
+/// As a machine that was started anew finds it: the header names another boot.
 inline image after_a_reset(image bytes) {
   forge(bytes, [](segment_header& header) { header.boot_id[0] ^= 1; });
   return bytes;

@@ -147,7 +147,7 @@ TEST_F(Borders, AFullFilesystemIsNoSpaceAtCreationAndNeverASignal) {  // scenari
     std::sort(all.begin(), all.end());
     return all;
   };
-  // 64 slots of 1 MiB do not fit by a little: the header and the seats are beyond the brim.
+  // 64 slots of 1 MiB almost fit: the header and the seats are too much.
   auto end = run(in({"send", "much", "--create", "-s", "1048576"}), with_input("x"));
   EXPECT_EQ(end.code, 7) << end;
   EXPECT_TRUE(names().empty());

@@ -173,8 +173,8 @@ TEST_F(Mpmc, ASenderNeitherComesNorLeavesWhileAnotherDoes) {
   auto a = open_sender("a 1\n");
   until([&] { return ring("orders")["head"] == 1; });
   std::optional<kept_gate> gate(std::in_place, file("orders"));
-  // One that has nothing left to do but to leave, and one that comes. Each would be done with it long before it has slept
-  // so often on its way.
+  // One sender that only has to leave, and one that comes. Each would have ended long before it slept so often, were it
+  // not for the gate.
   a.close_stdin();
   auto b = sender("b 1\n");
   until([&] {
@@ -201,7 +201,7 @@ TEST_F(Mpmc, ASenderHeldUpAtTheGateNamesTheHolderAndHeedsItsTimeoutAndTheFirstSi
   auto late = run({"send", "orders", "--lines", "--timeout", "0.5"}, with_input("b 1\n"));
   EXPECT_EQ(late.code, 6) << late;
   EXPECT_NE(late.err.find("pid " + std::to_string(::getpid())), std::string::npos) << late;
-  // One that comes, and one that has nothing left to do but to leave.
+  // One sender that comes, and one that only has to leave.
   auto b = sender("b 1\n");
   a.close_stdin();
   for (auto* each : {&a, &b}) {
