@@ -81,15 +81,15 @@ class child {
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
-  /// SIGKILL without waiting for the corpse: the others go on while the kernel takes it apart.
+  /// SIGKILL without waiting for the end: the others go on while the kernel frees its memory.
   void strike() const noexcept { ::kill(pid_, SIGKILL); }
 
  private:
   pid_t pid_ = -1;
 };
 
-/// One scenario: the first of them is struck, after a thousand messages and a random while; the others note when all is
-/// well again.
+/// One scenario: the first of them is killed, after a thousand messages and a random while; the others note when the
+/// channel works again.
 recovery_run after_kill(const run_options& options, const std::vector<body>& bodies) {
   const shared_pages pages(sizeof(notes));
   auto& shared = *new (pages.data()) notes;

@@ -1,5 +1,5 @@
 // Floor of latency for a payload: a word and the payload behind it, one slot each way, and no question whether the
-// slot is free, for in a ping-pong it is. The rotating form walks through 4 MiB of slots, so large payloads do not
+// slot is free: in a ping-pong it is. The rotating form walks through 4 MiB of slots, so large payloads do not
 // always hit the lines that the other core owns; it can be the faster one from 4 KiB on.
 //
 // Edges

@@ -32,7 +32,7 @@ inline void relax() noexcept {
 
 void give_way() noexcept;  // sched_yield
 
-/// How the failure of a run begins whose processes did not end in time.
+/// How the failure text of a run begins whose processes did not end in time.
 inline constexpr std::string_view no_answer = "did not answer in time";
 
 /// One process to be forked: what it runs, where, and where it says what went wrong (shared memory).

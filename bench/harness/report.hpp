@@ -38,11 +38,11 @@ class summary {
   std::map<std::string, std::map<std::string, std::map<std::size_t, double>>> cells_;  // what, transport, size
 };
 
-/// Whose runs did not end in time: asked again they would only cost that time again.
+/// Transports whose runs did not end in time: run again they would only cost that time again.
 class silent_transports {
  public:
   [[nodiscard]] bool contains(const std::string& name) const { return names_.contains(name); }
-  /// The result of a run, kept where it belongs, is looked at on its way.
+  /// Looks at the result of a run, and passes it on.
   template <class Run>
   Run note(const std::string& name, Run run) {
     if (run.failure.starts_with(no_answer) && names_.insert(name).second)
