@@ -4,13 +4,13 @@
 
 namespace sluice {
 
-void throw_lent(const participant& handle, role own, lending lent, const char* what) {
+void throw_lent(const participant& handle, role own, bool is_batch, std::uint32_t loans, const char* what) {
   const std::string end = own == role::producer ? "publish or abandon" : "release";
   throw error(errc::misuse, std::string(what) + " with a " + to_string(own) + " of " + handle.attached().what() + ": " +
-                                (lent == lending::batch ? "a batch of it is open; " + end + " the batch first"
-                                 : lent == lending::one ? "a loan of it is open; " + end + " the loan first"
-                                                        : std::to_string(max_open_loans) + " loans of it are open; " +
-                                                              end + " one of them first"));
+                                (is_batch                 ? "a batch of it is open; " + end + " the batch first"
+                                 : loans < max_open_loans ? "a loan of it is open; " + end + " the loan first"
+                                                          : std::to_string(max_open_loans) + " loans of it are open; " +
+                                                                end + " one of them first"));
 }
 
 void throw_moved_from(role own) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -191,6 +192,105 @@ TYPED_TEST(Loans, AKeptMessageComesAgainAfterYoungerOnesWereReleased) {
   EXPECT_TRUE(this->out_->is_drained());
 }
 
+TYPED_TEST(Loans, TheRestOfABatchComesAsTwoLoansAtOnce) {
+  this->send(1, 6);
+  {
+    auto batch = this->in_->try_peek_batch(4);
+    ASSERT_EQ(batch.size(), 4u);
+    batch.release(1);
+  }
+  auto second = this->in_->try_peek();
+  auto third = this->in_->try_peek();
+  ASSERT_TRUE(second && third);
+  EXPECT_EQ(second->number(), 2u);
+  EXPECT_EQ(third->number(), 3u);
+  third.release();
+  second.release();
+  EXPECT_EQ(this->rest(), (std::vector<std::uint64_t>{4, 5, 6}));
+}
+
+/// Any order of loans, kept loans, batches released in part and copies: each message is had once, the oldest first.
+TYPED_TEST(Loans, AnyOrderOfCallsGetsEachMessageOnceAndTheOldestFirst) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    const auto any_of = [&](unsigned count) { return random() % count; };
+    std::set<std::uint64_t> waiting;  // sent, and neither lent nor released
+    std::vector<std::pair<typename consumer<wide, TypeParam>::loan, std::uint64_t>> lent;
+    std::uint64_t sent = 0, had = 0;
+    const auto expect_oldest = [&](std::uint64_t number) {
+      ASSERT_FALSE(waiting.empty());
+      ASSERT_EQ(number, *waiting.begin());
+    };
+    const auto end_loan = [&](std::size_t which, bool keeps) {
+      auto [loan, number] = std::move(lent[which]);
+      lent.erase(lent.begin() + static_cast<std::ptrdiff_t>(which));
+      ASSERT_TRUE(loan->is_whole());
+      ASSERT_EQ(loan->number(), number);
+      if (keeps) {
+        loan.keep();
+        waiting.insert(number);
+      } else {
+        loan.release();
+        ++had;
+      }
+    };
+    for (int step = 0; step < 6000; ++step) {
+      while (any_of(3) != 0 && this->out_->try_send(wide::of(sent + 1))) waiting.insert(++sent);
+      switch (any_of(5)) {
+        case 0:
+        case 1:
+          if (lent.size() < max_open_loans) {
+            auto loan = this->in_->try_peek();
+            ASSERT_EQ(static_cast<bool>(loan), !waiting.empty());
+            if (!loan) break;
+            ASSERT_NO_FATAL_FAILURE(expect_oldest(loan->number()));
+            waiting.erase(waiting.begin());
+            const auto number = loan->number();
+            lent.emplace_back(std::move(loan), number);
+          }
+          break;
+        case 2:
+          if (!lent.empty()) {
+            ASSERT_NO_FATAL_FAILURE(end_loan(any_of(static_cast<unsigned>(lent.size())), any_of(3) == 0));
+          }
+          break;
+        case 3:
+          if (lent.empty()) {
+            auto batch = this->in_->try_peek_batch(1 + any_of(5));
+            ASSERT_EQ(batch.size() != 0, !waiting.empty());
+            auto oldest = waiting.begin();
+            for (std::uint64_t i = 0; i < batch.size(); ++i, ++oldest) ASSERT_EQ(batch[i].number(), *oldest);
+            const auto released = any_of(static_cast<unsigned>(batch.size()) + 1);
+            batch.release(released);
+            for (unsigned i = 0; i < released; ++i, ++had) waiting.erase(waiting.begin());
+          }
+          break;
+        case 4:
+          if (lent.size() < max_open_loans) {
+            wide message;
+            const bool got = this->in_->try_receive(message);
+            ASSERT_EQ(got, !waiting.empty());
+            if (!got) break;
+            ASSERT_NO_FATAL_FAILURE(expect_oldest(message.number()));
+            waiting.erase(waiting.begin());
+            ++had;
+          }
+          break;
+      }
+    }
+    while (!lent.empty()) ASSERT_NO_FATAL_FAILURE(end_loan(0, false));
+    for (const auto number : this->rest()) {
+      ASSERT_NO_FATAL_FAILURE(expect_oldest(number));
+      waiting.erase(waiting.begin());
+      ++had;
+    }
+    ASSERT_TRUE(waiting.empty());
+    ASSERT_EQ(had, sent);
+    ASSERT_GT(sent, 1000u);
+  }
+}
+
 TYPED_TEST(Loans, TwoClaimsArePublishedInAnyOrderAndSeenInTheirs) {
   for (std::uint64_t round = 0; round < 30; ++round) {
     auto older = this->out_->try_claim(), younger = this->out_->try_claim();
@@ -238,6 +338,65 @@ TYPED_TEST(Loans, AClaimAssignedOverAnUnpublishedOneIsDelivered) {
     *slot = wide::of(round);
     slot.publish();
     EXPECT_EQ(this->rest(), (numbers{round}));
+  }
+}
+
+/// Any order of claims, abandoned claims, batches published in part and copies: what was published comes once, what was not never.
+TYPED_TEST(Loans, AnyOrderOfClaimsDeliversWhatWasPublishedOnce) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    const auto any_of = [&](unsigned count) { return random() % count; };
+    std::vector<std::pair<typename producer<wide, TypeParam>::loan, std::uint64_t>> claimed;
+    std::set<std::uint64_t> published;  // and not received
+    std::uint64_t next = 0, had = 0;
+    const auto receive_all = [&] {
+      for (wide message; this->in_->try_receive(message); ++had) {
+        ASSERT_TRUE(message.is_whole());
+        ASSERT_EQ(published.erase(message.number()), 1u) << message.number();
+      }
+    };
+    const auto end_claim = [&](std::size_t which, bool publishes) {
+      auto [loan, number] = std::move(claimed[which]);
+      claimed.erase(claimed.begin() + static_cast<std::ptrdiff_t>(which));
+      if (publishes) {
+        published.insert(number);
+        loan.publish();
+      } else {
+        loan.abandon();
+      }
+    };
+    for (int step = 0; step < 6000; ++step) {
+      switch (any_of(5)) {
+        case 0:
+        case 1:
+          if (claimed.size() < max_open_loans) {
+            if (auto slot = this->out_->try_claim()) {
+              *slot = wide::of(++next);
+              claimed.emplace_back(std::move(slot), next);
+            }
+          }
+          break;
+        case 2:
+          if (!claimed.empty()) end_claim(any_of(static_cast<unsigned>(claimed.size())), any_of(3) != 0);
+          break;
+        case 3:
+          if (claimed.empty()) {
+            auto batch = this->out_->try_claim_batch(1 + any_of(4));
+            const auto count = any_of(static_cast<unsigned>(batch.size()) + 1);
+            for (unsigned i = 0; i < batch.size(); ++i) batch[i] = wide::of(++next);
+            for (unsigned i = 0; i < count; ++i) published.insert(next - batch.size() + 1 + i);
+            batch.publish(count);
+            if (this->out_->try_send(wide::of(next + 1))) published.insert(++next);
+          }
+          break;
+        case 4: ASSERT_NO_FATAL_FAILURE(receive_all()); break;
+      }
+    }
+    while (!claimed.empty()) end_claim(0, true);
+    ASSERT_NO_FATAL_FAILURE(receive_all());
+    ASSERT_TRUE(published.empty()) << published.size() << " lost";
+    ASSERT_GT(had, 500u);
   }
 }
 

@@ -79,8 +79,11 @@ class consumer {
     /// loan is taken to be made while none is, until one was kept: that may have been wrong, and from then on it is asked
     /// for as long as it is.
     [[gnu::always_inline]] loan(raw_consumer<Ring, Wait>& raw, const std::byte* message) noexcept
-        : raw_(&raw), message_(at(message)), exceptions_(raw.kept_one() ? passing_exceptions(raw) : 0) {}
-    [[gnu::cold, gnu::noinline]] static int passing_exceptions(raw_consumer<Ring, Wait>& raw) noexcept {
+        : raw_(&raw), message_(at(message)) {
+      if (raw.kept_one()) [[unlikely]]
+        exceptions_ = passing_exceptions(raw);
+    }
+    [[gnu::noinline]] static int passing_exceptions(raw_consumer<Ring, Wait>& raw) noexcept {
       const int passing = std::uncaught_exceptions();
       raw.set_kept_one(passing != 0);
       return passing;

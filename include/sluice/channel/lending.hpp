@@ -1,7 +1,7 @@
 #pragma once
 
-// What of a handle is lent: up to two single slots, or one batch. A handle that has lent nothing or one slot pays one
-// comparison for it; everything else is cold. docs/decisions/0028.
+// What of a handle is lent: up to two single slots, or one batch. That it is a single one the ring knows by itself, so a
+// loan costs two comparisons and no store; everything else is cold. docs/decisions/0028.
 
 #include <cstdint>
 #include <string>
@@ -14,14 +14,14 @@ namespace sluice {
 inline constexpr std::uint32_t max_open_loans = 2;
 
 enum class lending : std::uint8_t {
-  nothing,
-  one,      ///< a single slot, which is all that the ring has open
+  plain,    ///< a single slot, if the ring has one open; else nothing
+  kept,     ///< nothing, although a message is peeked in the ring: it is the next that is lent
   several,  ///< two slots, or one that is not the ring's usual one; or the handle is gone and its loans are not
   batch,
 };
 
-/// @throws error misuse: `handle` cannot do `what` ("lend a slot", "send") while this is lent.
-[[noreturn]] void throw_lent(const participant& handle, role own, lending lent, const char* what);
+/// @throws error misuse: `handle` cannot do `what` ("claim a slot", "send") while this is lent: a batch, or so many loans.
+[[noreturn]] void throw_lent(const participant& handle, role own, bool is_batch, std::uint32_t loans, const char* what);
 /// @throws error misuse.
 [[noreturn]] void throw_moved_from(role own);
 

@@ -99,8 +99,10 @@ class raw_consumer {
 
   /// Whether the channel was closed and nothing is left: what a wait would call `closed`. Not while anything is lent.
   [[nodiscard]] bool is_finished() {
-    return owner().is_closed() && lent_ == lending::nothing && try_peek(1) == 0 &&
-           conclude([&] { return peek(1) != 0; }) == wait_result::closed;
+    if (!owner().is_closed() || is_lending() || lent_ == lending::kept) return false;
+    const bool is_finished = try_peek(1) == 0 && conclude([&] { return peek(1) != 0; }) == wait_result::closed;
+    if (ring_.is_open()) lent_ = lending::kept;
+    return is_finished;
   }
 
   /// Ends the channel for all participants; see raw_producer::close().
@@ -114,7 +116,7 @@ class raw_consumer {
   /// Whether a look at this moment would find no message, beside what is lent. Takes nothing.
   [[nodiscard]] bool is_empty() const {
     owner().require_here();
-    return kept_count_ == 0 && !ring_.finds_something(lent_ != lending::nothing);
+    return kept_count_ == 0 && !ring_.finds_something(is_lending());
   }
   /// How many messages were sent and not released, at about this moment.
   [[nodiscard]] std::uint64_t size_approx() const { return Ring::size_approx(owner().ring()); }
@@ -123,10 +125,9 @@ class raw_consumer {
 
   /// The oldest message that is not lent; false: empty. @throws error misuse; and as try_peek().
   [[nodiscard, gnu::always_inline]] bool try_lend(const std::byte*& message) {
-    if (lent_ != lending::nothing) [[unlikely]]
+    if (lent_ != lending::plain || ring_.is_open()) [[unlikely]]
       return (message = try_lend_another()) != nullptr;
     if (try_peek(1) == 0) return false;
-    lent_ = lending::one;
     message = peeked(0);
     return true;
   }
@@ -135,14 +136,13 @@ class raw_consumer {
   [[nodiscard]] wait_result lend_until(std::uint64_t deadline_ns, const std::byte*& message,
                                        const std::stop_token& stop = {}) {
     if (try_lend(message)) return wait_result::ready;
-    if (lent_ != lending::nothing)
+    if (is_lending())
       return wait_for_message(
           deadline_ns, [&] { return (message = peek_another()) != nullptr; }, stop);
     return wait_for_message(
         deadline_ns,
         [&] {
           if (peek(1) == 0) return false;
-          lent_ = lending::one;
           message = peeked(0);
           return true;
         },
@@ -151,16 +151,15 @@ class raw_consumer {
 
   /// False: it did nothing, as release().
   [[gnu::always_inline]] bool release_lent(const std::byte* message) noexcept {
-    if (lent_ != lending::one) [[unlikely]]
+    if (lent_ != lending::plain) [[unlikely]]
       return release_one(message);
-    lent_ = lending::nothing;
     return release(1);
   }
 
   /// Ends the loan and leaves the message where it is: it is lent again before all others.
   void keep_lent(const std::byte* message) noexcept {
-    if (lent_ == lending::one) {
-      lent_ = lending::nothing;  // the ring hands out what is peeked again
+    if (lent_ == lending::plain) {
+      lent_ = lending::kept;  // the ring hands out what is peeked again
       return;
     }
     if (!owner_) return end_retired();
@@ -181,8 +180,7 @@ class raw_consumer {
       (void)peek_another();
       return 1;
     }
-    if (lent_ != lending::nothing)
-      throw_lent(owner(), role::consumer, lent_ == lending::several ? lending::one : lent_, "peek at a batch");
+    if (is_lending()) throw_lent(owner(), role::consumer, lent_ == lending::batch, 1, "peek at a batch");
     const auto peeked_count = try_peek(count);
     if (peeked_count != 0) lent_ = lending::batch;
     return peeked_count;
@@ -194,19 +192,23 @@ class raw_consumer {
       (void)release_one(peeked(0));
       return;
     }
-    lent_ = lending::nothing;
+    lent_ = lending::plain;
     if (count != 0) release(count);
+    if (ring_.is_open()) lent_ = lending::kept;
   }
 
   /// Whether a loan was kept because an exception was passing, since it was last seen that none is. See consumer::loan.
   [[nodiscard]] bool kept_one() const noexcept { return kept_one_; }
   void set_kept_one(bool value) noexcept { kept_one_ = value; }
 
-  [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept { return lent_ != lending::nothing; }
+  /// Whether a loan or a batch is open.
+  [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept {
+    return lent_ == lending::plain ? ring_.is_open() : lent_ != lending::kept;
+  }
 
   /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.
   static void retire(raw_consumer* handle) noexcept {
-    if (handle->lent_ == lending::nothing || (handle->lent_ == lending::several && handle->loans_ == 0)) {
+    if (!handle->is_lending() || (handle->lent_ == lending::several && handle->loans_ == 0)) {
       delete handle;
       return;
     }
@@ -231,12 +233,22 @@ class raw_consumer {
   [[nodiscard, gnu::noinline]] const std::byte* try_lend_another() {
     owner().require_here();
     if (lent_ == lending::batch || (lent_ == lending::several && loans_ == max_open_loans))
-      throw_lent(*owner_, role::consumer, lent_, "peek at a message");
+      throw_lent(*owner_, role::consumer, lent_ == lending::batch, max_open_loans, "peek at a message");
+    if (lent_ == lending::kept) return lend_kept();
     const auto* message = peek_another();
     if constexpr (Ring::mends) {
       if (message == nullptr && owner_->tick_is_over() && mend()) message = peek_another();
     }
     return message;
+  }
+
+  /// More may be peeked than this: it ends like one of several.
+  [[nodiscard]] const std::byte* lend_kept() {
+    lent_ = lending::plain;
+    if (try_peek(1) == 0) return nullptr;
+    lent_ = lending::several;
+    loans_ = 1;
+    return peeked(0);
   }
 
   [[nodiscard]] const std::byte* peek_another() noexcept {
@@ -252,7 +264,7 @@ class raw_consumer {
       }
     }
     if (message == nullptr) return nullptr;
-    loans_ = lent_ == lending::one ? 2 : loans_ + 1;
+    loans_ = lent_ == lending::plain ? 2 : loans_ + 1;
     lent_ = lending::several;
     return message;
   }
@@ -278,7 +290,12 @@ class raw_consumer {
   /// Back to the usual way, as soon as the ring has nothing open but what the usual calls mean.
   void settle() noexcept {
     if (!ring_.is_plain()) return;
-    lent_ = loans_ == 0 ? lending::nothing : lending::one;
+    if (loans_ == 0)
+      lent_ = ring_.is_open() ? lending::kept : lending::plain;
+    else if (ring_.is_single())
+      lent_ = lending::plain;
+    else
+      return;
     kept_count_ = 0;  // it is the ring's first
   }
 
@@ -334,7 +351,7 @@ class raw_consumer {
   template <class Take>
   [[gnu::noinline]] wait_answer conclude(const Take& take) noexcept {
     auto& keeper = owner_->keeper();
-    const bool holds_a_loan = lent_ != lending::nothing;
+    const bool holds_a_loan = is_lending();
     if (!ring_.is_exhausted(keeper, holds_a_loan) || !owner_->sees_every_claim() ||
         !ring_.is_exhausted(keeper, holds_a_loan))
       return std::nullopt;
@@ -387,7 +404,7 @@ class raw_consumer {
   typename Ring::consumer ring_;
   ring_control* control_;  // these two are the owner's, kept near for the data path
   process_mark mark_ = owner_->mark();
-  lending lent_ = lending::nothing;
+  lending lent_ = lending::plain;
   bool kept_one_ = false;
   std::uint32_t polls_before_clock_ = 1;
   std::uint64_t asked_clock_ns_ = 0;

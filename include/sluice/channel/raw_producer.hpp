@@ -130,10 +130,9 @@ class raw_producer {
 
   /// A slot at once; false: full or closed. @throws error misuse; and as try_claim().
   [[nodiscard, gnu::always_inline]] bool try_lend(std::byte*& message) {
-    if (lent_ != lending::nothing) [[unlikely]]
+    if (is_lending()) [[unlikely]]
       return (message = try_lend_another()) != nullptr;
     if (try_claim(1) == 0) return false;
-    lent_ = lending::one;
     message = claimed(0);
     return true;
   }
@@ -142,14 +141,13 @@ class raw_producer {
   [[nodiscard]] wait_result lend_until(std::uint64_t deadline_ns, std::byte*& message,
                                        const std::stop_token& stop = {}) {
     if (try_lend(message)) return wait_result::ready;
-    if (lent_ != lending::nothing)
+    if (is_lending())
       return wait_for_room(
           deadline_ns, [&] { return (message = claim_another()) != nullptr; }, stop);
     return wait_for_room(
         deadline_ns,
         [&] {
           if (claim(1) == 0) return false;
-          lent_ = lending::one;
           message = claimed(0);
           return true;
         },
@@ -157,14 +155,12 @@ class raw_producer {
   }
 
   [[gnu::always_inline]] void publish_lent(std::byte* message) noexcept {
-    if (lent_ != lending::one) [[unlikely]]
+    if (lent_ != lending::plain) [[unlikely]]
       return settle_lent(message, true);
-    lent_ = lending::nothing;
     publish(1);
   }
   void abandon_lent(std::byte* message) noexcept {
-    if (lent_ != lending::one) return settle_lent(message, false);
-    lent_ = lending::nothing;
+    if (lent_ != lending::plain) return settle_lent(message, false);
     abandon();
   }
 
@@ -177,19 +173,19 @@ class raw_producer {
   }
   void publish_batch(std::uint64_t count) noexcept {
     if (!owner_) return end_retired();
-    lent_ = lending::nothing;
+    lent_ = lending::plain;
     publish(count);
   }
 
   /// Before it sends by copy. @throws error misuse: a message would become visible before a claim that is older.
   [[gnu::always_inline]] void require_nothing_lent(const char* what) const {
-    if (lent_ != lending::nothing) [[unlikely]]
-      throw_lent(owner(), role::producer, lent_ == lending::several ? lending::one : lent_, what);
+    if (is_lending()) [[unlikely]]
+      throw_what_is_lent(what);
   }
 
   /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.
   static void retire(raw_producer* handle) noexcept {
-    if (handle->lent_ == lending::nothing) {
+    if (!handle->is_lending()) {
       delete handle;
       return;
     }
@@ -201,6 +197,11 @@ class raw_producer {
   }
 
  private:
+  /// Whether a loan or a batch is open.
+  [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept {
+    return lent_ != lending::plain || ring_.is_open();
+  }
+
   [[nodiscard]] participant& owner() const {
     if (!owner_) [[unlikely]]
       throw_moved_from(role::producer);
@@ -213,9 +214,14 @@ class raw_producer {
     if (durable_) durable_->flush_the_rest();
   }
 
+  [[noreturn, gnu::noinline]] void throw_what_is_lent(const char* what) const {
+    owner().require_here();
+    throw_lent(owner(), role::producer, lent_ == lending::batch, 1, what);
+  }
+
   [[nodiscard, gnu::noinline]] std::byte* try_lend_another() {
     if (lent_ == lending::batch || !ring_.has_room_for_another())
-      throw_lent(owner(), role::producer, lent_, "claim a slot");
+      throw_lent(owner(), role::producer, lent_ == lending::batch, max_open_loans, "claim a slot");
     return may_claim() ? claim_another() : nullptr;
   }
 
@@ -228,7 +234,7 @@ class raw_producer {
     }
     if (message == nullptr) return nullptr;
     if (ring_.must_pass_on_wake_up()) wake_sleepers(owner_->ring(), role::producer, 1);
-    loans_ = lent_ == lending::one ? 2 : loans_ + 1;
+    loans_ = lent_ == lending::plain ? 2 : loans_ + 1;
     lent_ = lending::several;
     return message;
   }
@@ -238,7 +244,7 @@ class raw_producer {
     --loans_;
     if (!owner_->is_here()) return;
     const auto published = settle_in_ring(message, publishes);
-    if (ring_.is_plain()) lent_ = loans_ == 0 ? lending::nothing : lending::one;
+    if (ring_.is_plain()) lent_ = lending::plain;
     if (durable_) durable_->published(published);
   }
 
@@ -347,7 +353,7 @@ class raw_producer {
   ring_control* control_;  // these two are the owner's, kept near for the data path
   process_mark mark_ = owner_->mark();
   std::uint32_t polls_before_clock_ = 1;
-  lending lent_ = lending::nothing;
+  lending lent_ = lending::plain;
   std::uint32_t loans_ = 0;  // how many are open, of several
   Wait wait_;
   std::unique_ptr<durable_publisher> durable_;         // null: not durable

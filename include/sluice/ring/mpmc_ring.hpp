@@ -105,7 +105,7 @@ class mpmc_ring {
       return {ring_.sequence_of(slot_, free_), std::min(count, 1 + more_)};
     }
 
-    void publish(std::uint64_t count) noexcept {
+    [[gnu::always_inline]] void publish(std::uint64_t count) noexcept {
       if (count != 1 || more_ != 0 || slot_ == nullptr) [[unlikely]]
         return publish_run(count);
       ring_view::word_of(slot_).store(free_ + slot_word(0, slot_kind::published), std::memory_order_release);  // W
@@ -167,6 +167,8 @@ class mpmc_ring {
       return publishes ? 1 : 0;
     }
 
+    /// Whether anything is claimed and not published.
+    [[nodiscard]] bool is_open() const noexcept { return slot_ != nullptr; }
     /// Whether what is open, if anything, is a single claim such as try_claim(1) makes.
     [[nodiscard]] bool is_plain() const noexcept { return second_slot_ == nullptr && !first_has_second_intent_; }
 
@@ -294,7 +296,7 @@ class mpmc_ring {
       return first_is_orphan_ || (recovered_ != 0 && ring_.sequence_of(slot_, free_) + i < recovered_);
     }
 
-    void release(std::uint64_t count) noexcept {
+    [[gnu::always_inline]] void release(std::uint64_t count) noexcept {
       if (count != 1 || more_ != 0 || slot_ == nullptr || orphans_of_ != mpmc_repair::none()) [[unlikely]]
         return release_run(count);
       ring_view::word_of(slot_).store(free_ + slot_word(1, slot_kind::free), std::memory_order_release);  // R
@@ -340,7 +342,13 @@ class mpmc_ring {
 
     // ---- A second message beside a single one, with the other intent: their positions need not be neighbours ----------
 
+    // ---- Of several that are peeked, the next: their intent covers all of them.
+
     [[nodiscard, gnu::noinline]] const std::byte* peek_another() noexcept {
+      if (more_ > released_behind_) {
+        second_is_in_run_ = true;
+        return ring_.payload(first_ + 1 + released_behind_);
+      }
       if (orphans_of_ != mpmc_repair::none()) {
         std::uint64_t orphan = 0;
         const auto open = first_is_orphan_ ? std::optional(ring_.sequence_of(slot_, free_)) : std::nullopt;
@@ -361,11 +369,13 @@ class mpmc_ring {
 
     [[nodiscard]] bool was_delivered_before_one(const std::byte* message) const noexcept {
       if (is_first(message)) return was_delivered_before(0);
+      if (second_is_in_run_) return was_delivered_before(1 + released_behind_);
       return second_is_orphan_ || (recovered_ != 0 && ring_.sequence_of(second_slot_, second_free_) < recovered_);
     }
 
     void release_one(const std::byte* message) noexcept {
       const bool first = is_first(message);
+      if (second_is_in_run_ || (first && more_ != 0)) return release_in_run(first);
       auto* const slot = first ? slot_ : second_slot_;
       if (slot == nullptr) return;
       const bool was_orphan = first ? first_is_orphan_ : second_is_orphan_;
@@ -375,13 +385,10 @@ class mpmc_ring {
       // The second intent is zero while it covers nothing: no later claim of the usual kind would replace it.
       if (!was_orphan && first == first_has_second_intent_)
         own_->second_intent.store(0, std::memory_order_release);  // I
-      if (first) {
-        slot_ = second_slot_;
-        free_ = second_free_;
-        first_has_second_intent_ = slot_ != nullptr && !second_is_orphan_ && !first_has_second_intent_;
-        first_is_orphan_ = slot_ != nullptr && second_is_orphan_;
-      }
-      second_slot_ = nullptr;
+      if (first)
+        second_becomes_first();
+      else
+        second_slot_ = nullptr;
       if (was_orphan) after_orphan();
     }
 
@@ -391,8 +398,13 @@ class mpmc_ring {
       return ring_.word(h).load(std::memory_order_relaxed) != ring_.word_for(h, slot_kind::free);
     }
 
-    /// Whether what is peeked, if anything, is a single message such as try_peek(1) finds.
-    [[nodiscard]] bool is_plain() const noexcept { return second_slot_ == nullptr && !first_has_second_intent_; }
+    /// Whether anything is peeked and not released.
+    [[nodiscard]] bool is_open() const noexcept { return slot_ != nullptr; }
+    [[nodiscard]] bool is_single() const noexcept { return slot_ != nullptr && more_ == 0; }
+    /// Whether what is peeked, if anything, is what try_peek() finds.
+    [[nodiscard]] bool is_plain() const noexcept {
+      return second_slot_ == nullptr && !first_has_second_intent_ && !second_is_in_run_ && released_behind_ == 0;
+    }
 
    private:
     /// Whether everything that was claimed for filling was claimed for reading.
@@ -403,6 +415,35 @@ class mpmc_ring {
 
     [[nodiscard]] bool is_first(const std::byte* message) const noexcept {
       return slot_ != nullptr && message == slot_ + ring_.payload_offset;
+    }
+
+    /// A word is free as soon as its message is released; the run goes on behind what is released from its beginning on.
+    void release_in_run(bool first) noexcept {
+      if (!first) {
+        free(first_ + 1 + released_behind_++);
+        own_->messages.store(messages() + 1, std::memory_order_relaxed);  // own counter
+        second_is_in_run_ = false;
+        return;
+      }
+      const auto behind = std::exchange(released_behind_, 0);
+      second_is_in_run_ = false;
+      release_run(1);
+      if (behind > more_) {
+        more_ = 0;
+        return second_becomes_first();
+      }
+      first_ += behind;
+      slot_ = ring_.slot(first_);
+      free_ = ring_.word_for(first_, slot_kind::free);
+      more_ -= behind;
+    }
+
+    void second_becomes_first() noexcept {
+      slot_ = second_slot_;
+      free_ = second_free_;
+      first_has_second_intent_ = slot_ != nullptr && !second_is_orphan_ && !first_has_second_intent_;
+      first_is_orphan_ = slot_ != nullptr && second_is_orphan_;
+      second_slot_ = nullptr;
     }
 
     const std::byte* open_second(std::uint64_t sequence, bool is_orphan) noexcept {
@@ -576,6 +617,8 @@ class mpmc_ring {
     std::uint64_t second_free_ = 0;
     bool second_is_orphan_ = false;
     bool first_has_second_intent_ = false;  // it was the second once
+    bool second_is_in_run_ = false;         // or it is of the first one's run,
+    std::uint64_t released_behind_ = 0;     // behind these of it, which were released before the first
     std::uint64_t recovered_;               // sequences below this come from before a reset of the machine
   };
 };

@@ -77,6 +77,8 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { producer.waits_for() } -> std::same_as<std::uint64_t>;
   // Leaves in order.
   { producer.leave() } -> std::same_as<void>;
+  // Whether anything is claimed and not published.
+  { producer.is_open() } -> std::same_as<bool>;
   // A second claim beside a single one. is_plain(): there is none, and try_claim() and publish() mean what is open, if
   // anything. Otherwise claims are made by claim_another(), while it has_room_for_another(), and end by settle_one(), each
   // by its message. It publishes or abandons that one, calls `seal` for each message before it becomes visible, and says
@@ -107,7 +109,10 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { consumer.owes() } -> std::same_as<bool>;
   { consumer.owed(keeper) } -> std::same_as<ring_debt>;
   { consumer.leave() } -> std::same_as<void>;
-  // A second message beside a single one, likewise.
+  // Whether anything is peeked and not released, and whether it is one message.
+  { consumer.is_open() } -> std::same_as<bool>;
+  { consumer.is_single() } -> std::same_as<bool>;
+  // A second message beside a single one, likewise; of several that are peeked, the next.
   { consumer.is_plain() } -> std::same_as<bool>;
   { consumer.peek_another() } -> std::same_as<const std::byte*>;  // null: empty
   { consumer.was_delivered_before_one(message) } -> std::same_as<bool>;

@@ -90,7 +90,7 @@ class spsc_ring {
       return {tail_, std::min(count, claimed_ - tail_)};
     }
 
-    void publish(std::uint64_t count) noexcept {
+    [[gnu::always_inline]] void publish(std::uint64_t count) noexcept {
       if (claimed_ - tail_ != count) [[unlikely]]
         return publish_a_part(count);
       publish_words(count);
@@ -103,35 +103,34 @@ class spsc_ring {
     [[nodiscard]] std::uint64_t waits_for() const noexcept { return tail_ - ring_.capacity(); }
     void leave() noexcept { note_claimed(tail_); }
 
-    // ---- A second claim beside a single one: the two slots from tail_ on. What stands in the second becomes visible with
-    // ---- the first, or is copied down when that was abandoned: this ring has no holes.
+    // ---- A second claim beside a single one. The first has the slot at tail_, the second one behind it; what was
+    // ---- published of later claims lies between them. It becomes visible with the first, or is copied down when that is
+    // ---- abandoned: this ring has no holes.
 
-    [[nodiscard]] bool has_room_for_another() const noexcept { return second_ == claim_state::none || !first_is_open_; }
+    [[nodiscard]] bool has_room_for_another() const noexcept { return !second_is_open_ || !first_is_open_; }
 
     [[nodiscard, gnu::noinline]] std::byte* claim_another() noexcept {
-      if (second_ != claim_state::none) {
-        first_is_open_ = true;
-        return ring_.payload(tail_);
-      }
       first_is_open_ = true;
-      if (try_claim(2) != 2) return nullptr;
-      second_ = claim_state::open;
-      return ring_.payload(tail_ + 1);
+      if (second_is_open_) return ring_.payload(tail_);
+      const auto count = 2 + filled_behind_;
+      if (try_claim(count) != count) return nullptr;
+      second_is_open_ = true;
+      return second();
     }
 
     template <class Seal>
     std::uint64_t settle_one(const std::byte* message, bool publishes, Seal&& seal) noexcept {
       const auto published = settle_two(message, publishes, seal);
-      note_claimed(tail_ + (second_ != claim_state::none ? 2 : first_is_open_ ? 1 : 0));
+      note_claimed(tail_ + filled_behind_ + (second_is_open_ ? 2 : first_is_open_ ? 1 : 0));
       return published;
     }
 
+    /// Whether anything is claimed and not published.
+    [[nodiscard]] bool is_open() const noexcept { return claimed_ != tail_; }
     /// Whether what is open, if anything, is a single claim such as try_claim(1) makes.
-    [[nodiscard]] bool is_plain() const noexcept { return second_ == claim_state::none; }
+    [[nodiscard]] bool is_plain() const noexcept { return !second_is_open_ && filled_behind_ == 0; }
 
    private:
-    enum class claim_state : std::uint8_t { none, open, filled };
-
     [[gnu::always_inline]] void publish_words(std::uint64_t count) noexcept {
       auto tail = tail_;  // a copy: a store into the ring could be one into this object, for all the compiler knows
       for (const auto end = tail + count; tail != end; ++tail)
@@ -152,23 +151,31 @@ class spsc_ring {
         seal(ring_.payload(tail_), tail_);
         publish_words(1);
       };
-      if (!first_is_open_ || message != ring_.payload(tail_)) {
-        second_ = publishes ? claim_state::filled : claim_state::none;
-      } else if (publishes) {
-        publish_next();
-        first_is_open_ = second_ == claim_state::open;
-        if (std::exchange(second_, claim_state::none) != claim_state::filled) return 1;
-        publish_next();
-        return 2;
-      } else {
-        first_is_open_ = false;
+      if (second_is_open_ && message == second()) {
+        second_is_open_ = false;
+        filled_behind_ += publishes;
+        return publishes && !first_is_open_ ? publish_copied_down(publish_next) : 0;
       }
-      if (first_is_open_ || second_ != claim_state::filled) return 0;
-      std::memcpy(ring_.payload(tail_), ring_.payload(tail_ + 1), ring_.message_bytes);
-      second_ = claim_state::none;
-      publish_next();
-      return 1;
+      first_is_open_ = false;
+      if (!publishes) return publish_copied_down(publish_next);
+      const auto count = 1 + std::exchange(filled_behind_, 0);
+      for (std::uint64_t i = 0; i < count; ++i) publish_next();
+      first_is_open_ = std::exchange(second_is_open_, false);  // it stands at tail_ now
+      return count;
     }
+
+    /// What was published behind a first that is not open; a second that is open stays one slot behind tail_.
+    template <class PublishNext>
+    std::uint64_t publish_copied_down(const PublishNext& publish_next) noexcept {
+      const auto count = std::exchange(filled_behind_, 0);
+      for (std::uint64_t i = 0; i < count; ++i) {
+        std::memcpy(ring_.payload(tail_), ring_.payload(tail_ + 1), ring_.message_bytes);
+        publish_next();
+      }
+      return count;
+    }
+
+    [[nodiscard]] std::byte* second() const noexcept { return ring_.payload(tail_ + 1 + filled_behind_); }
 
     void note_claimed(std::uint64_t sequence) noexcept {
       claimed_ = sequence;
@@ -209,7 +216,8 @@ class spsc_ring {
     std::uint64_t limit_ = 0;              // first sequence that may still be in use
     std::uint64_t looked_exactly_at_ = 0;  // tail_ when the consumer's own word was last read
     bool first_is_open_ = false;           // of two claims; said of no single one
-    claim_state second_ = claim_state::none;
+    bool second_is_open_ = false;
+    std::uint64_t filled_behind_ = 0;  // published, and visible with the first
   };
 
   class consumer {
@@ -238,20 +246,10 @@ class spsc_ring {
     [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept { return ring_.payload(head_ + i); }
     [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return i < marked_; }
 
-    void release(std::uint64_t count) noexcept {
+    [[gnu::always_inline]] void release(std::uint64_t count) noexcept {
       if (handed_out_ - head_ < count) [[unlikely]]  // a branch, because the next head would wait for a minimum
-        return release(handed_out_ - head_);
-      if (marked_ != 0) [[unlikely]]
-        count_redelivered(std::min(count, marked_));
-      const auto head = head_ + count;
-      head_ = head;
-      const bool must_copy = head - copied_ >= copy_every_;
-      own_->sequence.store(head,
-                           std::memory_order_release);  // S: before the copy, or a successor would begin too early
-      if (must_copy) {
-        ring_.control->head.store(head, std::memory_order_release);  // C
-        copied_ = head;
-      }
+        return release_all();
+      release_exactly(count);
     }
 
     [[nodiscard]] static constexpr std::uint64_t waits_for() noexcept { return nothing_to_wait_for(); }
@@ -297,7 +295,10 @@ class spsc_ring {
       return is_published(head_ + (beside_what_is_peeked ? 1 + released_behind_ + second_is_open_ : 0));
     }
 
-    /// Whether what is peeked, if anything, is a single message such as try_peek(1) finds.
+    /// Whether anything is peeked and not released.
+    [[nodiscard]] bool is_open() const noexcept { return handed_out_ != head_; }
+    [[nodiscard]] bool is_single() const noexcept { return handed_out_ - head_ == 1; }
+    /// Whether what is peeked, if anything, is what try_peek() finds.
     [[nodiscard]] bool is_plain() const noexcept { return !second_is_open_ && released_behind_ == 0; }
 
    private:
@@ -305,6 +306,21 @@ class spsc_ring {
       return ring_.word(sequence).load(std::memory_order_acquire) ==
              ring_.word_for(sequence, slot_kind::published);  // W
     }
+
+    [[gnu::always_inline]] void release_exactly(std::uint64_t count) noexcept {
+      if (marked_ != 0) [[unlikely]]
+        count_redelivered(std::min(count, marked_));
+      const auto head = head_ + count;
+      head_ = head;
+      const bool must_copy = head - copied_ >= copy_every_;
+      own_->sequence.store(head,
+                           std::memory_order_release);  // S: before the copy, or a successor would begin too early
+      if (must_copy) {
+        ring_.control->head.store(head, std::memory_order_release);  // C
+        copied_ = head;
+      }
+    }
+    [[gnu::noinline]] void release_all() noexcept { release_exactly(handed_out_ - head_); }
 
     void count_redelivered(std::uint64_t count) noexcept {
       marked_ -= count;

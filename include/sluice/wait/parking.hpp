@@ -50,7 +50,7 @@ void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexce
 void wake_all(const ring_view& ring, role whom) noexcept;
 
 /// Between a store that others wait for and the look whether they sleep.
-inline void fence_before_looking(const ring_control& control) noexcept {
+[[gnu::always_inline]] inline void fence_before_looking(const ring_control& control) noexcept {
   if (control.mode.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(wake_mode::membarrier)) [[likely]]
     std::atomic_signal_fence(std::memory_order_seq_cst);  // M
   else
@@ -58,7 +58,7 @@ inline void fence_before_looking(const ring_control& control) noexcept {
 }
 
 /// After publishing or releasing: whether a participant sleeps for it. A load and a branch.
-[[nodiscard]] inline bool must_wake(const ring_control& control, role whom) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool must_wake(const ring_control& control, role whom) noexcept {
   fence_before_looking(control);
   return control.parked[static_cast<std::uint32_t>(whom)].load(std::memory_order_relaxed) != 0;
 }
