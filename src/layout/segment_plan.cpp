@@ -16,7 +16,7 @@ constexpr std::uint64_t max_capacity_slots = 1ULL << 32;
 constexpr std::uint64_t max_segment_bytes = 1ULL << 46;
 constexpr std::uint32_t max_role_seats = 4096;
 
-/// Header, control and seats of all rings lie before this: whoever looks copies no more than that.
+/// Header, control and seats of all rings lie before this: a look copies no more than that.
 constexpr std::uint64_t max_records_bytes = 4U << 20;
 static_assert(sizeof(segment_header) + max_rings * (sizeof(ring_control) + alignof(seat) +
                                                     std::uint64_t{2} * max_role_seats * sizeof(seat)) <=
@@ -25,7 +25,7 @@ static_assert(sizeof(segment_header) + max_rings * (sizeof(ring_control) + align
 /// From this size on the message begins on a line of its own, so that copies run at full width.
 constexpr std::uint64_t own_line_from_bytes = 256;
 
-/// Who reads a message to its end has up to twenty lines behind it fetched as well, by the processor's prefetcher; were
+/// A consumer that reads a message to its end has up to twenty lines behind it fetched as well, by the prefetcher; were
 /// those the next slot's, its producer would have to ask for them back. From this size on a gap is worth its memory.
 constexpr std::uint64_t gap_from_bytes = 4096;
 constexpr std::uint64_t gap_bytes = 960;  // 4 KiB, gap and the word's line: 5 KiB
@@ -259,7 +259,7 @@ void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, co
                (is_zero ? ": the process that made it died before it was whole, or the file was cut short; remove it"
                         : ""));
   }
-  // A private copy: nobody can change it between the check and the use.
+  // A private copy: no other process can change it between the check and the use.
   alignas(segment_header) std::byte copy[sizeof(segment_header)];
   std::memcpy(copy, bytes.data(), sizeof copy);
   const auto& header = *reinterpret_cast<const segment_header*>(copy);

@@ -43,7 +43,7 @@ void require_safe(const os::file_facts& facts, const std::string& directory, boo
                                       : "move it elsewhere (mv), or remove it (rm)"));
 }
 
-/// The directory, which this user may perhaps not open. @throws error that names its owner, who can change that.
+/// The directory, which this user may perhaps not open. @throws error that names its owner, which can change that.
 std::optional<os::fd> open_if_permitted(const std::string& directory, bool is_default) {
   try {
     return os::open_directory(directory);

@@ -23,7 +23,7 @@ enum class errc {
   wrong_kind,        ///< another kind of ring or segment
   corrupted,         ///< shared bytes that no correct process writes
   truncated,         ///< the file is shorter than its header says
-  unsafe_directory,  ///< the registry directory could be tampered with by somebody else
+  unsafe_directory,  ///< the registry directory could be tampered with by another user
   wrong_process,     ///< a handle made before fork, used on the other side of it
   misuse,            ///< a call that the handle's state does not allow
   system_failure,    ///< any other errno; the text has it

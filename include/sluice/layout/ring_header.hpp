@@ -35,7 +35,7 @@ inline constexpr std::size_t repair_log_entries = 8;
 
 /// docs/format.md, table 3.
 struct alignas(cache_line_bytes) ring_control {
-  // Read by everybody after every message, written only by those who park, close or change the mode.
+  // Read by every participant after every message, written only to park, to close or to change the mode.
   std::atomic<std::uint64_t> parked[2];  // by role: bit i stands for the seats i, i + 64, … that may be asleep
   std::atomic<std::uint32_t> mode;       // wake_mode
   std::atomic<std::uint32_t> closed;     // 1 after close(), until the next producer attaches

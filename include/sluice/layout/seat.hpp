@@ -1,8 +1,8 @@
 #pragma once
 
 // A seat: the record that one participant of a ring has in the shared bytes. Its second line is written by its owner
-// alone, with plain stores, so what it counts costs nothing; its first line changes only when somebody takes, leaves,
-// parks, wakes or mends.
+// alone, with plain stores, so what it counts costs nothing; its first line changes only when a process takes or
+// leaves it, parks, wakes or mends.
 
 #include <atomic>
 #include <cstddef>
@@ -22,8 +22,8 @@ enum class role : std::uint32_t { producer = 0, consumer = 1 };
 
 /// What a seat's state word says; the generation beside it counts the owners the seat has had.
 enum class seat_state : std::uint64_t {
-  free = 0,     ///< nobody has sat here, or the last owner left in order
-  taken = 1,    ///< has an owner, who may meanwhile have died without anybody having noticed
+  free = 0,     ///< never taken, or the last owner left in order
+  taken = 1,    ///< has an owner, which may have died and no process has noticed yet
   dead = 2,     ///< the owner is gone and what it left is not settled yet: proven dead, or it left_in_order()
   settled = 3,  ///< free, but the last owner died rather than left
 };
@@ -45,9 +45,9 @@ enum class parked_for : std::uint32_t {
 
 /// docs/format.md, table 4.
 struct alignas(2 * cache_line_bytes) seat {
-  std::atomic<std::uint64_t> state;          // seat_word
-  std::atomic<std::uint64_t> owner;          // process_identity word: pid | start time
-  std::atomic<std::uint64_t> mender;         // process_identity word of who settles it, where no kernel lock can say so
+  std::atomic<std::uint64_t> state;   // seat_word
+  std::atomic<std::uint64_t> owner;   // process_identity word: pid | start time
+  std::atomic<std::uint64_t> mender;  // process_identity word of the process that settles it, where no lock says so
   std::atomic<std::uint64_t> pid_namespace;  // the owner's; a pid means nothing elsewhere
   std::atomic<std::uint64_t> taken_realtime_ns;
   std::atomic<std::uint32_t> futex;   // others add one to it and wake; the owner sleeps on it
@@ -74,8 +74,8 @@ static_assert(std::is_standard_layout_v<seat>, "other processes compute these of
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a lock inside would be per process");
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "a lock inside would be per process");
 
-/// Whether the owner of whom `word` says dead or settled died of nothing: it left, and others settle what it had in its
-/// hands. A later generation in `left` means that the seat went on after `word` was read, and that nobody's death is news.
+/// Whether the owner that `word` calls dead or settled left in order, with messages in its hands that others settle. A later
+/// generation in `left` means that the seat went on after `word` was read: no death is news then either.
 [[nodiscard]] inline bool left_in_order(const seat& record, std::uint64_t word) noexcept {
   return record.left.load(std::memory_order_relaxed) >= generation_of(word);  // published by the word's own store
 }

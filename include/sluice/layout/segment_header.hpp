@@ -1,7 +1,7 @@
 #pragma once
 
-// The first page of every segment: what it is, and where its rings are. Written once by its creator before anybody
-// else can see it, then only read; the last line alone changes (see `mutable part`). docs/format.md has the same
+// The first page of every segment: what it is, and where its rings are. Written once by its creator before another
+// process can see it, then only read; the last line alone changes (see `mutable part`). docs/format.md has the same
 // tables in words. Everything here is input from a stranger until validate() of segment_plan.hpp has seen it.
 
 #include <cstddef>

@@ -47,7 +47,7 @@ struct segment_plan {
 [[nodiscard]] segment_plan plan_segment(std::span<const ring_request> requests);
 [[nodiscard]] segment_plan plan_segment(const ring_request& request);
 
-/// Who makes a segment, as its header records it.
+/// The process that makes a segment, as its header records it.
 struct segment_origin {
   segment_kind kind = segment_kind::file;
   sluice::lifetime lifetime = sluice::lifetime::persistent;

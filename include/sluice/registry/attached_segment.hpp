@@ -1,7 +1,7 @@
 #pragma once
 
-// A segment in use by this process. While it lives, nobody sweeps the name away; the last one out of an ephemeral
-// segment takes the name with it.
+// A segment in use by this process. While it lives, no sweep takes the name away; the last process to leave an
+// ephemeral segment takes the name with it.
 
 #include <cstdint>
 #include <functional>
@@ -66,12 +66,12 @@ class attached_segment {
 };
 
 /// Writes the header of `plan` into fresh zeroed memory and attaches to it: a segment without a name.
-/// @throws error bad_argument: too short, or not zero where the segment is to be: somebody else's bytes.
+/// @throws error bad_argument: too short, or not zero where the segment is to be: bytes of another program.
 [[nodiscard]] attached_segment format_unnamed(segment memory, const segment_plan& plan);
 
-/// Attaches to memory that somebody else has formatted: what was inherited, handed over or adopted.
-/// @throws error  all of validate_segment(); no_permission: its file may not be opened anew here, and so nobody could be
-///                told to be alive; bad_argument: a read-only or private view.
+/// Attaches to memory that another process has formatted: what was inherited, handed over or adopted.
+/// @throws error  all of validate_segment(); no_permission: its file may not be opened anew here, so no other process
+///                could be judged; bad_argument: a read-only or private view.
 [[nodiscard]] attached_segment attach_unnamed(segment memory);
 
 }  // namespace sluice

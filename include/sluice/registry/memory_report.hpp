@@ -12,7 +12,7 @@ namespace sluice {
 /// How much was to be learned of a process's own mappings.
 enum class memory_sight {
   seen,
-  not_mapped,    ///< it maps no such file: a seat that names somebody else's pid
+  not_mapped,    ///< it maps no such file: a seat that names the pid of another process
   not_readable,  ///< /proc/PID/smaps is closed to this user, or the pid is of another namespace
   not_in_time,   ///< the looks at all processes had taken a second
 };
@@ -33,11 +33,11 @@ struct process_memory {
 };
 
 struct memory_report {
-  std::string filesystem;                        // "tmpfs", "ext4", "hugetlbfs"
-  std::optional<bool> survives_reset;            // of the machine; empty: depends on what the filesystem lies on
-  std::uint64_t page_bytes = 0;                  // of the file: huge on hugetlbfs
-  std::uint64_t looked_at_bytes = 0;             // from its beginning, at most 4 GiB
-  std::optional<std::uint64_t> in_memory_bytes;  // of those, whoever put them there; empty: the kernel does not tell us
+  std::string filesystem;                         // "tmpfs", "ext4", "hugetlbfs"
+  std::optional<bool> survives_reset;             // of the machine; empty: depends on what the filesystem lies on
+  std::uint64_t page_bytes = 0;                   // of the file: huge on hugetlbfs
+  std::uint64_t looked_at_bytes = 0;              // from its beginning, at most 4 GiB
+  std::optional<std::uint64_t> in_memory_bytes;   // of those, by any process; empty: the kernel does not tell
   std::optional<std::vector<std::string>> seals;  // "seal": no other can be added; empty: the filesystem knows none
   std::vector<process_memory> processes;          // of living participants, at most 64
 };

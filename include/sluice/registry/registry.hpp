@@ -3,16 +3,16 @@
 // Names to segments, in a directory, without a daemon.
 //
 // A segment is built whole in a file without a name and enters the directory by one linkat(2): a name is either absent
-// or whole. A name leaves only by the hand of whoever holds its gate, and never while somebody living is attached.
+// or whole. Only the process that holds its gate takes a name away, and never while a living process is attached.
 //
 // Locks, all kernel-held and all on bytes of the segment's own file (byte_locks.hpp, docs/format.md table 6):
 //   gate      shared to attach, exclusive to remove; held for a few system calls only.
 //   presence  shared, for as long as a process is attached.
 //   seats     one each.
 // attach = open, gate shared, does the name still lead to this file (else start again), presence, gate released.
-// remove = open, gate exclusive, same question, nobody present, unlink, gate released.
+// remove = open, gate exclusive, same question, no process present, unlink, gate released.
 // recover = as remove, but the name leads to a new file afterwards, made of what is whole in the old one.
-// The creator is present before the name exists. Whoever is killed anywhere in this loses its locks and leaves nothing
+// The creator is present before the name exists. A process killed anywhere in this loses its locks and leaves nothing
 // but a nameless file, which the kernel frees, or a whole segment.
 
 #include <chrono>
@@ -104,8 +104,8 @@ class registry {
   /// Makes a durable segment whole again that a reset of the machine left, from those messages that fit their checksums,
   /// in their order. attach() does it by itself; this tells what was found. Killed at any moment it leaves the old
   /// segment or the new one. Sequences begin anew.
-  /// @throws error not_found; in_use, with who; wrong_kind: not durable, so nothing can be told; no_space; no_permission
-  ///         (who recovers another user's must be root); and all of validate_segment().
+  /// @throws error not_found; in_use, with pids; wrong_kind: not durable, so nothing can be told; no_space; no_permission
+  ///         (another user's is recovered by root alone); and all of validate_segment().
   /// Blocks: for the disk, as long as it takes to read the old and write the new one.
   recovery_report recover(const segment_name& name) const;
 
@@ -136,14 +136,14 @@ class registry {
   [[nodiscard]] std::vector<slot_report> slots(const segment_name& name, std::size_t ring_index, std::size_t limit,
                                                std::uint64_t most_message_bytes = ~std::uint64_t{0}) const;
 
-  /// Removes what only the dead left: names nobody living is attached to, and which are ephemeral, or in which somebody
-  /// died; and the temporary files of killed creators, where the filesystem makes no file without a name. Never a legal
-  /// name that is no whole segment, and whoever races it: never what a living process uses. What another user keeps from
-  /// this one is left to that user, and is no failure.
+  /// Removes what only the dead left: names to which no living process is attached and which are ephemeral, or in which a
+  /// process died; and the temporary files of killed creators, where the filesystem makes no file without a name. Never a
+  /// legal name that is no whole segment, nor what a living process uses, even while another sweep runs. What another user
+  /// keeps from this one is left to that user, and is no failure.
   std::vector<sweep_result> sweep(bool dry_run = false) const;
 
-  /// The same, but only of `found`, which a dry run said before: a name that leads to another file by now, or that
-  /// somebody came to meanwhile, is spared. One answer for each of `found` that was to be removed.
+  /// The same, but only of `found`, which a dry run said before: a name that leads to another file by now, or that a
+  /// process has attached to meanwhile, is spared. One answer for each of `found` that was to be removed.
   std::vector<sweep_result> sweep(const std::vector<sweep_result>& found) const;
 
  private:

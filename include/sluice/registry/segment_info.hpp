@@ -57,12 +57,12 @@ struct repair_report {
   std::uint64_t sequence = 0;
 };
 
-/// Somebody waits for one slot, and whoever holds it takes its time.
+/// A participant waits for one slot, and the one that holds it takes its time.
 struct stall_report {
   role waiting = role::producer;        // which side waits
   std::uint64_t sequence = 0;           // for this slot
   std::uint64_t since_realtime_ns = 0;  // noticed at the tick of one that waits
-  std::optional<std::uint32_t> holder;  // seat index of who holds it, when a seat says so
+  std::optional<std::uint32_t> holder;  // the seat that holds it, when one says so
 };
 
 /// A participant has its hand on slots: claimed and not published, or peeked at and not released. One run of them.
@@ -70,7 +70,7 @@ struct hold_report {
   std::uint32_t seat_index = 0;
   std::uint64_t sequence = 0;  // of the first
   std::uint64_t count = 0;
-  std::uint64_t waited_for_since_realtime_ns = 0;  // somebody waits for one of them; 0: nobody said so
+  std::uint64_t waited_for_since_realtime_ns = 0;  // a participant waits for one of them; 0: none said so
 };
 
 struct ring_info {
@@ -102,8 +102,8 @@ struct shared_lock_report {
 /// In which condition a name was found.
 enum class segment_state {
   live,    ///< at least one living process is attached
-  idle,    ///< nobody is attached: persistent, waiting; and nobody died there, or it is durable
-  dead,    ///< nobody alive is attached, and somebody died there, or it is ephemeral, or its creator left it half made
+  idle,    ///< no process is attached: it waits; and none died there, or it is durable
+  dead,    ///< no living process is attached; one died there, or it is ephemeral, or its creator left it half made
            ///< (then it has a `problem` and no rings): sweep removes it
   broken,  ///< cannot be attached; `problem` says why
 };
@@ -122,7 +122,7 @@ struct segment_info {
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  bool is_in_use = false;                        // somebody living is attached; true as well for broken ones
+  bool is_in_use = false;                        // a living process is attached; true as well for broken ones
   bool is_of_another_boot = false;               // durable, and the next to attach recovers it
   segment_header header{};                       // when not broken
   named_process creator, gate_holder;            // likewise; of the header
@@ -131,7 +131,7 @@ struct segment_info {
   std::vector<shared_lock_report> shared_locks;  // the same
 };
 
-/// Messages that were published and that no consumer has released: they go with the memory. Exact while nobody is
+/// Messages that were published and that no consumer has released: they go with the memory. Exact while no process is
 /// attached, for a ring of which all slots were looked at; else an estimate from above.
 [[nodiscard]] std::uint64_t undelivered_messages(const ring_info& ring) noexcept;
 [[nodiscard]] std::uint64_t undelivered_messages(const segment_info& info) noexcept;

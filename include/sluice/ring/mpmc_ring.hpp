@@ -3,7 +3,8 @@
 // Any number of producers and consumers, up to the seats; claims are served strictly in order. After Vyukov's bounded
 // MPMC queue (2010): a word in each slot says whose turn it is, tail and head are advanced by compare-exchange. What is
 // added makes death harmless: before it claims, a participant writes into its own seat what it is about to claim (its
-// intent), and marks it won when it has it. A seat has two intents, for two claims that are open at once. Whoever finds a position claimed and left alone looks at the seats.
+// intent), and marks it won when it has it. A seat has two intents, for two claims that are open at once. A consumer that
+// finds a position claimed and left alone looks at the seats.
 //
 // Words of the slot for sequence q, N being the capacity
 //   free(q) -> published(q) by the winner of the claim, or -> hole(q) by the winner (abandoned) or a mender (winner dead)
@@ -11,7 +12,7 @@
 //   hole(q) -> free(q + N);  taken(q, X) -> free(q + N) by the process that holds X's seat, or -> taken(q, Y) under X's
 //   lock by the living consumer Y, which adopts it
 // Invariants
-//   1. tail and head only grow, and only by compare-exchange; who wins [p, p + m) owns those positions.
+//   1. tail and head only grow, and only by compare-exchange; the winner of [p, p + m) owns those positions.
 //   2. A living winner's intent covers what it owns from before the claim until it is published or released.
 //   3. So: position p claimed (tail > p, seen first), word still free(p), and no living seat covers p: its winner is dead.
 //      A dead seat that is marked won and covers p proves it alone, whatever others intend.
@@ -26,8 +27,8 @@
 // Edges
 //   W: word published or hole (release) -> word load (acquire): the payload is visible.
 //   R: word free (release) -> producer's word load (acquire): the last reader's loads are over; the slot may be filled.
-//   I: every intent store (release) -> mender's intent load (acquire): whoever sees the next intent sees what the last
-//      claim led to. Also the cleared and the won intent: a later relaxed store would not carry the publish before it.
+//   I: every intent store (release) -> mender's intent load (acquire): a mender that sees the next intent sees what
+//      the last claim led to. Also the cleared and the won intent: a later relaxed store would not carry the publish before it.
 //   T: tail exchange (release) -> mender's tail load (acquire): tail > p seen, so the intent to claim p is seen.
 //   H: head exchange (release) -> mender's head load (acquire): the same for consumers.
 //   G: handover count add (release) -> its load (acquire): a look through the seats that finds the count as it was
@@ -77,7 +78,7 @@ class mpmc_ring {
     [[gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count) noexcept {
       if (slot_ != nullptr) [[unlikely]]
         return std::min(1 + more_, count);  // what is open; a further one is claim_another()'s
-      // One slot, free or not, and nobody quicker: kept short, for the exchange lets nothing overlap.
+      // One slot, free or not, and no other producer quicker: kept short, because the exchange lets nothing overlap.
       const auto p = ring_.control->tail.load(std::memory_order_relaxed);  // a guess; word and exchange decide
       auto* const slot = ring_.slot(p);
       const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // R
@@ -87,7 +88,7 @@ class mpmc_ring {
         free_ = free;
         return 1;
       }
-      if (word == ring_.word_for(p - ring_.capacity(), slot_kind::published))  // so nobody has passed p: full
+      if (word == ring_.word_for(p - ring_.capacity(), slot_kind::published))  // so no producer has passed p: full
         return pace_.has_caught_up(messages()) ? claim_after_lead(p, count) : 0;
       return claim_run(count);
     }
@@ -200,7 +201,7 @@ class mpmc_ring {
         std::uint64_t m = 0;
         while (m < count && is_free(p + m)) ++m;
         if (m == 0) {
-          if (ring_.control->tail.load(std::memory_order_relaxed) != p) continue;  // somebody was quicker: not full
+          if (ring_.control->tail.load(std::memory_order_relaxed) != p) continue;  // another was quicker: not full
           return {};
         }
         if (claim(p, m, intent)) return {p, m};
@@ -264,7 +265,8 @@ class mpmc_ring {
           own_(&ring.seats[seat_index]),
           own_index_(seat_index),
           pace_(ring, messages()),
-          recovered_(ring.control->recovered.load(std::memory_order_relaxed)) {  // written before anybody could attach
+          recovered_(
+              ring.control->recovered.load(std::memory_order_relaxed)) {  // written before a process could attach
       // The seat's last owner died with messages in its hands: they are ours, and come first.
       if (own_->intent.load(std::memory_order_relaxed) != 0 || own_->second_intent.load(std::memory_order_relaxed) != 0)
         orphans_of_ = seat_index;  // settled under the lock we held
@@ -273,12 +275,12 @@ class mpmc_ring {
     [[gnu::always_inline]] std::uint64_t try_peek(std::uint64_t count) noexcept {
       if (slot_ != nullptr || orphans_of_ != mpmc_repair::none()) [[unlikely]]
         return peek_what_is_open(count);
-      // One message or none, and nobody quicker: kept short, for the exchange lets nothing overlap.
+      // One message or none, and no other consumer quicker: kept short, because the exchange lets nothing overlap.
       const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess; word and exchange decide
       auto* const slot = ring_.slot(h);
       const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // W, X
       const auto free = ring_.word_for(h, slot_kind::free);
-      if (word == free)  // so nobody has passed h: empty
+      if (word == free)  // so no consumer has passed h: empty
         return pace_.has_caught_up(messages()) ? peek_after_lead(h, count) : 0;
       if (count == 1 && word == free + slot_word(0, slot_kind::published) && claim(h, 1, own_->intent)) [[likely]] {
         slot_ = slot;
@@ -501,7 +503,7 @@ class mpmc_ring {
             if (--steps_left == 0) return {};  // a caller's deadline; the next look goes on
             continue;
           }
-          if (ring_.control->head.load(std::memory_order_relaxed) != h) continue;  // somebody was quicker: not empty
+          if (ring_.control->head.load(std::memory_order_relaxed) != h) continue;  // another was quicker: not empty
           return {};
         }
         if (claim(h, m, intent)) return {h, m};

@@ -4,7 +4,7 @@
 // sequence travels in the slot: a slot's word and the beginning of its payload share a line, so a message costs one
 // cache miss and not two.
 //
-// Who writes what
+// What each side writes
 //   producer: the slots and their words; in its own seat, `sequence`: published up to here, and `peeked`: claimed up to
 //             here, so that a consumer of a closed channel knows whether to wait for more.
 //   consumer: in its own seat, `sequence`: released up to here, exactly, and `peeked`: handed out up to here; and
@@ -13,7 +13,7 @@
 // Invariants
 //   1. consumer.sequence <= producer's tail <= consumer.sequence + capacity.
 //   2. word(s) is published(lap of s) if and only if s was published in this lap; all-zero memory is an empty ring.
-//   3. control.head <= consumer.sequence. Neither is ever reset, whoever sits in the seat.
+//   3. control.head <= consumer.sequence. Neither is ever reset, not even by a new owner of the seat.
 // A death at any instruction
 //   Producer: a claimed slot is simply not published, nothing is owed. A successor finds the tail from seat and slots.
 //   Consumer: a successor continues at `sequence`; what lies below `peeked` may have been seen and is marked so.
@@ -188,8 +188,8 @@ class spsc_ring {
     }
 
     /// The exact word lies in a line that the consumer writes with every message: each look at it costs both sides a
-    /// miss. A producer that waits for room would look for every slot or two that come free. So who is back before an
-    /// eighth of the ring was published gives the consumer some turns first. What it answers is exact all the same.
+    /// miss. A producer that waits for room would look for every slot or two that come free. So one that is back before
+    /// an eighth of the ring was published gives the consumer some turns first. What it answers is exact all the same.
     [[gnu::noinline]] void look_at_progress(std::uint64_t count) noexcept {
       believe(ring_.control->head.load(std::memory_order_acquire));  // C
       if (limit_ - tail_ >= count) return;

@@ -7,7 +7,7 @@
 
 namespace sluice {
 
-/// Memory of any descriptor that can be mapped: a region of a larger file, a device, a memfd that somebody else made.
+/// Memory of any descriptor that can be mapped: a region of a larger file, a device, a memfd of another program.
 /// Where it is a regular file (a memfd is one), the dead are told by locks, each region with bytes of its own; else by
 /// pid, as in anonymous memory.
 struct adopted_segment {

@@ -11,7 +11,7 @@ namespace sluice {
 
 /// Memory of a file that can become longer and never moves. Addresses for `most_bytes` are kept from the beginning and
 /// the file is extended below them, so every process that is attached sees new bytes at the offsets they have, and
-/// nobody maps anything anew. For logs and arenas: a ring never changes its size.
+/// no process maps anything anew. For logs and arenas: a ring never changes its size.
 ///
 /// What lies behind the current length must not be touched: the kernel answers with SIGBUS. There is no guard, for a
 /// missing page is nothing unusual here.
@@ -33,7 +33,7 @@ class growable_segment {
   [[nodiscard]] std::span<std::byte> bytes() const;
   [[nodiscard]] std::uint64_t most_bytes() const noexcept { return memory_.bytes().size(); }
 
-  /// Extends to at least `bytes`, in whole pages, zeroed. Never shortens, whoever races it.
+  /// Extends to at least `bytes`, in whole pages, zeroed. Never shortens, even in a race.
   /// @throws error bad_argument: above most_bytes(); no_space: the filesystem is full; what was there is untouched.
   /// Blocks: no longer than the filesystem. Source: fallocate(2).
   void grow(std::uint64_t bytes) const;

@@ -7,7 +7,7 @@
 
 namespace sluice {
 
-/// A file without a name, sealed: nobody can make it shorter or longer, and it is gone with the last who refers to it.
+/// A file without a name, sealed: no process can make it shorter or longer, and it goes with the last reference.
 /// Forked children share it; so does any process that is handed its descriptor, across an exec or through a socket
 /// (hand_over.hpp). There is nothing to clean up, and /dev/shm need not be large.
 struct memfd_segment {

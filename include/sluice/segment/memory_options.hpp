@@ -15,7 +15,7 @@ enum class huge_pages {
 enum class view {
   shared,        ///< read and write, seen by all
   read_only,     ///< the kernel refuses every write (SIGSEGV): for observers; takes no seat
-  private_copy,  ///< writes stay here and reach nobody; others' bytes are seen until this process writes to their page
+  private_copy,  ///< writes stay in this process; others' bytes are seen until this process writes to their page
 };
 
 /// How memory is to be mapped. All have defaults that serve; what does not apply to a kind of segment is bad_argument.

@@ -1,7 +1,7 @@
 #pragma once
 
 // Mapped memory, whatever kind it is of. A kind is a file of its own (file_segment.hpp, anonymous_segment.hpp, …) that
-// makes one of these; from then on nobody asks where the bytes come from.
+// makes one of these; from then on it does not matter where the bytes come from.
 
 #include <atomic>
 #include <cstddef>
@@ -45,8 +45,8 @@ enum class flush_mode {
   reread,  ///< MS_INVALIDATE: no mapping keeps bytes older than the file's; on Linux none ever does
 };
 
-/// Shared ownership of a mapping: the memory is unmapped when the last copy goes. The bytes stay with whoever else maps
-/// them. No descriptor is needed to use them.
+/// Shared ownership of a mapping: the memory is unmapped when the last copy goes. The bytes stay with the other processes
+/// that map them. No descriptor is needed to use them.
 /// Threads: copies are independent; the bytes are shared memory.
 class segment {
  public:
@@ -71,7 +71,7 @@ class segment {
   [[nodiscard]] const segment_header& header() const noexcept {
     return trusted_ ? *trusted_ : *reinterpret_cast<const segment_header*>(bytes_.data());
   }
-  /// Keeps a copy of a header that was checked: a peer that overwrites the shared one afterwards misleads nobody here.
+  /// Keeps a copy of a header that was checked: a peer that overwrites the shared one afterwards does not mislead this process.
   void trust(const segment_header& checked) { trusted_ = std::make_shared<const segment_header>(checked); }
 
   /// Whether the file was cut short under this mapping, and private zeroes stand in its place: see fault_guard.hpp.

@@ -1,14 +1,14 @@
 #pragma once
 
-// Whether somebody else wants the processor that one polls on. Nobody tells: to ask is a system call, and where one may run
-// says nothing of where the partner does. It is known by what happens, and matters twice. On a core of one's own a yield
-// is a system call for nothing; on a shared one every turn of polling is the partner's time.
+// Estimates whether another runnable thread shares the processor on which this one polls. The kernel cannot be asked cheaply,
+// and where this thread may run says nothing of where its partner does, so timing is the evidence. It matters twice: alone
+// on a core a yield is a system call for nothing; on a shared one every turn of polling is the partner's time.
 
 #include <cstdint>
 
 namespace sluice::detail {
 
-/// What one who polls has seen of it. One thread at a time; private to its process.
+/// What a polling thread has seen of it. One thread at a time; private to its process.
 class shared_core {
  public:
   /// Something happened as it would if the core was shared: yields are tried until enough of them were for nothing.
@@ -28,7 +28,7 @@ class shared_core {
 
  private:
   static constexpr std::uint64_t switch_ns = 2'000;  // to another process and back; a yield alone takes 0.3 to 1 us
-  static constexpr std::uint64_t interruption_ns = 100'000;  // no interrupt takes so long: somebody else ran
+  static constexpr std::uint64_t interruption_ns = 100'000;  // no interrupt takes so long: another thread ran
   static constexpr std::uint32_t yields_for_nothing = 4;
   std::uint32_t yields_left_ = 0;
 };
