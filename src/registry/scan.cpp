@@ -259,9 +259,6 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
     }
   }
   info.fill_slots = std::min(info.tail - std::min(info.head, info.tail), ring.capacity());
-  if (kind == ring_kind::spsc)
-    for (auto& seat : info.seats)
-      seat.messages = seat.sequence;  // one producer, one consumer: the sequence is the count
   info.stalls = stalls_of(opened, ring, info, kind);
   for (auto& hold : info.holds)
     for (const auto& stall : info.stalls)

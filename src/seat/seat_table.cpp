@@ -484,7 +484,8 @@ std::vector<seat_report> seat_table::impl::reports() const {
     seat.second_intent = record.second_intent.load(std::memory_order_relaxed);
     seat.sequence = record.sequence.load(std::memory_order_relaxed);
     seat.peeked = record.peeked.load(std::memory_order_relaxed);
-    seat.messages = record.messages.load(std::memory_order_relaxed);
+    // An spsc seat counts by its sequence, an mpmc seat by its messages; the other is zero.
+    seat.messages = record.messages.load(std::memory_order_relaxed) + seat.sequence;
     seat.redelivered = record.redelivered.load(std::memory_order_relaxed);
     seat.abandoned = record.abandoned.load(std::memory_order_relaxed);
     seat.parks = record.parks.load(std::memory_order_relaxed);

@@ -154,6 +154,35 @@ TYPED_TEST(Observer, SeesCountersAndSeatsAsTheyMove) {
   EXPECT_TRUE(watching.counts().is_closed);
 }
 
+TYPED_TEST(Observer, SeesWhatEachSeatSentReceivedAndAbandoned) {
+  const auto watching = observer::attach(*this->names, this->name);
+  auto out = this->made.producer();
+  for (std::uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(out.try_send(i));
+  out.try_claim().abandon();
+  {
+    auto batch = out.try_claim_batch(3);
+    ASSERT_EQ(batch.size(), 3u);
+    batch.publish(1);
+  }
+  auto in = this->made.consumer();
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(in.try_receive());
+  {
+    auto first = out.try_claim();
+    auto second = out.try_claim();
+    ASSERT_TRUE(first && second);
+    second.abandon();
+    first.publish();
+  }
+  const auto seats = watching.seats();
+  ASSERT_EQ(seats.size(), 2U);
+  EXPECT_EQ(seats[0].messages, 5U);
+  EXPECT_EQ(seats[0].abandoned, 4U);
+  EXPECT_EQ(seats[1].messages, 4U);
+  const auto info = this->names->inspect(this->name);
+  EXPECT_EQ(info.rings[0].seats[0].messages, 5U);
+  EXPECT_EQ(info.rings[0].seats[0].abandoned, 4U);
+}
+
 TYPED_TEST(Observer, IsHeldToItByTheKernel) {
   const auto watching = observer::attach(*this->names, this->name);
   EXPECT_NE(test::mapping_at(watching.memory().bytes().data()).find("r--s"), std::string::npos);

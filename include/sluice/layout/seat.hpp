@@ -58,7 +58,7 @@ struct alignas(2 * cache_line_bytes) seat {
   // The owner's line.
   std::atomic<std::uint64_t> intent;          // mpmc: the positions it is about to claim or has claimed
   std::atomic<std::uint64_t> sequence;        // spsc: published / released up to here, exactly. Never reset.
-  std::atomic<std::uint64_t> peeked;          // spsc consumer: handed out up to here
+  std::atomic<std::uint64_t> peeked;          // spsc: handed out up to here (consumer), claimed up to here (producer)
   std::atomic<std::uint64_t> messages;        // published / released, over all owners
   std::atomic<std::uint64_t> redelivered;     // consumer: of those, delivered a second time
   std::atomic<std::uint64_t> abandoned;       // producer: claims given back unfilled

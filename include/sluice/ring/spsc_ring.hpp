@@ -121,6 +121,7 @@ class spsc_ring {
     template <class Seal>
     std::uint64_t settle_one(const std::byte* message, bool publishes, Seal&& seal) noexcept {
       const auto published = settle_two(message, publishes, seal);
+      if (!publishes) count_abandoned(1);
       note_claimed(tail_ + filled_behind_ + (second_is_open_ ? 2 : first_is_open_ ? 1 : 0));
       return published;
     }
@@ -141,6 +142,7 @@ class spsc_ring {
 
     /// The rest is abandoned.
     [[gnu::noinline]] void publish_a_part(std::uint64_t count) noexcept {
+      count_abandoned(claimed_ - tail_ - std::min(count, claimed_ - tail_));
       publish_words(std::min(count, claimed_ - tail_));
       note_claimed(tail_);
     }
@@ -176,6 +178,11 @@ class spsc_ring {
     }
 
     [[nodiscard]] std::byte* second() const noexcept { return ring_.payload(tail_ + 1 + filled_behind_); }
+
+    void count_abandoned(std::uint64_t count) noexcept {
+      own_->abandoned.store(own_->abandoned.load(std::memory_order_relaxed) + count,
+                            std::memory_order_relaxed);  // own counter
+    }
 
     void note_claimed(std::uint64_t sequence) noexcept {
       claimed_ = sequence;
