@@ -23,9 +23,9 @@ struct sleep_without_ticks {
   template <class Look, class Tick>
   wait_result wait(sleeper& place, Look&& look, Tick&&, std::uint64_t) {
     for (detail::announcement here(place);;) {
-      if (const auto answer = look(true)) return *answer;
+      if (const auto answer = look()) return *answer;
       here.sleep(never / 2);
-      if (const auto answer = look(true)) return *answer;
+      if (const auto answer = look()) return *answer;
       (void)here.renew();
     }
   }

@@ -44,7 +44,7 @@ constexpr auto no_verdict = []() -> wait_answer { return std::nullopt; };
 TYPED_TEST(WaitConformance, ItEndsAtOnceWhenThereIsAnAnswer) {
   for (const auto answer : {wait_result::ready, wait_result::closed})
     EXPECT_EQ(this->wait_.wait(
-                  this->consumer_place_, [answer](bool) -> wait_answer { return answer; }, no_verdict, never),
+                  this->consumer_place_, [answer]() -> wait_answer { return answer; }, no_verdict, never),
               answer);
 }
 
@@ -52,8 +52,7 @@ TYPED_TEST(WaitConformance, ItEndsWhenTheTimeIsUpAndNotEarlier) {  // scenario 4
   for (const std::uint64_t timeout_ns : {0U, 1U, 1'000U, 300'000U, 3'000'000U, 120'000'000U}) {
     const auto began = monotonic_now_ns();
     const auto result = this->wait_.wait(
-        this->consumer_place_, [](bool) -> wait_answer { return std::nullopt; }, no_verdict,
-        deadline_after_ns(timeout_ns));
+        this->consumer_place_, []() -> wait_answer { return std::nullopt; }, no_verdict, deadline_after_ns(timeout_ns));
     EXPECT_EQ(result, wait_result::timed_out);
     EXPECT_GE(monotonic_now_ns() - began, timeout_ns);
   }
@@ -62,7 +61,7 @@ TYPED_TEST(WaitConformance, ItEndsWhenTheTimeIsUpAndNotEarlier) {  // scenario 4
 TYPED_TEST(WaitConformance, ItAsksForDeathsWhileNothingComes) {  // scenario 41
   int ticks = 0;
   const auto result = this->wait_.wait(
-      this->consumer_place_, [](bool) -> wait_answer { return std::nullopt; },
+      this->consumer_place_, []() -> wait_answer { return std::nullopt; },
       [&ticks]() -> wait_answer { return ++ticks == 3 ? wait_answer(wait_result::peer_gone) : std::nullopt; }, never);
   EXPECT_EQ(result, wait_result::peer_gone);
   EXPECT_EQ(ticks, 3);
@@ -71,8 +70,7 @@ TYPED_TEST(WaitConformance, ItAsksForDeathsWhileNothingComes) {  // scenario 41
 TYPED_TEST(WaitConformance, ItLeavesNoSeatMarkedAsSleeping) {
   for (int i = 0; i < 3; ++i)
     (void)this->wait_.wait(
-        this->consumer_place_, [](bool) -> wait_answer { return std::nullopt; }, no_verdict,
-        deadline_after_ns(1'000'000));
+        this->consumer_place_, []() -> wait_answer { return std::nullopt; }, no_verdict, deadline_after_ns(1'000'000));
   EXPECT_EQ(this->view_.control->parked[1].load(), 0U);
   EXPECT_EQ(this->view_.seats[1].parked.load(), 0U);
 }
@@ -97,7 +95,7 @@ std::uint64_t late_in_ping_pong(const ring_view& view, std::uint64_t rounds) {
         wake_parked(view, peer_of(own), 1);
       };
       if (begins) say();
-      const auto look = [&](bool) -> wait_answer {
+      const auto look = [&]() -> wait_answer {
         return heard.load(std::memory_order_acquire) >= round ? wait_answer(wait_result::ready) : std::nullopt;
       };
       // The tick runs when a sleep or a tick's polling ended without an answer. An answer that is there by then, after a

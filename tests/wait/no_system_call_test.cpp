@@ -146,7 +146,7 @@ TEST(NoSystemCallAtATick, RenewsAnAnnouncementThatNoWakerTook) {
   auto child = child_process::fork([&shared] {
     auto in = shared.consumer(park());
     int ticks = 0;
-    const auto look = [](bool) -> wait_answer { return std::nullopt; };
+    const auto look = []() -> wait_answer { return std::nullopt; };
     const auto tick = [&]() -> wait_answer {
       if (ticks++ == 0)
         allow_only({SYS_futex, SYS_clock_gettime});  // announced before: membarrier ends the process now

@@ -34,8 +34,9 @@ class pinned_thread {
 template <class Handle>
 int polls_of_a_wait(Handle& handle, spin_then_park& strategy) {
   int polls = 0;
-  const auto look = [&](bool exact) -> wait_answer {
-    polls += !exact;
+  const auto& seat = handle.raw().details().ring().seats[handle.raw().details().seat_index()];
+  const auto look = [&]() -> wait_answer {
+    polls += seat.parked.load() == 0;
     return std::nullopt;
   };
   const auto result = strategy.wait(

@@ -100,9 +100,7 @@ TEST_F(Parking, ASleeperWhoseBitADeadWakerTookAnnouncesItselfAgainAtItsTick) {
   std::atomic<bool> is_over{false};
   std::thread sleeping([&] {
     auto own = place(3);
-    const auto look = [&](bool) -> wait_answer {
-      return is_over.load() ? wait_answer(wait_result::ready) : std::nullopt;
-    };
+    const auto look = [&]() -> wait_answer { return is_over.load() ? wait_answer(wait_result::ready) : std::nullopt; };
     (void)park().wait(
         own, look, []() -> wait_answer { return std::nullopt; }, never);
   });

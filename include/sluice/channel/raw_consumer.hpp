@@ -307,7 +307,7 @@ class raw_consumer {
   template <class Take>
   [[gnu::noinline]] wait_result wait_for_message(std::uint64_t deadline_ns, const Take& take,
                                                  const std::stop_token& stop) {
-    const auto look = [&](bool) -> wait_answer {
+    const auto look = [&]() -> wait_answer {
       if (take()) return wait_result::ready;
       if (owner_->is_closed())
         if (const auto end = conclude(take)) return end;
@@ -387,15 +387,15 @@ class raw_consumer {
   wait_answer tick(const Look& look) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
     mend();
-    if (const auto answer = look(true)) return answer;
+    if (const auto answer = look()) return answer;
     owner_->note_stall(ring_.waits_for());
     if (!owner_->peer_has_died()) {
       if (!owner_->has_lost_its_name()) return std::nullopt;
-      if (const auto answer = look(true)) return answer;  // what came meanwhile is first, and the loss stays news
+      if (const auto answer = look()) return answer;  // what came meanwhile is first, and the loss stays news
       owner_->throw_name_is_lost();
     }
     // Once more, after the verdict: what the dead published up to the end comes first, and the death stays news.
-    if (const auto answer = look(true)) return answer;
+    if (const auto answer = look()) return answer;
     owner_->death_was_told();
     return wait_result::peer_gone;
   }

@@ -101,11 +101,11 @@ class raw_producer {
   /// @throws error as claim_until().
   [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns, const std::stop_token& stop = {}) {
     owner().require_here();
-    const auto look = [&](bool) -> wait_answer {
+    const auto look = [&]() -> wait_answer {
       if (is_drained()) return wait_result::ready;
       return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
     };
-    if (auto answer = look(true)) return *answer;
+    if (auto answer = look()) return *answer;
     auto place = owner_->place().that_waits_for(parked_for::drained);
     const std::stop_callback wakes(stop, [&place]() noexcept { place.wake(); });
     return wait_.wait(
@@ -316,7 +316,7 @@ class raw_producer {
   template <class Take>
   [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, const Take& take,
                                               const std::stop_token& stop) {
-    const auto look = [&](bool) -> wait_answer {
+    const auto look = [&]() -> wait_answer {
       if (owner_->is_closed()) return wait_result::closed;
       if (take()) return wait_result::ready;
       return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
@@ -340,10 +340,10 @@ class raw_producer {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
     if (!owner_->peer_has_died()) {
       if (!owner_->has_lost_its_name()) return std::nullopt;
-      if (const auto answer = look(true)) return answer;  // what was released meanwhile is first
+      if (const auto answer = look()) return answer;  // what was released meanwhile is first
       owner_->throw_name_is_lost();
     }
-    if (const auto answer = look(true)) return answer;  // what the dead released up to the end; the death stays news
+    if (const auto answer = look()) return answer;  // what the dead released up to the end; the death stays news
     owner_->death_was_told();
     return wait_result::peer_gone;
   }

@@ -11,9 +11,11 @@
 
 namespace sluice {
 
-/// What mending asks of the world: which owner is dead, and one lock a seat that falls with its holder. Only cold paths call it.
+/// Of a repair whose cause is not known: no seat's index.
 [[nodiscard]] constexpr std::uint32_t unknown_seat() noexcept { return ~std::uint32_t{0}; }
 
+/// What mending asks of the world: which owner is dead, and one lock a seat that falls with its holder. Only cold paths
+/// call it.
 class seat_keeper {
  public:
   /// Whether the owner that sat at `seat_index` when its state word was `word` (taken) is proven dead; if so the seat is

@@ -14,8 +14,8 @@ namespace sluice {
 /// seems to be on this very core, it soon yields.
 class spin_then_park {
  public:
-  static constexpr std::uint64_t longest_poll_ns = 200'000;
-  static constexpr std::uint64_t shortest_poll_ns = 2'000;
+  static constexpr std::uint64_t max_poll_ns = 200'000;
+  static constexpr std::uint64_t min_poll_ns = 2'000;
 
   template <class Look, class Tick>
   wait_result wait(sleeper& place, Look&& look, Tick&& tick, std::uint64_t deadline_ns) {
@@ -34,8 +34,8 @@ class spin_then_park {
     const auto slept = monotonic_now_ns();
     const auto result = detail::sleep_until(place, look, tick, deadline_ns);
     const auto now = monotonic_now_ns();
-    poll_ns_ = now - began <= longest_poll_ns ? longest_poll_ns : std::max(shortest_poll_ns, poll_ns_ / 2);
-    if (now - slept < longest_poll_ns) core_.suspect();  // the answer came as soon as the core was free
+    poll_ns_ = now - began <= max_poll_ns ? max_poll_ns : std::max(min_poll_ns, poll_ns_ / 2);
+    if (now - slept < max_poll_ns) core_.suspect();  // the answer came as soon as the core was free
     return result;
   }
 
@@ -43,7 +43,7 @@ class spin_then_park {
   // Partners come and go, and affinities change. Counted are waits that made system calls: a sleep, or yields.
   static constexpr int waits_between_asking = 16;
 
-  std::uint64_t poll_ns_ = longest_poll_ns;
+  std::uint64_t poll_ns_ = max_poll_ns;
   bool shares_processor_ = false;
   int waits_before_asking_ = 0;
   detail::shared_core core_;

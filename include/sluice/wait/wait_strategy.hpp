@@ -1,8 +1,7 @@
 #pragma once
 
 // How a participant waits. A strategy is a type: it is given a place to sleep and two questions, and decides when to ask
-// them. `look(exact)` is cheap and may be asked at every turn; `exact` asks for the costly, final answer that must come
-// before one sleeps. `tick()` asks about deaths and mends; it makes system calls and is asked once a tick.
+// them. `look()` is cheap and may be asked at every turn; it must be asked between the announcement and the sleep. `tick()` asks about deaths and mends; it makes system calls and is asked once a tick.
 
 #include <algorithm>
 #include <concepts>
@@ -40,7 +39,7 @@ enum class wait_result {
 using wait_answer = std::optional<wait_result>;
 
 template <class S>
-concept wait_strategy = requires(S strategy, sleeper& place, wait_answer (*look)(bool), wait_answer (*tick)(),
+concept wait_strategy = requires(S strategy, sleeper& place, wait_answer (*look)(), wait_answer (*tick)(),
                                  std::uint64_t deadline_ns) {
   { strategy.wait(place, look, tick, deadline_ns) } -> std::same_as<wait_result>;
 };
@@ -93,18 +92,18 @@ wait_answer detail::poll(Look& look, std::uint64_t now_ns, std::uint64_t until_n
   constexpr int polls_between_clocks = 64;
   constexpr int rounds_before_yield = 4;   // one or two microseconds: a busy partner on another core has answered
   constexpr int rounds_before_pause = 16;  // a few microseconds: a pause would come on top of an answer that is near
-  constexpr std::uint64_t longest_without_yield_ns = 1'000'000;
+  constexpr std::uint64_t max_without_yield_ns = 1'000'000;
   auto yielded_ns = now_ns;
   for (int round = 0;; ++round) {
     for (int i = 0; i < polls_between_clocks; ++i) {
-      if (auto answer = look(i + 1 == polls_between_clocks)) return answer;
+      if (auto answer = look()) return answer;
       if (round >= rounds_before_pause) cpu_pause();
     }
     const auto began_ns = std::exchange(now_ns, monotonic_now_ns());
     core.turn_took(now_ns - began_ns);
     if (now_ns >= until_ns) return std::nullopt;
     if (round < rounds_before_yield) continue;
-    if (!core.is_likely() && now_ns - yielded_ns < longest_without_yield_ns) continue;
+    if (!core.is_likely() && now_ns - yielded_ns < max_without_yield_ns) continue;
     yield_processor();
     yielded_ns = monotonic_now_ns();
     core.yielded_for(yielded_ns - std::exchange(now_ns, yielded_ns));
@@ -115,11 +114,10 @@ template <class Look, class Tick>
 wait_result detail::sleep_until(sleeper& place, Look& look, Tick& tick, std::uint64_t deadline_ns) {
   int quiet_ticks = 0;  // in which no waker came
   for (announcement here(place);;) {
-    if (auto answer = look(true)) return *answer;
+    if (auto answer = look()) return *answer;
     if (const auto now = monotonic_now_ns(); now < deadline_ns) {
       const bool is_interrupted = here.sleep(std::min(deadline_ns - now, quiet_ticks < 2 ? tick_ns : idle_tick_ns));
-      if (auto answer = look(true))
-        return *answer;  // before anything that ends the wait: it may have been woken as well
+      if (auto answer = look()) return *answer;  // before anything that ends the wait: it may have been woken as well
       if (is_interrupted) return wait_result::interrupted;
       cancellation_point();
     }
