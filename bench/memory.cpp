@@ -450,13 +450,13 @@ void add_visits(const memory_bench_options& options, file_on_demand<visited_file
   }
 }
 
-constexpr std::uint64_t most_flushed_pages = 256;
+constexpr std::uint64_t max_flushed_pages = 256;
 
 void add_flushes(const memory_bench_options& options, file_on_demand<visited_file>& file) {
   const std::pair<const char*, sluice::flush_mode> modes[] = {
       {"wait", sluice::flush_mode::wait}, {"begin", sluice::flush_mode::begin}, {"reread", sluice::flush_mode::reread}};
   for (const auto& [name, how] : modes)
-    for (const std::uint64_t pages : {std::uint64_t{1}, std::uint64_t{16}, most_flushed_pages})
+    for (const std::uint64_t pages : {std::uint64_t{1}, std::uint64_t{16}, max_flushed_pages})
       add("flush/" + std::string(name) + "/" + std::to_string(pages), benchmark::kMicrosecond,
           options.folder.empty() ? 1 : options.runs, 10,
           [&file, how = how, pages](benchmark::State& state) { flush(state, file.get(), how, pages); });
@@ -477,7 +477,7 @@ std::uint64_t number_of(std::string_view option, std::string_view text, std::uin
 
 /// Takes what is ours; the rest must have been Google Benchmark's.
 memory_bench_options options_of(int argc, char** argv) {
-  constexpr std::uint64_t most_mib = 1 << 20;
+  constexpr std::uint64_t max_mib = 1 << 20;
   memory_bench_options options;
   const std::span given(argv, static_cast<std::size_t>(argc));
   if (std::ranges::find(given, std::string_view("--quick")) != given.end())
@@ -492,9 +492,9 @@ memory_bench_options options_of(int argc, char** argv) {
     if (option == "--quick") {
       continue;  // seen above: what is given beside it counts, before it or after
     } else if (option == "--touch") {
-      options.touch_bytes = number_of(option, value(), most_mib) << 20;
+      options.touch_bytes = number_of(option, value(), max_mib) << 20;
     } else if (option == "--file") {
-      options.file_bytes = number_of(option, value(), most_mib) << 20;
+      options.file_bytes = number_of(option, value(), max_mib) << 20;
     } else if (option == "--runs") {
       options.runs = static_cast<int>(number_of(option, value(), 1000));
     } else if (option == "--folder") {
@@ -536,7 +536,7 @@ int main(int argc, char** argv) {
   file_on_demand<visited_file> read(options.folder, "read", options.file_bytes);
   file_on_demand<visited_file> written(options.folder, "written", options.file_bytes);
   file_on_demand<plain_file> by_pwrite(options.folder, "by_pwrite", options.file_bytes);
-  file_on_demand<visited_file> flushed(options.folder, "flushed", most_flushed_pages * page_bytes);
+  file_on_demand<visited_file> flushed(options.folder, "flushed", max_flushed_pages * page_bytes);
   add_first_touch(options);
   add_visits(options, read, written, by_pwrite);
   add_flushes(options, flushed);

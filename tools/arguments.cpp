@@ -54,21 +54,21 @@ std::optional<std::uint64_t> size_from(std::string_view text) {
 }
 
 std::optional<double> seconds_from(std::string_view text) {
-  constexpr double least_s = 0.001, most_s = 1e9;
+  constexpr double least_s = 0.001, max_s = 1e9;
   double value = 0;
   const auto* const end = text.data() + text.size();
   const auto [stopped, problem] = std::from_chars(text.data(), end, value);
   const std::string_view suffix(stopped, static_cast<std::size_t>(end - stopped));
   if (problem != std::errc{} || !(suffix.empty() || suffix == "s" || suffix == "ms")) return std::nullopt;
   if (suffix == "ms") value /= 1000;
-  if (!std::isfinite(value) || value < least_s || value > most_s) return std::nullopt;
+  if (!std::isfinite(value) || value < least_s || value > max_s) return std::nullopt;
   return value;
 }
 
 std::string nearest(std::string_view text, const std::vector<std::string>& known) {
-  constexpr std::size_t most_changes = 2;
+  constexpr std::size_t max_changes = 2;
   std::string found;
-  auto least = most_changes + 1;
+  auto least = max_changes + 1;
   for (const auto& one : known) {
     const auto changes = one.starts_with(text) && !text.empty() ? 0 : distance(text, one);
     if (changes < least && changes < one.size() - 1) {

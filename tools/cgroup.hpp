@@ -12,7 +12,7 @@ namespace sluice::tools {
 [[nodiscard]] bool is_frozen(std::uint32_t pid);
 
 struct memory_limit {
-  std::uint64_t most_bytes = ~std::uint64_t{0};       // of the cgroup, or of one above it, that has the least left
+  std::uint64_t max_bytes = ~std::uint64_t{0};        // of the cgroup, or of one above it, that has the least left
   std::uint64_t available_bytes = ~std::uint64_t{0};  // what is left of it
 };
 

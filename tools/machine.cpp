@@ -160,7 +160,7 @@ machine look_at_machine(const session& common, const std::string& root) {
   found.open_files = limit_of(limits, "Max open files");
   found.file_size_bytes = limit_of(limits, "Max file size");
   const auto memory_now = memory_limit_of_this(root);
-  found.memory_max_bytes = memory_now.most_bytes;
+  found.memory_max_bytes = memory_now.max_bytes;
   found.memory_available_bytes = memory_now.available_bytes;
   std::error_code ignored;
   found.has_systemd = fs::exists(root + "/run/systemd/system", ignored);

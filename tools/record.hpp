@@ -21,7 +21,7 @@ struct record_header {
 static_assert(sizeof(record_header) == 8);
 
 inline constexpr std::uint64_t record_alignment = 8;
-inline constexpr std::uint64_t most_room_bytes = (1U << 30) - sizeof(record_header);  // the limit of a message is 1 GiB
+inline constexpr std::uint64_t max_room_bytes = (1U << 30) - sizeof(record_header);  // the limit of a message is 1 GiB
 
 /// Payload is rounded up to whole words.
 [[nodiscard]] constexpr std::uint64_t record_bytes(std::uint64_t payload_bytes) noexcept {

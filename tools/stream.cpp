@@ -56,8 +56,8 @@ void add_stream_options(CLI::App& app, stream_options& options) {
              "Give up (exit 6) when the other side does nothing for so long, while this side waits for it")
       ->type_name("SECONDS");
   auto* create = app.add_flag("-c,--create", options.create, "Make the channel if it does not exist yet");
-  add_parsed(app, "-s,--message-size", options.message_bytes, within(size_from, 1, most_room_bytes),
-             "bytes from 1 to " + std::to_string(most_room_bytes) + ", such as 4096, 64k or 1M",
+  add_parsed(app, "-s,--message-size", options.message_bytes, within(size_from, 1, max_room_bytes),
+             "bytes from 1 to " + std::to_string(max_room_bytes) + ", such as 4096, 64k or 1M",
              "Payload of a message, rounded up to 8 (64k); with --create")
       ->needs(create)
       ->type_name("BYTES");

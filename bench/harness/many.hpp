@@ -23,7 +23,7 @@
 namespace sluice_bench {
 
 inline constexpr std::size_t many_message_bytes = 64;
-inline constexpr std::size_t most_of_a_role = 8;
+inline constexpr std::size_t max_of_a_role = 8;
 
 struct many_options {
   run_options run;
@@ -58,8 +58,8 @@ struct alignas(64) tally {
 };
 
 struct many_page {
-  std::array<tally, most_of_a_role> producers;
-  std::array<tally, most_of_a_role> consumers;
+  std::array<tally, max_of_a_role> producers;
+  std::array<tally, max_of_a_role> consumers;
   alignas(64) std::atomic<std::uint32_t> ready{0};
   alignas(64) std::atomic<std::uint32_t> must_stop{0};
 };
@@ -109,7 +109,7 @@ template <class Link>
 void consume(Link& link, many_page& page, const many_options& options, std::size_t index) {
   tally& own = page.consumers[index];
   poll_pacer pacer(200);
-  std::array<std::uint64_t, most_of_a_role> next{};
+  std::array<std::uint64_t, max_of_a_role> next{};
   std::uint64_t count = 0, sum = 0;
   const auto all_is_received = [&] {
     std::uint64_t sent = 0, received = 0;
@@ -167,14 +167,14 @@ many_run run_many(const many_options& options) {
   for (std::size_t i = 0; i < options.consumers; ++i)
     children.push_back({cores[(i + 1) % 2],
                         [&, i] {
-                          join_as(*link, role::consumer, most_of_a_role + i + 1);
+                          join_as(*link, role::consumer, max_of_a_role + i + 1);
                           begin();
                           consume(*link, page, options, i);
                         },
                         &page.consumers[i].failure});
 
   struct moment {
-    std::array<std::uint64_t, most_of_a_role> sent{}, received{};
+    std::array<std::uint64_t, max_of_a_role> sent{}, received{};
     std::uint64_t total = 0, at_ns = 0;
   };
   const auto look = [&] {

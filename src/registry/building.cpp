@@ -87,8 +87,8 @@ void building::begin(std::uint32_t mode, const std::string& what) {
     file_ = std::move(opened.file);
     return;
   }
-  constexpr int most_tries = 1000;
-  for (int i = 0; i < most_tries; ++i) {
+  constexpr int max_tries = 1000;
+  for (int i = 0; i < max_tries; ++i) {
     auto temporary = new_temporary();
     auto path = directory_path_ + "/" + temporary;
     opened_file opened{os::create_in(directory_, temporary, mode, path), {}, path};

@@ -22,7 +22,7 @@
 namespace sluice {
 namespace {
 
-constexpr int most_tries = 1000;
+constexpr int max_tries = 1000;
 
 std::string quoted(const segment_name& name) { return "\"" + name.str() + "\""; }
 
@@ -163,7 +163,7 @@ attached_segment registry::attach(const segment_name& name, const memory_options
   };
   const auto directory = detail::open_registry(directory_, is_default_, false);
   if (!directory) throw not_found();
-  for (int i = 0; i < most_tries; ++i) {
+  for (int i = 0; i < max_tries; ++i) {
     auto opened = detail::open_name(directory->get(), directory_, name.str(), true);
     if (!opened) throw not_found();
     detail::require_not_squatted(directory->get(), directory_, *opened, what);
@@ -234,7 +234,7 @@ void registry::require_own(const segment_name& name) const {
 
 attached_segment registry::create_or_attach(const segment_name& name, const segment_plan& plan,
                                             const naming& how) const {
-  for (int i = 0; i < most_tries; ++i) {
+  for (int i = 0; i < max_tries; ++i) {
     try {
       auto attached = attach(name, how.memory);
       require_plan(attached, plan, "attach " + quoted(name));

@@ -17,9 +17,9 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint64_t most_bytes_looked_at = std::uint64_t{4} << 30;  // a million pages: some ten milliseconds
-constexpr std::uint64_t most_ns_for_processes = 1'000'000'000;
-constexpr std::size_t most_processes = 64;
+constexpr std::uint64_t max_bytes_looked_at = std::uint64_t{4} << 30;  // a million pages: some ten milliseconds
+constexpr std::uint64_t max_ns_for_processes = 1'000'000'000;
+constexpr std::size_t max_processes = 64;
 
 memory_sight sight_of(os::mapped_memory::sight how) noexcept {
   switch (how) {
@@ -49,11 +49,11 @@ process_memory look_at_process(const seat_report& seat, const std::string& backi
 
 /// Each process once, in whichever rings it sits.
 std::vector<process_memory> look_at_processes(const segment_info& info, const std::string& backing) {
-  const auto until_ns = os::monotonic_ns() + most_ns_for_processes;
+  const auto until_ns = os::monotonic_ns() + max_ns_for_processes;
   std::vector<process_memory> found;
   for (const auto& ring : info.rings)
     for (const auto& seat : ring.seats) {
-      if (seat.state != seat_state::taken || seat.alive == liveness::dead || found.size() == most_processes) continue;
+      if (seat.state != seat_state::taken || seat.alive == liveness::dead || found.size() == max_processes) continue;
       if (std::none_of(found.begin(), found.end(), [&](const auto& one) { return one.pid == seat.pid; }))
         found.push_back(look_at_process(seat, backing, until_ns));
     }
@@ -86,7 +86,7 @@ memory_report detail::look_at_memory(const opened_file& opened, const segment_in
   if (filesystem.blocks_are_memory)
     report.in_memory_bytes = opened.facts.resident_bytes;
   else
-    report.looked_at_bytes = std::min(report.looked_at_bytes, most_bytes_looked_at);
+    report.looked_at_bytes = std::min(report.looked_at_bytes, max_bytes_looked_at);
   std::string backing;
   try {
     const auto look =

@@ -14,7 +14,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint64_t most_slots_looked_at = 1U << 14;  // a look must not take seconds, however large the ring
+constexpr std::uint64_t max_slots_looked_at = 1U << 14;  // a look must not take seconds, however large the ring
 
 /// A copy of the first `bytes` of a file that passes for a segment: no other process can change it during the look.
 segment snapshot(const detail::opened_file& opened, std::uint64_t bytes) {
@@ -100,10 +100,10 @@ class slot_words {
 
  private:
   void read_from(std::uint64_t offset) {
-    constexpr std::uint64_t most_run_bytes = 64U << 10;
+    constexpr std::uint64_t max_run_bytes = 64U << 10;
     constexpr std::uint64_t close_together = 512;  // further apart it is cheaper to read each word alone
     const auto end = slots_offset_ + ring_.capacity() * ring_.stride_bytes;
-    run_.resize(ring_.stride_bytes > close_together ? sizeof(std::uint64_t) : std::min(most_run_bytes, end - offset));
+    run_.resize(ring_.stride_bytes > close_together ? sizeof(std::uint64_t) : std::min(max_run_bytes, end - offset));
     run_.resize(os::read_at(opened_.file.get(), offset, run_, opened_.path));
     begin_ = offset;
   }
@@ -117,7 +117,7 @@ class slot_words {
 
 /// The slot at `sequence` as its word says; for spsc a published word of an older lap is a free slot.
 slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, slot_words& words,
-                      std::uint64_t sequence, std::uint64_t most_message_bytes) {
+                      std::uint64_t sequence, std::uint64_t max_bytes_each) {
   slot_report slot;
   slot.sequence = sequence;
   const auto read = words.at(sequence);
@@ -126,8 +126,8 @@ slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, 
   if (lap_of(word) != lap_of(slot_word(ring.lap(sequence), slot_kind::free))) return slot;
   slot.kind = kind_of(word);
   slot.taken_seat = static_cast<std::uint32_t>((word & ((1U << lap_shift) - 1)) >> 2);
-  if (most_message_bytes != 0 && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken)) {
-    slot.message.resize(std::min(ring.message_bytes, most_message_bytes));
+  if (max_bytes_each != 0 && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken)) {
+    slot.message.resize(std::min(ring.message_bytes, max_bytes_each));
     slot.message.resize(
         os::read_at(opened.file.get(), words.offset_of(sequence) + ring.payload_offset, slot.message, opened.path));
   }
@@ -135,7 +135,7 @@ slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, 
 }
 
 /// The sequences whose slots may hold something, oldest first: those from head to tail and, of what mpmc consumers claimed
-/// before head, what their seats still cover. No more than most_slots_looked_at, whatever the shared words say.
+/// before head, what their seats still cover. No more than max_slots_looked_at, whatever the shared words say.
 std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring, ring_kind kind) {
   const auto head = head_of(ring, kind), tail = tail_of(ring, kind);
   std::vector<std::uint64_t> sequences;
@@ -150,7 +150,7 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring, ring_kin
       const auto distance = ((head << unused_bits) - (intent & ~std::uint64_t{0xffff})) >> unused_bits;
       if (distance > ring.capacity() || distance > head) continue;  // not of the last lap: no correct participant's
       for (std::uint64_t q = head - distance; q < head && q - (head - distance) < intent_count(intent); ++q) {
-        if (sequences.size() == most_slots_looked_at) break;
+        if (sequences.size() == max_slots_looked_at) break;
         sequences.push_back(q);
       }
     }
@@ -158,7 +158,7 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring, ring_kin
   std::sort(sequences.begin(), sequences.end());
   sequences.erase(std::unique(sequences.begin(), sequences.end()), sequences.end());
   const auto fill = std::min(tail - std::min(head, tail), ring.capacity());
-  for (std::uint64_t i = 0; i < fill && sequences.size() < most_slots_looked_at; ++i) sequences.push_back(head + i);
+  for (std::uint64_t i = 0; i < fill && sequences.size() < max_slots_looked_at; ++i) sequences.push_back(head + i);
   return sequences;
 }
 
@@ -417,7 +417,7 @@ segment_info registry::inspect(const segment_name& name) const {
 }
 
 std::vector<slot_report> registry::slots(const segment_name& name, std::size_t ring_index, std::size_t limit,
-                                         std::uint64_t most_message_bytes) const {
+                                         std::uint64_t max_bytes_each) const {
   const auto directory = detail::open_registry(directory_, is_default_, false);
   const auto opened = directory ? detail::open_name(directory->get(), directory_, name.str(), false) : std::nullopt;
   if (!opened) throw error(errc::not_found, "inspect \"" + name.str() + "\": no " + directory_ + "/" + name.str());
@@ -434,7 +434,7 @@ std::vector<slot_report> registry::slots(const segment_name& name, std::size_t r
   slot_words words(*opened, ring, descriptor);
   for (const auto at : sequences_of_interest(ring, kind)) {
     if (slots.size() >= limit) break;
-    auto slot = read_slot(*opened, ring, words, at, most_message_bytes);
+    auto slot = read_slot(*opened, ring, words, at, max_bytes_each);
     if (slot.kind != slot_kind::free || at >= head_of(ring, kind)) slots.push_back(std::move(slot));
   }
   return slots;

@@ -46,7 +46,7 @@ std::string process_text(const seat_report& seat) {
          " (" + (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
 }
 
-constexpr std::uint32_t most_holders_named = 8;  // in an error's text
+constexpr std::uint32_t max_holders_named = 8;  // in an error's text
 
 struct seat_table::impl final : seat_keeper {
   impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_, std::shared_ptr<os::byte_locks> locks_)
@@ -348,11 +348,11 @@ std::string seat_table::impl::holders_of(role own) const {
                          : "all " + std::to_string(count) + " " + to_string(own) + " seats are taken";
   if (holders.empty())
     return text + " by a process that is coming or leaving, or that settles what a dead one left; try again";
-  for (std::size_t i = 0; i < std::min<std::size_t>(holders.size(), most_holders_named); ++i)
+  for (std::size_t i = 0; i < std::min<std::size_t>(holders.size(), max_holders_named); ++i)
     text += (i == 0 ? " by " : ", ") + holders[i].first +
             (holders[i].second > 1 ? " in " + std::to_string(holders[i].second) + " of them" : "");
-  if (holders.size() > most_holders_named)
-    text += " and " + std::to_string(holders.size() - most_holders_named) + " more";
+  if (holders.size() > max_holders_named)
+    text += " and " + std::to_string(holders.size() - max_holders_named) + " more";
   if (memory.header().rings[ring_index].kind == static_cast<std::uint32_t>(ring_kind::mpmc))
     text += std::string("; create the channel with more ") + to_string(own) + "_seats, or let one of them end";
   return text;

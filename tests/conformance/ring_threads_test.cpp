@@ -25,12 +25,12 @@ class RingThreads : public ::testing::Test {
   /// Sends messages 0 to `count` from one thread and checks their order and every byte in another. The pauses are asked
   /// for after each batch.
   template <class ProducerPause, class ConsumerPause>
-  static void run(rig_of& rig, std::uint64_t count, std::uint64_t most_in_batch, ProducerPause producer_pause,
+  static void run(rig_of& rig, std::uint64_t count, std::uint64_t max_in_batch, ProducerPause producer_pause,
                   ConsumerPause consumer_pause) {
     std::thread producing([&] {
       std::mt19937_64 random(1);
       for (std::uint64_t sent = 0; sent < count;) {
-        const auto asked = std::min(1 + random() % most_in_batch, count - sent);
+        const auto asked = std::min(1 + random() % max_in_batch, count - sent);
         const auto claimed = rig.out->try_claim(asked);
         if (claimed == 0) std::this_thread::yield();
         for (std::uint64_t i = 0; i < claimed; ++i) rig.fill_claimed(i, sent + i);
@@ -42,7 +42,7 @@ class RingThreads : public ::testing::Test {
     std::mt19937_64 random(2);
     std::uint64_t wrong = 0;
     for (std::uint64_t received = 0; received < count;) {
-      const auto peeked = rig.peek(1 + random() % most_in_batch);
+      const auto peeked = rig.peek(1 + random() % max_in_batch);
       if (peeked == 0) std::this_thread::yield();
       for (std::uint64_t i = 0; i < peeked; ++i) wrong += rig.peeked_is(i, received + i) ? 0U : 1U;
       if (peeked != 0) rig.release(peeked);

@@ -22,7 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t most_messages = 1 << 26;
+constexpr std::uint64_t max_messages = 1 << 26;
 
 struct ledger {
   std::atomic<std::uint64_t> begun;      // a number is taken here before it is sent: never sent twice, may stay unsent
@@ -34,8 +34,8 @@ struct ledger {
   std::atomic<std::uint64_t> highest_seen;
   std::atomic<std::uint64_t> lingers[2];    // by role: how often one said that it has something in its hands
   std::atomic<std::uint64_t> wanted_in[2];  // by role: the round in which one that says so waits to be killed; 0: none
-  std::atomic<std::uint8_t> published[most_messages];  // after publish() returned
-  std::atomic<std::uint8_t> seen[most_messages];       // before the release
+  std::atomic<std::uint8_t> published[max_messages];  // after publish() returned
+  std::atomic<std::uint8_t> seen[max_messages];       // before the release
 };
 
 class shared_ledger {
@@ -75,7 +75,7 @@ class KillAtRandom : public ::testing::Test {
       }
       const auto used = random() % 8 == 0 ? random() % (batch.size() + 1) : batch.size();
       const auto first = ledger_->begun.fetch_add(used);
-      if (first + used > most_messages) return;
+      if (first + used > max_messages) return;
       for (std::uint64_t i = 0; i < used; ++i) batch[i] = numbered::of(first + i);
       if (random() % 32 == 0) linger(role::producer);
       batch.publish(used);
@@ -181,7 +181,7 @@ TYPED_TEST(KillAtRandom, LosesNothingTearsNothingAndMarksWhatComesTwice) {  // s
 
   const auto& book = this->ledger_;
   std::uint64_t published = 0, seen = 0, lost = 0;
-  for (std::uint64_t i = 0; i < std::min(book->begun.load(), most_messages); ++i) {
+  for (std::uint64_t i = 0; i < std::min(book->begun.load(), max_messages); ++i) {
     published += book->published[i].load();
     seen += book->seen[i].load();
     lost += book->published[i].load() != 0 && book->seen[i].load() == 0 ? 1U : 0U;

@@ -26,14 +26,14 @@ using namespace std::chrono_literals;
 
 const segment_name name("orders");
 constexpr std::uint64_t flush_every = 8;
-constexpr std::uint64_t most_messages = 1 << 20;  // of one producer
-constexpr std::size_t most_producers = 2;
+constexpr std::uint64_t max_messages = 1 << 20;  // of one producer
+constexpr std::size_t max_producers = 2;
 constexpr unsigned producer_shift = 32;
 
 /// What the processes did, noted outside the channel.
 struct ledger {
-  std::atomic<std::uint64_t> flushed[most_producers];              // so many messages of each are on the disk
-  std::atomic<std::uint8_t> taken[most_producers][most_messages];  // a consumer is about to release it, or has
+  std::atomic<std::uint64_t> flushed[max_producers];             // so many messages of each are on the disk
+  std::atomic<std::uint8_t> taken[max_producers][max_messages];  // a consumer is about to release it, or has
 };
 
 class shared_ledger {
@@ -54,7 +54,7 @@ template <class Ring>
 class Torn : public ::testing::Test {
  protected:
   using link = channel<numbered, Ring>;
-  static constexpr std::size_t each_side = Ring::kind == ring_kind::spsc ? 1 : most_producers;
+  static constexpr std::size_t each_side = Ring::kind == ring_kind::spsc ? 1 : max_producers;
 
   void SetUp() override {
     if (!on_a_disk()) GTEST_SKIP() << "no folder on a disk: nothing there survives a reset";
@@ -73,7 +73,7 @@ class Torn : public ::testing::Test {
 
   void produce(std::uint64_t which) {
     auto out = made_->producer();
-    for (std::uint64_t n = 0; n < most_messages; ++n) {
+    for (std::uint64_t n = 0; n < max_messages; ++n) {
       if (out.send(numbered::of(which << producer_shift | n)) != wait_result::ready) return;
       if ((n + 1) % flush_every == 0) book_->flushed[which].store(n + 1);
     }

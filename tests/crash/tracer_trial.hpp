@@ -21,7 +21,7 @@
 namespace sluice::test::tracer {
 
 inline constexpr std::uint64_t capacity = 4;
-inline constexpr std::uint32_t most_seats = 6;  // mpmc: producers 0 to 2, consumers 3 to 5; spsc: 0 and 1
+inline constexpr std::uint32_t trial_seats = 6;  // mpmc: producers 0 to 2, consumers 3 to 5; spsc: 0 and 1
 
 struct message {
   std::uint64_t id, inverse, product;
@@ -86,7 +86,7 @@ class told_keeper final : public seat_keeper {
  private:
   ring_view ring_;
   graves dead_;
-  std::array<bool, most_seats> locked_{};
+  std::array<bool, trial_seats> locked_{};
   std::uint64_t repairs_ = 0;
 };
 
@@ -96,12 +96,12 @@ struct cast {
   explicit cast(const ring_view& view) : ring(view) {}
 
   ring_view ring;
-  std::array<std::optional<typename Ring::producer>, most_seats> producers{};
-  std::array<std::optional<typename Ring::consumer>, most_seats> consumers{};
-  std::array<std::uint64_t, most_seats> next_number{};
-  std::array<std::uint64_t, most_seats> open_claims{};  // of the slow: will be published when they go on
-  std::set<std::uint64_t> held;                         // ids in the hands of the slow
-  std::set<std::uint32_t> losers;                       // stopped between announcing and noticing that they lost
+  std::array<std::optional<typename Ring::producer>, trial_seats> producers{};
+  std::array<std::optional<typename Ring::consumer>, trial_seats> consumers{};
+  std::array<std::uint64_t, trial_seats> next_number{};
+  std::array<std::uint64_t, trial_seats> open_claims{};  // of the slow: will be published when they go on
+  std::set<std::uint64_t> held;                          // ids in the hands of the slow
+  std::set<std::uint32_t> losers;                        // stopped between announcing and noticing that they lost
   std::vector<std::uint64_t> sent;
 
   [[nodiscard]] bool is_producer(std::uint32_t seat) const noexcept { return seat < ring.producer_seats; }
@@ -275,9 +275,9 @@ class trial {
   [[nodiscard]] std::string run(successors order) {
     if (order == successors::come_first && !is_remainder_) fill_seats();
     ticks();
-    if (idle_consumer() == most_seats) fill_up();
+    if (idle_consumer() == trial_seats) fill_up();
     check_nobody_waits_for_the_dead();
-    for (std::uint32_t seat = 0; seat < most_seats; ++seat) go_on(seat);
+    for (std::uint32_t seat = 0; seat < trial_seats; ++seat) go_on(seat);
     ticks();
     fill_seats();
     ticks();
@@ -347,7 +347,7 @@ class trial {
 
   void ticks() {
     for (int i = 0; i < ticks_allowed; ++i)
-      for (std::uint32_t seat = 0; seat < most_seats; ++seat) {
+      for (std::uint32_t seat = 0; seat < trial_seats; ++seat) {
         auto& consumer = all_.consumers[seat];
         if (!consumer || all_.is_slow(seat)) continue;
         const auto receive = [&](const message& m, bool was_marked) { note(seat, m, was_marked); };
@@ -384,7 +384,7 @@ class trial {
   /// Without consumers: the producer goes on until it is full, and must not run over what a successor still has to get.
   void fill_up() {
     const auto producer = idle_producer();
-    for (std::uint64_t i = 0; producer != most_seats && i < capacity; ++i) {
+    for (std::uint64_t i = 0; producer != trial_seats && i < capacity; ++i) {
       if (all_.producers[producer]->try_claim(1) == 0) return;
       all_.open_claims[producer] = 1;
       all_.go_on(producer);
@@ -394,14 +394,14 @@ class trial {
 
   /// While slow participants are still slow: the messages before theirs come, and one more as well.
   void check_nobody_waits_for_the_dead() {
-    const bool has_receiver = idle_consumer() != most_seats;
+    const bool has_receiver = idle_consumer() != trial_seats;
     if (!has_receiver) return;
     const bool has_open_claim =
         std::any_of(all_.open_claims.begin(), all_.open_claims.end(), [](std::uint64_t count) { return count != 0; });
     bool stalls = false;
     for (const auto& [id, q] : published_)
       stalls |= !came_.contains(id) && !all_.held.contains(id) && !is_behind_an_open_claim(q);
-    if (const auto producer = idle_producer(); producer != most_seats && !has_open_claim) {
+    if (const auto producer = idle_producer(); producer != trial_seats && !has_open_claim) {
       if (all_.producers[producer]->try_claim(1) == 1) {
         all_.open_claims[producer] = 1;
         all_.go_on(producer);
@@ -417,7 +417,7 @@ class trial {
   }
 
   [[nodiscard]] bool is_behind_an_open_claim(std::uint64_t q) const {
-    for (std::uint32_t seat = 0; seat < most_seats; ++seat)
+    for (std::uint32_t seat = 0; seat < trial_seats; ++seat)
       if (all_.open_claims[seat] != 0 && (all_.ring.seats[seat].intent.load() >> 16) < q) return true;
     return false;
   }
@@ -456,14 +456,14 @@ class trial {
   }
 
   [[nodiscard]] std::uint32_t idle_consumer() const {
-    for (std::uint32_t seat = 0; seat < most_seats; ++seat)
+    for (std::uint32_t seat = 0; seat < trial_seats; ++seat)
       if (all_.consumers[seat] && !all_.is_slow(seat)) return seat;
-    return most_seats;
+    return trial_seats;
   }
   [[nodiscard]] std::uint32_t idle_producer() const {
-    for (std::uint32_t seat = 0; seat < most_seats; ++seat)
+    for (std::uint32_t seat = 0; seat < trial_seats; ++seat)
       if (all_.producers[seat] && !all_.is_slow(seat)) return seat;
-    return most_seats;
+    return trial_seats;
   }
 
   cast<Ring> all_;

@@ -72,7 +72,7 @@ TEST(SeedsRow9, AFileOfNoBytesMappedForAThousandPagesIsUsedAsItGrows) {
   const temp_directory directory;
   const auto log = growable_segment::create(directory / "log", 0, 1000 * page);
   EXPECT_EQ(log.bytes().size(), 0U);
-  EXPECT_EQ(log.most_bytes(), 1000 * page);
+  EXPECT_EQ(log.max_bytes(), 1000 * page);
   for (std::uint64_t pages = 1; pages <= 1000; pages += 37) {
     log.grow(pages * page);
     ASSERT_EQ(log.bytes().size(), pages * page);

@@ -168,8 +168,8 @@ void print_stalls(const ring_info& ring) {
 
 /// The first few: a ring can be held in thousands of pieces.
 void print_holds(const ring_info& ring) {
-  constexpr std::size_t most_shown = 20;
-  for (std::size_t i = 0; i < std::min(ring.holds.size(), most_shown); ++i) {
+  constexpr std::size_t max_shown = 20;
+  for (std::size_t i = 0; i < std::min(ring.holds.size(), max_shown); ++i) {
     const auto& hold = ring.holds[i];
     const auto& seat = seat_of(ring, hold);
     line("held by", "{} {} {}: {}{}", to_string(seat.role), occupant_text(seat), condition_of(seat),
@@ -179,7 +179,7 @@ void print_holds(const ring_info& ring) {
              ? ""
              : "; a participant has waited for that for " + age_text(hold.waited_for_since_realtime_ns));
   }
-  if (ring.holds.size() > most_shown) line("held by", "... and {} more", ring.holds.size() - most_shown);
+  if (ring.holds.size() > max_shown) line("held by", "... and {} more", ring.holds.size() - max_shown);
 }
 
 std::string intent_text(const seat_report& seat) {
@@ -295,8 +295,8 @@ exit_code run(const session& common, const inspect_options& options) {
       print_repairs(ring);
     }
     if (!options.with_slots) continue;
-    const auto most_bytes = options.bytes == 0 ? ring.descriptor.message_bytes : options.bytes;
-    const auto slots = located.where.slots(located.name, i, options.slots, most_bytes);
+    const auto max_bytes = options.bytes == 0 ? ring.descriptor.message_bytes : options.bytes;
+    const auto slots = located.where.slots(located.name, i, options.slots, max_bytes);
     if (!common.json) {
       print_line("");
       print_line("  the oldest {} slot(s) that hold something:", slots.size());

@@ -132,9 +132,9 @@ class registry {
   [[nodiscard]] segment_info inspect(const segment_name& name) const;
 
   /// The slots of a ring that hold something, oldest first, at most `limit` and at most 16,384, with at most
-  /// `most_message_bytes` of each message. Reads only.
+  /// `max_bytes_each` of each message. Reads only.
   [[nodiscard]] std::vector<slot_report> slots(const segment_name& name, std::size_t ring_index, std::size_t limit,
-                                               std::uint64_t most_message_bytes = ~std::uint64_t{0}) const;
+                                               std::uint64_t max_bytes_each = ~std::uint64_t{0}) const;
 
   /// Removes what only the dead left: names to which no living process is attached and which are ephemeral, or in which a
   /// process died; and the temporary files of killed creators, where the filesystem makes no file without a name. Never a

@@ -40,7 +40,7 @@ class stream_pace {
   /// with the slot `d` from the one that the caller wants; only slots far ahead are asked for, so no other line is disturbed.
   template <class Has_passed>
   void give_lead(Has_passed&& has_passed) noexcept {
-    for (int turn = 0; turn < longest_turns; ++turn) {
+    for (int turn = 0; turn < max_turns; ++turn) {
       if (has_passed(lead_slots_)) return;
       if (turn == first_turns && !has_passed(lead_slots_ / 32)) break;
       cpu_pause();
@@ -51,13 +51,13 @@ class stream_pace {
  private:
   static constexpr std::uint64_t lead_bytes = 128 * cache_line_bytes;
   static constexpr std::uint64_t fewest_lead_slots = 16;  // of few and large slots the lines do not matter
-  static constexpr std::uint64_t most_polls = 64;         // after more of them in vain the stream has ended
+  static constexpr std::uint64_t max_polls = 64;          // after more of them in vain the stream has ended
   static constexpr std::uint64_t shortest_stream = 64;
-  static constexpr int first_turns = 32;     // some 0.5 to 1.5 us
-  static constexpr int longest_turns = 192;  // what 512 messages of 8 bytes take, about
+  static constexpr int first_turns = 32;  // some 0.5 to 1.5 us
+  static constexpr int max_turns = 192;   // what 512 messages of 8 bytes take, about
 
   [[gnu::noinline]] bool ends_a_run(std::uint64_t messages) noexcept {
-    in_a_row_ = polls_ > most_polls ? 0 : in_a_row_ + (messages - passed_ - 1);
+    in_a_row_ = polls_ > max_polls ? 0 : in_a_row_ + (messages - passed_ - 1);
     passed_ = messages;
     polls_ = 0;
     return in_a_row_ >= shortest_stream && lead_slots_ >= fewest_lead_slots;
