@@ -479,6 +479,46 @@ TYPED_TEST(Loans, ABatchAndALoanExcludeEachOther) {
 
 // ---- Death with two loans --------------------------------------------------------------------------------------------
 
+TYPED_TEST(Loans, ABatchIsWaitedForAndHasWhatIsThere) {
+  auto none = this->in_->peek_batch_for(4, 1ms);
+  EXPECT_EQ(none.size(), 0u);
+  EXPECT_EQ(this->in_->status(), wait_result::timed_out);
+  std::thread sender([&] { this->send(1, 3); });
+  numbers got;
+  while (got.size() < 3) {
+    auto batch = this->in_->peek_batch(4);
+    ASSERT_GE(batch.size(), 1u);
+    for (std::uint64_t i = 0; i < batch.size(); ++i) got.push_back(batch[i].number());
+    batch.release();
+  }
+  sender.join();
+  EXPECT_EQ(got, (numbers{1, 2, 3}));
+  EXPECT_EQ(this->in_->peek_batch(0).size(), 0u);
+  this->out_->close();
+  EXPECT_EQ(this->in_->peek_batch(4).size(), 0u);
+  EXPECT_EQ(this->in_->status(), wait_result::closed);
+}
+
+TYPED_TEST(Loans, ABatchIsWaitedForAndHasTheRoomThereIs) {
+  this->send(1, 8);
+  EXPECT_EQ(this->out_->claim_batch_for(4, 1ms).size(), 0u);
+  EXPECT_EQ(this->out_->status(), wait_result::timed_out);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(this->out_->claim_batch(4, stop.get_token()).size(), 0u);
+  EXPECT_EQ(this->out_->status(), wait_result::interrupted);
+  std::thread reader([&] { ASSERT_TRUE(this->in_->try_receive()); });
+  {
+    auto batch = this->out_->claim_batch(4);
+    ASSERT_EQ(batch.size(), 1u);
+    batch[0] = wide::of(9);
+    EXPECT_THAT(thrown_by([&] { (void)this->out_->try_claim(); }), Threw(errc::misuse));
+    batch.publish();
+  }
+  reader.join();
+  EXPECT_EQ(this->rest(), (std::vector<std::uint64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
+}
+
 TYPED_TEST(Loans, BothMessagesOfAConsumerThatDiesAreDeliveredAgainMarked) {
   this->in_.reset();
   this->send(1, 3);

@@ -167,6 +167,19 @@ class consumer {
     const auto peeked = raw.try_lend_batch(count);
     return {peeked != 0 ? &raw : nullptr, peeked};
   }
+  /// Waits until at least one of up to `count` messages is there; empty for the same reasons as peek(), and when `count` is 0.
+  [[nodiscard]] batch peek_batch(std::uint64_t count, const std::stop_token& stop = {}) & {
+    return peek_batch_before(count, never, stop);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] batch peek_batch_for(std::uint64_t count, std::chrono::duration<Rep, Period> timeout,
+                                     const std::stop_token& stop = {}) & {
+    return peek_batch_before(count, deadline_after(timeout), stop);
+  }
+  [[nodiscard]] batch peek_batch_until(std::uint64_t count, std::chrono::steady_clock::time_point when,
+                                       const std::stop_token& stop = {}) & {
+    return peek_batch_before(count, deadline_at(when), stop);
+  }
 
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
@@ -322,6 +335,14 @@ class consumer {
     const std::byte* message = nullptr;
     status_ = raw.lend_until(deadline_ns, message, stop);
     return message != nullptr ? loan(raw, message) : loan();
+  }
+
+  batch peek_batch_before(std::uint64_t count, std::uint64_t deadline_ns, const std::stop_token& stop) {
+    auto& raw = usable();
+    status_ = wait_result::ready;
+    std::uint64_t peeked = 0;
+    if (count != 0) status_ = raw.lend_batch_until(deadline_ns, count, peeked, stop);
+    return {peeked != 0 ? &raw : nullptr, peeked};
   }
 
   wait_result receive_before(T& into, std::uint64_t deadline_ns, const std::stop_token& stop) {

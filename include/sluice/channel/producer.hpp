@@ -131,6 +131,19 @@ class producer {
     const auto claimed = raw.try_lend_batch(count);
     return {claimed != 0 ? &raw : nullptr, claimed};
   }
+  /// Waits until at least one of up to `count` slots is claimed; empty for the same reasons as claim(), and when `count` is 0.
+  [[nodiscard]] batch claim_batch(std::uint64_t count, const std::stop_token& stop = {}) & {
+    return claim_batch_before(count, never, stop);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] batch claim_batch_for(std::uint64_t count, std::chrono::duration<Rep, Period> timeout,
+                                      const std::stop_token& stop = {}) & {
+    return claim_batch_before(count, deadline_after(timeout), stop);
+  }
+  [[nodiscard]] batch claim_batch_until(std::uint64_t count, std::chrono::steady_clock::time_point when,
+                                        const std::stop_token& stop = {}) & {
+    return claim_batch_before(count, deadline_at(when), stop);
+  }
 
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
@@ -224,6 +237,14 @@ class producer {
     std::byte* message = nullptr;
     status_ = raw.lend_until(deadline_ns, message, stop);
     return message != nullptr ? loan(raw, message) : loan();
+  }
+
+  batch claim_batch_before(std::uint64_t count, std::uint64_t deadline_ns, const std::stop_token& stop) {
+    auto& raw = usable();
+    status_ = wait_result::ready;
+    std::uint64_t claimed = 0;
+    if (count != 0) status_ = raw.lend_batch_until(deadline_ns, count, claimed, stop);
+    return {claimed != 0 ? &raw : nullptr, claimed};
   }
 
   wait_result send_before(const T& message, std::uint64_t deadline_ns, const std::stop_token& stop) {

@@ -185,6 +185,14 @@ class raw_consumer {
     if (peeked_count != 0) lent_ = lending::batch;
     return peeked_count;
   }
+  /// Waits for at least one of them; as peek_until().
+  [[nodiscard]] wait_result lend_batch_until(std::uint64_t deadline_ns, std::uint64_t count,
+                                             std::uint64_t& peeked_count, const std::stop_token& stop) {
+    if ((peeked_count = try_lend_batch(count)) != 0) return wait_result::ready;
+    const auto result = peek_until(deadline_ns, count, peeked_count, stop);
+    if (peeked_count != 0) lent_ = lending::batch;
+    return result;
+  }
   void release_batch(std::uint64_t count) noexcept {
     if (!owner_) return end_retired();
     if (lent_ == lending::several) {

@@ -171,6 +171,14 @@ class raw_producer {
     if (claimed_count != 0) lent_ = lending::batch;
     return claimed_count;
   }
+  /// Waits for at least one of them; as claim_until().
+  [[nodiscard]] wait_result lend_batch_until(std::uint64_t deadline_ns, std::uint64_t count,
+                                             std::uint64_t& claimed_count, const std::stop_token& stop) {
+    require_nothing_lent("claim a batch");
+    const auto result = claim_until(deadline_ns, count, claimed_count, stop);
+    if (claimed_count != 0) lent_ = lending::batch;
+    return result;
+  }
   void publish_batch(std::uint64_t count) noexcept {
     if (!owner_) return end_retired();
     lent_ = lending::plain;
