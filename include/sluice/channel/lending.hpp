@@ -15,7 +15,8 @@ inline constexpr std::uint32_t max_open_loans = 2;
 
 enum class lending : std::uint8_t {
   plain,    ///< a single slot, if the ring has one open; else nothing
-  kept,     ///< nothing, although a message is peeked in the ring: it is the next that is lent
+  kept,     ///< nothing, although the ring has something open: a message that is lent next, or what cannot end in this
+            ///< process, because it is another's or the segment is lost
   several,  ///< two slots, or one that is not the ring's usual one; or the handle is gone and its loans are not
   batch,
 };

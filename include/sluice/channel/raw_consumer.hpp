@@ -66,8 +66,10 @@ class raw_consumer {
   /// short) and what was read of the messages before this call may be zeroes.
   [[gnu::always_inline]] bool release(std::uint64_t count = 1) noexcept {
     std::atomic_signal_fence(std::memory_order_acquire);  // fault_guard.hpp GX: the messages are read before the mark
-    if (!mark_.is_here()) [[unlikely]]
+    if (!mark_.is_here()) [[unlikely]] {
+      if (lent_ == lending::plain) lent_ = lending::kept;
       return false;
+    }
     ring_.release(count);
     pay_debts();
     if (must_wake(*control_, role::producer)) [[unlikely]]

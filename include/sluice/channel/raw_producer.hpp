@@ -130,7 +130,7 @@ class raw_producer {
 
   /// A slot at once; false: full or closed. @throws error misuse; and as try_claim().
   [[nodiscard, gnu::always_inline]] bool try_lend(std::byte*& message) {
-    if (is_lending()) [[unlikely]]
+    if (lent_ != lending::plain || ring_.is_open()) [[unlikely]]
       return (message = try_lend_another()) != nullptr;
     if (try_claim(1) == 0) return false;
     message = claimed(0);
@@ -193,7 +193,7 @@ class raw_producer {
 
   /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.
   static void retire(raw_producer* handle) noexcept {
-    if (!handle->is_lending()) {
+    if (!handle->is_lending() || (handle->lent_ == lending::several && handle->loans_ == 0)) {
       delete handle;
       return;
     }
@@ -207,7 +207,7 @@ class raw_producer {
  private:
   /// Whether a loan or a batch is open.
   [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept {
-    return lent_ != lending::plain || ring_.is_open();
+    return lent_ == lending::plain ? ring_.is_open() : lent_ != lending::kept;
   }
 
   [[nodiscard]] participant& owner() const {
@@ -228,6 +228,7 @@ class raw_producer {
   }
 
   [[nodiscard, gnu::noinline]] std::byte* try_lend_another() {
+    owner().require_here();
     if (lent_ == lending::batch || !ring_.has_room_for_another())
       throw_lent(owner(), role::producer, lent_ == lending::batch, max_open_loans, "claim a slot");
     return may_claim() ? claim_another() : nullptr;
@@ -312,7 +313,10 @@ class raw_producer {
   }
 
   [[gnu::noinline]] void publish_slowly(std::uint64_t count) noexcept {
-    if (!owner_ || !owner_->is_here()) return;
+    if (!owner_ || !owner_->is_here()) {
+      if (lent_ == lending::plain) lent_ = lending::kept;
+      return;
+    }
     const auto run = durable_ ? ring_.claimed_run(count) : sequence_run{};
     for (std::uint64_t i = 0; i < run.count; ++i) durable_->seal(ring_.claimed(i), run.first + i);
     ring_.publish(count);
