@@ -226,6 +226,18 @@ void hand_over(const ring_view& ring, std::uint32_t dead_seat, std::atomic<std::
   from.store(0, std::memory_order_release);  // mpmc_ring.hpp I: only now, and only under the lock
 }
 
+/// Gives a dead seat that covers nothing any more back, and drops its lock.
+void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
+  auto& dead = ring.seats[dead_seat];
+  dead.intent.store(0, std::memory_order_release);               // mpmc_ring.hpp I
+  dead.second_intent.store(0, std::memory_order_release);        // mpmc_ring.hpp I
+  const auto word = dead.state.load(std::memory_order_relaxed);  // the lock is ours
+  const auto after = left_in_order(dead, word) ? seat_state::free : seat_state::settled;
+  dead.state.store(seat_word(after, generation_of(word)), std::memory_order_release);  // seat_table.hpp A
+  if (after == seat_state::settled) keeper.record(repair_kind::settled_seat, dead_seat, 0);
+  keeper.unlock(dead_seat);
+}
+
 }  // namespace
 
 std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept {
@@ -333,17 +345,6 @@ bool adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, s
     if (first_orphan(ring, own_seat, sequence)) return true;
   }
   return false;
-}
-
-void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
-  auto& dead = ring.seats[dead_seat];
-  dead.intent.store(0, std::memory_order_release);               // mpmc_ring.hpp I
-  dead.second_intent.store(0, std::memory_order_release);        // mpmc_ring.hpp I
-  const auto word = dead.state.load(std::memory_order_relaxed);  // the lock is ours
-  const auto after = left_in_order(dead, word) ? seat_state::free : seat_state::settled;
-  dead.state.store(seat_word(after, generation_of(word)), std::memory_order_release);  // seat_table.hpp A
-  if (after == seat_state::settled) keeper.record(repair_kind::settled_seat, dead_seat, 0);
-  keeper.unlock(dead_seat);
 }
 
 bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {

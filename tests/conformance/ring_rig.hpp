@@ -83,7 +83,7 @@ class ring_rig {
     return ::testing::AssertionSuccess();
   }
   void pay() {
-    if (in->owes()) (void)in->owed(keeper);
+    if (in->owes()) (void)in->owed();
   }
   /// What a wait does when nothing comes.
   void mend() {

@@ -52,7 +52,7 @@ operation<mpmc_ring> succeeds(std::uint32_t seat, told_keeper keeper) {
   return [seat, keeper](cast<mpmc_ring>& all, receipts& seen) mutable {
     if (!take(all, seat, keeper)) return;
     if (all.is_producer(seat)) return sends<mpmc_ring>(seat, 1, 1)(all, seen);
-    drain(*all.consumers[seat], keeper, [&](const message& m, bool was_marked) { seen.note(m.id, was_marked); });
+    drain(*all.consumers[seat], [&](const message& m, bool was_marked) { seen.note(m.id, was_marked); });
   };
 }
 

@@ -179,15 +179,15 @@ struct cast {
 
 /// Receives whatever there is, as raw_consumer does: pays what is owed after each call. `note(id, was_marked)`.
 template <class Consumer, class Note>
-void drain(Consumer& consumer, seat_keeper& keeper, Note note) {
+void drain(Consumer& consumer, Note note) {
   for (;;) {
     const auto peeked = consumer.try_peek(1);
     const bool owed = consumer.owes();
-    if (owed) (void)consumer.owed(keeper);  // in a trial no thread sleeps: none to wake
+    if (owed) (void)consumer.owed();  // in a trial no thread sleeps: none to wake
     if (peeked != 0) {
       note(read(consumer.peeked(0)), consumer.was_delivered_before(0));
       consumer.release(1);
-      if (consumer.owes()) (void)consumer.owed(keeper);
+      if (consumer.owes()) (void)consumer.owed();
     } else if (!owed) {
       return;
     }
@@ -197,10 +197,10 @@ void drain(Consumer& consumer, seat_keeper& keeper, Note note) {
 /// What a consumer does once a tick.
 template <class Consumer, class Note>
 void tick(Consumer& consumer, seat_keeper& keeper, Note note) {
-  drain(consumer, keeper, note);
+  drain(consumer, note);
   consumer.mend(keeper);
-  if (consumer.owes()) (void)consumer.owed(keeper);
-  drain(consumer, keeper, note);
+  if (consumer.owes()) (void)consumer.owed();
+  drain(consumer, note);
 }
 
 /// seat_table::take() without the kernel: settles a dead owner's seat under its lock, then sits there.
@@ -354,7 +354,7 @@ class trial {
         if (mends_)
           tick(*consumer, keeper_, receive);
         else
-          drain(*consumer, keeper_, receive);
+          drain(*consumer, receive);
       }
   }
 
@@ -445,7 +445,7 @@ class trial {
       for (std::uint32_t i = 0; i < all_.ring.consumer_seats; ++i) {
         const auto seat = all_.first_consumer() + (round + i) % all_.ring.consumer_seats;
         if (!all_.consumers[seat]) continue;
-        drain(*all_.consumers[seat], keeper_, [&](const message& m, bool mark) { note(seat, m, mark); });
+        drain(*all_.consumers[seat], [&](const message& m, bool mark) { note(seat, m, mark); });
       }
     }
     check_everything_came();

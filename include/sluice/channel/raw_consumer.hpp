@@ -138,17 +138,12 @@ class raw_consumer {
   [[nodiscard]] wait_result lend_until(std::uint64_t deadline_ns, const std::byte*& message,
                                        const std::stop_token& stop = {}) {
     if (try_lend(message)) return wait_result::ready;
-    if (is_lending())
-      return wait_for_message(
-          deadline_ns, [&] { return (message = peek_another()) != nullptr; }, stop);
-    return wait_for_message(
-        deadline_ns,
-        [&] {
-          if (peek(1) == 0) return false;
-          message = peeked(0);
-          return true;
-        },
-        stop);
+    const bool is_second = is_lending();
+    const auto take = [&] {
+      message = is_second ? peek_another() : peek(1) != 0 ? peeked(0) : nullptr;
+      return message != nullptr;
+    };
+    return wait_for_message(deadline_ns, take, stop);
   }
 
   /// False: it did nothing, as release().
@@ -388,7 +383,7 @@ class raw_consumer {
   }
 
   [[gnu::noinline]] void pay() noexcept {
-    const auto debt = ring_.owed(owner_->keeper());
+    const auto debt = ring_.owed();
     if (debt.producers != 0) wake_parked(owner_->ring(), role::producer, debt.producers);
     if (debt.consumers != 0) wake_parked(owner_->ring(), role::consumer, debt.consumers);
   }

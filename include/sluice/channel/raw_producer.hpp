@@ -141,17 +141,12 @@ class raw_producer {
   [[nodiscard]] wait_result lend_until(std::uint64_t deadline_ns, std::byte*& message,
                                        const std::stop_token& stop = {}) {
     if (try_lend(message)) return wait_result::ready;
-    if (is_lending())
-      return wait_for_room(
-          deadline_ns, [&] { return (message = claim_another()) != nullptr; }, stop);
-    return wait_for_room(
-        deadline_ns,
-        [&] {
-          if (claim(1) == 0) return false;
-          message = claimed(0);
-          return true;
-        },
-        stop);
+    const bool is_second = is_lending();
+    const auto take = [&] {
+      message = is_second ? claim_another() : claim(1) != 0 ? claimed(0) : nullptr;
+      return message != nullptr;
+    };
+    return wait_for_room(deadline_ns, take, stop);
   }
 
   [[gnu::always_inline]] void publish_lent(std::byte* message) noexcept {

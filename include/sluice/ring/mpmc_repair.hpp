@@ -38,9 +38,6 @@ void narrow(const ring_view& ring, std::uint32_t seat_index, std::atomic<std::ui
 /// have room; the dead one's seat is free at once. @return whether `own_seat` has any now.
 bool adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept;
 
-/// Gives a dead seat that covers nothing any more back, and drops its lock.
-void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept;
-
 /// Settles a dead seat, under its lock, for the newcomer that takes it: a producer's claims become holes; a consumer's
 /// messages stay taken by the seat and are the newcomer's to deliver. @return false: later.
 bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept;

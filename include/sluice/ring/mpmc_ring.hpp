@@ -269,11 +269,11 @@ class mpmc_ring {
               ring.control->recovered.load(std::memory_order_relaxed)) {  // written before a process could attach
       // The seat's last owner died with messages in its hands: they are ours, and come first.
       if (own_->intent.load(std::memory_order_relaxed) != 0 || own_->second_intent.load(std::memory_order_relaxed) != 0)
-        orphans_of_ = seat_index;  // settled under the lock we held
+        has_orphans_ = true;  // settled under the lock we held
     }
 
     [[gnu::always_inline]] std::uint64_t try_peek(std::uint64_t count) noexcept {
-      if (slot_ != nullptr || orphans_of_ != mpmc_repair::none()) [[unlikely]]
+      if (slot_ != nullptr || has_orphans_) [[unlikely]]
         return peek_what_is_open(count);
       // One message or none, and no other consumer quicker: kept short, because the exchange lets nothing overlap.
       const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess; word and exchange decide
@@ -299,7 +299,7 @@ class mpmc_ring {
     }
 
     [[gnu::always_inline]] void release(std::uint64_t count) noexcept {
-      if (count != 1 || more_ != 0 || slot_ == nullptr || orphans_of_ != mpmc_repair::none()) [[unlikely]]
+      if (count != 1 || more_ != 0 || slot_ == nullptr || has_orphans_) [[unlikely]]
         return release_run(count);
       ring_view::word_of(slot_).store(free_ + slot_word(1, slot_kind::free), std::memory_order_release);  // R
       slot_ = nullptr;
@@ -316,15 +316,15 @@ class mpmc_ring {
     /// Something stalls: claims of dead producers become holes, messages of dead consumers ours to deliver.
     bool mend(seat_keeper& keeper) noexcept {
       const auto holes = mpmc_repair::mend_holes(ring_, keeper);
-      if (mpmc_repair::adopt(ring_, own_index_, keeper, debt_.producers)) orphans_of_ = own_index_;
+      if (mpmc_repair::adopt(ring_, own_index_, keeper, debt_.producers)) has_orphans_ = true;
       if (holes > 1) debt_.consumers += holes - 1;
       owes_ = debt_.producers != 0 || debt_.consumers != 0;
-      return holes != 0 || orphans_of_ != mpmc_repair::none();
+      return holes != 0 || has_orphans_;
     }
 
     [[nodiscard]] bool owes() const noexcept { return owes_; }
     /// Tells which sleepers to wake.
-    ring_debt owed(seat_keeper&) noexcept {
+    ring_debt owed() noexcept {
       const auto debt = debt_;
       debt_ = {};
       owes_ = false;
@@ -333,7 +333,7 @@ class mpmc_ring {
 
     /// In order: what is peeked and not released stays covered by the intent, for others to adopt.
     void leave() noexcept {
-      if (orphans_of_ == own_index_) return;  // both intents may cover what was inherited
+      if (has_orphans_) return;  // both intents may cover what was inherited
       const bool holds_first = slot_ != nullptr && !first_is_orphan_;
       const bool holds_second = second_slot_ != nullptr && !second_is_orphan_;
       if (!(first_has_second_intent_ ? holds_second : holds_first))
@@ -351,10 +351,10 @@ class mpmc_ring {
         second_is_in_run_ = true;
         return ring_.payload(first_ + 1 + released_behind_);
       }
-      if (orphans_of_ != mpmc_repair::none()) {
+      if (has_orphans_) {
         std::uint64_t orphan = 0;
         const auto open = first_is_orphan_ ? std::optional(ring_.sequence_of(slot_, free_)) : std::nullopt;
-        if (mpmc_repair::first_orphan(ring_, orphans_of_, orphan, open)) return open_second(orphan, true);
+        if (mpmc_repair::first_orphan(ring_, own_index_, orphan, open)) return open_second(orphan, true);
         if (!first_is_orphan_) has_done_with_orphans();
       }
       // The cover of an orphan must stand.
@@ -395,7 +395,7 @@ class mpmc_ring {
     }
 
     [[nodiscard]] bool finds_something(bool beside_what_is_peeked) const noexcept {
-      if ((slot_ != nullptr && !beside_what_is_peeked) || orphans_of_ != mpmc_repair::none()) return true;
+      if ((slot_ != nullptr && !beside_what_is_peeked) || has_orphans_) return true;
       const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess, as the answer is
       return ring_.word(h).load(std::memory_order_relaxed) != ring_.word_for(h, slot_kind::free);
     }
@@ -457,7 +457,7 @@ class mpmc_ring {
 
     /// No orphan is left.
     void has_done_with_orphans() noexcept {
-      orphans_of_ = mpmc_repair::none();
+      has_orphans_ = false;
       // What it covered was inherited; the next claim replaces the first intent.
       if (!first_has_second_intent_) own_->second_intent.store(0, std::memory_order_release);  // I
     }
@@ -465,7 +465,6 @@ class mpmc_ring {
     [[gnu::noinline]] std::uint64_t peek_what_is_open(std::uint64_t count) noexcept {
       if (slot_ != nullptr || count == 0) return std::min(1 + more_, count);  // a further one is peek_another()'s
       if (next_orphan()) return 1;
-      if (orphans_of_ != mpmc_repair::none()) return 0;  // another's seat is to be given back first: owed()
       return peek_run(count);
     }
 
@@ -572,7 +571,7 @@ class mpmc_ring {
     }
 
     bool next_orphan() noexcept {
-      if (!mpmc_repair::first_orphan(ring_, orphans_of_, first_)) {
+      if (!mpmc_repair::first_orphan(ring_, own_index_, first_)) {
         has_done_with_orphans();
         return false;
       }
@@ -589,7 +588,7 @@ class mpmc_ring {
       if (!covers_own_claim(own_->intent)) mpmc_repair::narrow(ring_, own_index_, own_->intent);
       if (!covers_own_claim(own_->second_intent)) mpmc_repair::narrow(ring_, own_index_, own_->second_intent);
       std::uint64_t more = 0;
-      if (!mpmc_repair::first_orphan(ring_, own_index_, more)) orphans_of_ = mpmc_repair::none();
+      if (!mpmc_repair::first_orphan(ring_, own_index_, more)) has_orphans_ = false;
     }
 
     [[nodiscard]] bool covers_own_claim(const std::atomic<std::uint64_t>& intent) const noexcept {
@@ -604,7 +603,7 @@ class mpmc_ring {
     static constexpr std::uint64_t holes_a_step = 1024;
 
     std::uint32_t own_index_;
-    std::uint32_t orphans_of_ = mpmc_repair::none();  // whose messages are being delivered again; own: inherited
+    bool has_orphans_ = false;  // messages of a dead consumer that this seat delivers again
     // The open claim, or the orphan; as the producer's.
     std::byte* slot_ = nullptr;
     std::uint64_t free_ = 0;  // what the word there said before it was published

@@ -109,7 +109,7 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { consumer.mend(keeper) } -> std::same_as<bool>;
   // Whether anything is owed after a call: one look; then owed() pays it and tells which sleepers to wake.
   { consumer.owes() } -> std::same_as<bool>;
-  { consumer.owed(keeper) } -> std::same_as<ring_debt>;
+  { consumer.owed() } -> std::same_as<ring_debt>;
   { consumer.leave() } -> std::same_as<void>;
   // Whether anything is peeked and not released, and whether it is one message.
   { consumer.is_open() } -> std::same_as<bool>;

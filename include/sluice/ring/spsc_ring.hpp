@@ -268,7 +268,7 @@ class spsc_ring {
     }
     bool mend(seat_keeper&) noexcept { return false; }
     [[nodiscard]] static constexpr bool owes() noexcept { return false; }
-    [[nodiscard]] static constexpr ring_debt owed(seat_keeper&) noexcept { return {}; }
+    [[nodiscard]] static constexpr ring_debt owed() noexcept { return {}; }
     void leave() noexcept {}
 
     // ---- A second message beside a single one. Released before the first it is only noted, and handed back with it: a
