@@ -15,6 +15,7 @@
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/proc_maps.hpp"
+#include "support/shared_lock.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -22,6 +23,7 @@ namespace sluice::os {
 namespace {
 
 using test::child_process;
+using test::open_with_shared_lock;
 using test::pipe_signal;
 
 constexpr std::uint64_t byte = std::uint64_t{1} << 62;
@@ -110,13 +112,8 @@ TEST_F(ByteLocksTest, ExcludesTheSameObjectToo) {
 
 TEST_F(ByteLocksTest, AReadersSharedLockIsNoOwnerAndIsToldFromOne) {
   const auto link = "/proc/self/fd/" + std::to_string(file.get());
-  const fd reader(::open(link.c_str(), O_RDONLY | O_CLOEXEC));
-  struct flock shared {};
-  shared.l_type = F_RDLCK;
-  shared.l_whence = SEEK_SET;
-  shared.l_start = static_cast<off_t>(byte);
-  shared.l_len = 1;
-  ASSERT_EQ(::fcntl(reader.get(), F_OFD_SETLK, &shared), 0);
+  const fd reader(open_with_shared_lock(link, byte));
+  ASSERT_GE(reader.get(), 0);
   const auto locks = locks_on(file, directory / "locked");
   EXPECT_FALSE(locks->has_owner(byte));
   EXPECT_FALSE(is_locked(file.get(), byte, 1, lock_mode::exclusive));
@@ -129,13 +126,7 @@ TEST_F(ByteLocksTest, AReaderWithALockOfItsProcessIsToldByItsPid) {
   int ready[2];
   ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
   const auto child = child_process::fork([&] {
-    const int reader = ::open(link.c_str(), O_RDONLY | O_CLOEXEC);
-    struct flock shared {};
-    shared.l_type = F_RDLCK;
-    shared.l_whence = SEEK_SET;
-    shared.l_start = static_cast<off_t>(byte);
-    shared.l_len = 1;
-    if (::fcntl(reader, F_SETLK, &shared) != 0 || ::write(ready[1], "x", 1) != 1) return 1;
+    if (open_with_shared_lock(link, byte, F_SETLK) < 0 || ::write(ready[1], "x", 1) != 1) return 1;
     for (;;) ::pause();
   });
   char told = 0;

@@ -12,6 +12,7 @@
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"
+#include "support/shared_lock.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -29,13 +30,7 @@ struct ReaderLocks : ::testing::Test {
   /// A process without privileges that holds shared locks on `offset` until it ends. `command`: F_OFD_SETLK has no pid.
   [[nodiscard]] child_process reader_of(std::uint64_t offset, int command = F_OFD_SETLK) {
     auto child = child_process::fork([&] {
-      const int file = ::open(names.path("orders").c_str(), O_RDONLY | O_CLOEXEC);
-      struct flock shared {};
-      shared.l_type = F_RDLCK;
-      shared.l_whence = SEEK_SET;
-      shared.l_start = static_cast<off_t>(offset);
-      shared.l_len = 1;
-      if (::fcntl(file, command, &shared) != 0) return 1;
+      if (open_with_shared_lock(names.path("orders"), offset, command) < 0) return 1;
       ready.tell();
       for (;;) ::pause();
     });

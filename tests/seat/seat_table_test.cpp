@@ -17,6 +17,7 @@
 #include "support/identity.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/seat_room.hpp"
+#include "support/shared_lock.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice {
@@ -475,13 +476,8 @@ TEST(SeatsOfAFile, WhoseByteAReaderLocksAreNotAliveForItAndTheRefusalSaysSo) {
   });
   ASSERT_TRUE(child.wait().is_success());
   const auto path = "/proc/self/fd/" + std::to_string(room.memory.memory().file().descriptor);
-  const int reader = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct flock shared {};
-  shared.l_type = F_RDLCK;
-  shared.l_whence = SEEK_SET;
-  shared.l_start = static_cast<off_t>(seat_lock_offset(0, 0));
-  shared.l_len = 1;
-  ASSERT_EQ(::fcntl(reader, F_OFD_SETLK, &shared), 0);
+  const int reader = test::open_with_shared_lock(path, seat_lock_offset(0, 0));
+  ASSERT_GE(reader, 0);
   EXPECT_EQ(room.table().report().at(0).alive, liveness::dead);
   EXPECT_EQ(room.table().count(role::producer).alive, 0U);
   EXPECT_THAT(thrown_by([&] { (void)room.take(role::producer); }), ThrewSaying(errc::in_use, "shared lock"));

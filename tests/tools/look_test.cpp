@@ -10,6 +10,7 @@
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "support/child_process.hpp"
+#include "support/shared_lock.hpp"
 #include "tools/run_cli.hpp"
 
 namespace sluice::test {
@@ -52,13 +53,8 @@ TEST_F(Cli, ListShowsEveryStateOnItsLine) {
 
 TEST_F(Cli, InspectShowsTheSharedLockOfAReader) {
   make_idle("idle", "one\n");
-  const int reader = ::open(file("idle").c_str(), O_RDONLY | O_CLOEXEC);
-  struct flock shared {};
-  shared.l_type = F_RDLCK;
-  shared.l_whence = SEEK_SET;
-  shared.l_start = static_cast<off_t>(seat_lock_offset(0, 1));
-  shared.l_len = 1;
-  ASSERT_EQ(::fcntl(reader, F_OFD_SETLK, &shared), 0);
+  const int reader = open_with_shared_lock(file("idle"), seat_lock_offset(0, 1));
+  ASSERT_GE(reader, 0);
   const auto end = run({"inspect", "idle"});
   EXPECT_NE(end.out.find("seat 1 of ring 0: a shared lock of a process that may only read"), std::string::npos) << end;
   EXPECT_EQ(inspect("idle")["shared_locks"], json::parse(R"([{"byte": "seat 1 of ring 0", "pid": 0}])"));
