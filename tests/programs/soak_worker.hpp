@@ -313,8 +313,8 @@ auto seat(Take take) {
 }
 
 inline void drop_privileges() {
-  constexpr unsigned nobody = 65534;
-  if (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0 ||
+  constexpr unsigned unprivileged = 65534;
+  if (::setgroups(0, nullptr) != 0 || ::setgid(unprivileged) != 0 || ::setuid(unprivileged) != 0 ||
       ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)  // setuid(2) took it away
     throw std::system_error(errno, std::generic_category(), "drop privileges");
 }

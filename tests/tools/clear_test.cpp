@@ -207,9 +207,9 @@ TEST_F(Cli, ClearDeadSaysWhatItKeptAndLosesNothingOfIt) {
 
 /// The registry, for root and for group 65534.
 void share(const std::filesystem::path& root, const std::filesystem::path& registry) {
-  constexpr unsigned nobody_group = 65534;
+  constexpr unsigned unprivileged_group = 65534;
   std::filesystem::permissions(root, std::filesystem::perms(0755));
-  ASSERT_EQ(::chown(registry.c_str(), 0, nobody_group), 0);
+  ASSERT_EQ(::chown(registry.c_str(), 0, unprivileged_group), 0);
   std::filesystem::permissions(registry, std::filesystem::perms(02770));
 }
 
@@ -243,13 +243,13 @@ TEST_F(Cli, ClearDeadInASharedDirectorySaysWhatIsNotOursAndIsDone) {
 }
 
 TEST_F(Cli, ClearDeadThatMayNotRemoveItsOwnIsAFailureDryOrNot) {
-  constexpr unsigned nobody = 65534;
+  constexpr unsigned unprivileged = 65534;
   make_dead("dead", "one\n");
   std::filesystem::permissions(root_, std::filesystem::perms(0755));
   std::filesystem::permissions(registry_, std::filesystem::perms(0755));
   std::filesystem::permissions(file("dead"), std::filesystem::perms(0444));
   if (::geteuid() == 0) {
-    ASSERT_EQ(::chown(file("dead").c_str(), nobody, nobody), 0);
+    ASSERT_EQ(::chown(file("dead").c_str(), unprivileged, unprivileged), 0);
   }
   streams how;
   how.as_nobody = true;
