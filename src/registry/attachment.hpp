@@ -9,6 +9,7 @@
 #include "os/file.hpp"
 #include "registry/directory.hpp"
 #include "sluice/registry/attached_segment.hpp"
+#include "sluice/registry/segment_name.hpp"
 #include "sluice/seat/process_mark.hpp"
 
 namespace sluice {
@@ -37,5 +38,13 @@ struct attached_segment::impl {
 /// What locks are to be held through on memory that has no name; null where there is no file. @throws error
 /// no_permission: the file may not be opened anew.
 [[nodiscard]] std::shared_ptr<os::byte_locks> locks_on(const segment& memory);
+
+/// The same for a participant, which writes. @throws error bad_argument: a read-only or private view.
+[[nodiscard]] std::shared_ptr<os::byte_locks> require_participant(const segment& memory, const std::string& what);
+
+/// For names that come and go while a call looks.
+inline constexpr int max_tries = 1000;
+
+[[nodiscard]] inline std::string quoted(const segment_name& name) { return "\"" + name.str() + "\""; }
 
 }  // namespace sluice

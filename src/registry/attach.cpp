@@ -1,0 +1,126 @@
+// Finding a segment that is there, and becoming one of its participants.
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <span>
+
+#include "os/filesystem.hpp"
+#include "registry/attachment.hpp"
+#include "registry/boot.hpp"
+#include "registry/directory.hpp"
+#include "registry/recover.hpp"
+#include "segment/map_file.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/registry/registry.hpp"
+
+namespace sluice {
+
+std::shared_ptr<os::byte_locks> require_participant(const segment& memory, const std::string& what) {
+  if (!memory.placement().is_writable || !memory.placement().is_shared)
+    throw error(errc::bad_argument,
+                what + ": it is mapped as a read-only or private view; to look on, use an observer");
+  if (memory.has_file()) os::require_local(memory.file().descriptor, memory.file().path, what);
+  return locks_on(memory);
+}
+
+attached_segment attach_unnamed(segment memory) {
+  auto what = std::string("the ") + to_string(memory.kind()) + " segment";
+  auto locks = require_participant(memory, "attach " + what);
+  // Checked in a copy: no other process can change it between the check and its use.
+  alignas(segment_header) std::byte copy[sizeof(segment_header)];
+  const auto length = std::min(sizeof copy, memory.bytes().size());
+  std::memcpy(copy, memory.bytes().data(), length);
+  validate_segment(std::span(copy).first(length), memory.bytes().size(), "attach " + what);
+  memory.trust(*reinterpret_cast<const segment_header*>(copy));
+  memory.require_whole(what);
+  return attached_segment::unnamed(std::move(memory), std::move(what), std::move(locks));
+}
+
+attached_segment registry::attach(const segment_name& name, const memory_options& how) const {
+  if (how.access != view::shared)
+    throw error(errc::bad_argument,
+                "attach " + quoted(name) +
+                    ": a participant needs a shared, writable mapping; for read-only access use sluice::observer");
+  const auto what = "attach " + quoted(name);
+  const auto path = directory_ + "/" + name.str();
+  const auto not_found = [&] {
+    return error(errc::not_found, what + ": no " + path +
+                                      (directory_ == "/" ? "; a name is written without a slash"
+                                                         : "; has its creator run, and with the same SLUICE_DIR?"));
+  };
+  const auto directory = detail::open_registry(directory_, is_default_, false);
+  if (!directory) throw not_found();
+  for (int i = 0; i < max_tries; ++i) {
+    auto opened = detail::open_name(directory->get(), directory_, name.str(), true);
+    if (!opened) throw not_found();
+    detail::require_not_squatted(directory->get(), directory_, *opened, what);
+    os::require_local(opened->file.get(), opened->path, what);
+    // Read in a copy: mapping a file that is cut short meanwhile could kill us. It never changes, so before the gate.
+    const auto checked = detail::checked_header(*opened, what);
+    const auto boot = detail::boot_of(checked, *opened);
+    detail::require_known(boot, what);
+    if (boot == detail::made_in::another_boot) {
+      detail::require_recoverable(checked, what);
+      (void)detail::recover(directory->get(), directory_, name.str(), detail::recover_if::of_another_boot, what);
+      continue;
+    }
+    auto locks = detail::come_in(*opened, directory->get(), name.str(), what);
+    if (!locks) continue;  // removed while we came
+    auto attached = std::make_shared<attached_segment::impl>();
+    attached->what = quoted(name);
+    attached->directory = os::absolute(directory_);
+    attached->name = name.str();
+    attached->facts = opened->facts;
+    attached->directory_facts = os::facts_of(directory->get(), directory_);
+    attached->memory = map_file(std::move(opened->file), {segment_kind::file, checked.mapped_bytes, 0, path}, how);
+    attached->memory.trust(checked);
+    attached->locks = std::move(locks);
+    return attached_segment(std::move(attached));
+  }
+  throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be attached to");
+}
+
+attached_segment registry::attach_for(const segment_name& name, std::chrono::nanoseconds timeout,
+                                      const memory_options& how, const std::stop_token& stop) const {
+  using clock = std::chrono::steady_clock;
+  const auto now = clock::now();
+  const bool is_endless = timeout > clock::time_point::max() - now;
+  return attach_until(name, is_endless ? clock::time_point::max() : now + timeout, how, stop);
+}
+
+attached_segment registry::attach_until(const segment_name& name, std::chrono::steady_clock::time_point when,
+                                        const memory_options& how, const std::stop_token& stop) const {
+  using clock = std::chrono::steady_clock;
+  constexpr std::chrono::nanoseconds first = std::chrono::milliseconds(1), longest = std::chrono::milliseconds(20);
+  std::mutex alone;
+  std::condition_variable_any stopped;  // notified by the token alone
+  std::unique_lock lock(alone);
+  const auto began = clock::now();
+  for (auto pause = first;; pause = std::min(2 * pause, longest)) {
+    const auto now = clock::now();
+    try {
+      return attach(name, how);
+    } catch (const error& problem) {
+      if (problem.reason() != errc::not_found) throw;
+      const auto waited = std::to_string(std::chrono::duration<double>(now - began).count()) + " s";
+      if (stop.stop_requested())
+        throw error(errc::interrupted, std::string(problem.what()) + " A stop was requested after " + waited);
+      if (now >= when) throw error(errc::not_found, std::string(problem.what()) + " Waited for it for " + waited);
+    }
+    stopped.wait_for(lock, stop, std::min<std::chrono::nanoseconds>(pause, when - now), [] { return false; });
+  }
+}
+
+void registry::require_own(const segment_name& name) const {
+  const auto directory = detail::open_registry(directory_, is_default_, false);
+  const auto facts = directory ? os::facts_of_name(directory->get(), name.str()) : std::nullopt;
+  if (facts)
+    detail::require_not_squatted(directory->get(), directory_, {{}, *facts, directory_ + "/" + name.str()},
+                                 "attach " + quoted(name));
+}
+
+}  // namespace sluice
