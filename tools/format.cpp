@@ -4,21 +4,15 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "output.hpp"
+#include "sluice/base/clock.hpp"
 
 namespace sluice::tools {
 namespace {
 
 constexpr std::uint64_t ns_per_s = 1'000'000'000;
 constexpr std::size_t bytes_per_line = 16;
-
-std::uint64_t realtime_now_ns() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count());
-}
 
 }  // namespace
 

@@ -15,7 +15,7 @@
 #include <string>
 #include <thread>
 
-#include "sluice/wait/wait_strategy.hpp"
+#include "sluice/base/clock.hpp"
 
 namespace sluice::tools {
 namespace {

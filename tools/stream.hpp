@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "session.hpp"
+#include "sluice/base/clock.hpp"
 #include "sluice/channel/participant.hpp"
 #include "sluice/layout/durability.hpp"
 #include "sluice/ring/mpmc_ring.hpp"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sluice/base/clock.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/layout/segment_plan.hpp"
 

@@ -21,7 +21,7 @@ struct mapped_memory {
 };
 
 /// @param backing     as backing_of() says.
-/// @param until_ns    of monotonic_ns(): the kernel walks the page tables of a process for this, which may be large.
+/// @param until_ns    of monotonic_now_ns(): the kernel walks the page tables of a process for this, which may be large.
 [[nodiscard]] mapped_memory memory_mapped_by(std::uint32_t pid, const std::string& backing, std::uint64_t until_ns);
 
 }  // namespace sluice::os

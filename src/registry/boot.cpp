@@ -1,8 +1,8 @@
 #include "registry/boot.hpp"
 
-#include "os/clock.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
+#include "sluice/base/clock.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/layout/durability.hpp"
 
@@ -31,7 +31,7 @@ made_in boot_of(const segment_header& header, const opened_file& opened) {
   if (header.created_realtime_ns + slack_ns < *started) return made_in::another_boot;
   // It looks younger than this boot. A clock that was set back would make it look so as well: not enough for messages that
   // are promised to be whole.
-  if (is_durable(header) || header.created_realtime_ns > os::realtime_ns() + slack_ns) return made_in::unknown;
+  if (is_durable(header) || header.created_realtime_ns > realtime_now_ns() + slack_ns) return made_in::unknown;
   return made_in::this_boot;
 }
 

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "os/clock.hpp"
 #include "os/filesystem.hpp"
 #include "os/process.hpp"
 #include "registry/attachment.hpp"
 #include "registry/boot.hpp"
 #include "registry/directory.hpp"
 #include "segment/map_file.hpp"
+#include "sluice/base/clock.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/layout/durability.hpp"
 
@@ -22,7 +22,7 @@ segment_origin origin_here(segment_kind kind, lifetime how_long) {
   const auto creator = os::own_identity();
   origin.creator = creator.word;
   origin.creator_uid = os::effective_uid();
-  origin.created_realtime_ns = os::realtime_ns();
+  origin.created_realtime_ns = realtime_now_ns();
   origin.creation_id = os::random_word();
   const auto boot = os::boot();
   origin.boot_id[0] = boot.words[0];

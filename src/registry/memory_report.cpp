@@ -1,10 +1,10 @@
 // What inspect shows of a segment's memory. Every answer may be missing, and none of them is a reason to fail.
 
 #include "sluice/registry/memory_report.hpp"
+#include "sluice/base/clock.hpp"
 
 #include <algorithm>
 
-#include "os/clock.hpp"
 #include "os/filesystem.hpp"
 #include "os/mapping.hpp"
 #include "os/memfd.hpp"
@@ -49,7 +49,7 @@ process_memory look_at_process(const seat_report& seat, const std::string& backi
 
 /// Each process once, in whichever rings it sits.
 std::vector<process_memory> look_at_processes(const segment_info& info, const std::string& backing) {
-  const auto until_ns = os::monotonic_ns() + max_ns_for_processes;
+  const auto until_ns = monotonic_now_ns() + max_ns_for_processes;
   std::vector<process_memory> found;
   for (const auto& ring : info.rings)
     for (const auto& seat : ring.seats) {

@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "layout/checksum.hpp"
-#include "os/clock.hpp"
 #include "os/process.hpp"
 #include "registry/boot.hpp"
 #include "registry/building.hpp"
+#include "sluice/base/clock.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/layout/durability.hpp"
 
@@ -133,7 +133,7 @@ class new_ring {
     control.recovered.store(count_, std::memory_order_relaxed);
     control.recovered_torn.store(found.torn, std::memory_order_relaxed);
     control.recovered_missing.store(found.missing, std::memory_order_relaxed);
-    control.recovered_realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);
+    control.recovered_realtime_ns.store(realtime_now_ns(), std::memory_order_relaxed);
   }
 
  private:

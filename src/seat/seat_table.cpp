@@ -6,10 +6,10 @@
 
 #include "os/address_space.hpp"
 #include "os/byte_locks.hpp"
-#include "os/clock.hpp"
 #include "os/file.hpp"
 #include "os/membarrier.hpp"
 #include "os/process.hpp"
+#include "sluice/base/clock.hpp"
 #include "sluice/base/error.hpp"
 
 namespace sluice {
@@ -259,7 +259,7 @@ struct seat_table::impl final : seat_keeper {
     counter.fetch_add(count, std::memory_order_relaxed);
     auto& entry = control.log[(number - 1) % repair_log_entries];
     entry.number.store(0, std::memory_order_relaxed);
-    entry.realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);
+    entry.realtime_ns.store(realtime_now_ns(), std::memory_order_relaxed);
     entry.mender.store(self, std::memory_order_relaxed);
     entry.dead.store(i == unknown_seat() ? 0 : ring.seats[i].owner.load(std::memory_order_relaxed),
                      std::memory_order_relaxed);
@@ -403,7 +403,7 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
       table.record(repair_kind::takeover, i, record.sequence.load(std::memory_order_relaxed), 1);
     record.owner.store(table.self, std::memory_order_relaxed);  // A publishes these
     record.pid_namespace.store(table.pid_namespace, std::memory_order_relaxed);
-    record.taken_realtime_ns.store(os::realtime_ns(), std::memory_order_relaxed);
+    record.taken_realtime_ns.store(realtime_now_ns(), std::memory_order_relaxed);
     record.parked.store(0, std::memory_order_relaxed);
     record.state.store(seat_word(seat_state::taken, generation_of(word) + 1), std::memory_order_release);  // A
     held->table = impl_;

@@ -2,7 +2,6 @@
 
 #include <bit>
 
-#include "os/clock.hpp"
 #include "os/cpu.hpp"
 #include "os/futex.hpp"
 #include "os/membarrier.hpp"
@@ -46,15 +45,6 @@ bool wake_one_of(const ring_view& ring, role whom, std::uint32_t bit) noexcept {
 }
 
 }  // namespace
-
-std::uint64_t monotonic_now_ns() noexcept { return os::monotonic_ns(); }
-std::uint64_t realtime_now_ns() noexcept { return os::realtime_ns(); }
-std::uint64_t monotonic_coarse_ns() noexcept { return os::monotonic_coarse_ns(); }
-
-std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept {
-  const auto now = os::monotonic_ns();
-  return timeout_ns > never - now ? never : now + timeout_ns;
-}
 
 void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexcept {
   auto& parked = parked_of(ring, whom);

@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "sluice/base/clock.hpp"
 #include "sluice/channel/message.hpp"
 #include "sluice/channel/raw_consumer.hpp"
 #include "sluice/ring/spsc_ring.hpp"

@@ -9,6 +9,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "sluice/base/clock.hpp"
 #include "sluice/channel/message.hpp"
 #include "sluice/channel/raw_producer.hpp"
 #include "sluice/ring/spsc_ring.hpp"

@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "sluice/base/clock.hpp"
 #include "sluice/channel/lending.hpp"
 #include "sluice/channel/participant.hpp"
 #include "sluice/ring/ring_concept.hpp"

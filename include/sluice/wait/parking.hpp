@@ -31,17 +31,6 @@ inline constexpr std::uint64_t tick_ns = 50'000'000;
 /// The same for a participant that has slept for two ticks and was not woken: most of what idling costs is the waking up for it.
 inline constexpr std::uint64_t idle_tick_ns = 90'000'000;
 
-/// No deadline.
-inline constexpr std::uint64_t never = ~std::uint64_t{0};
-
-/// CLOCK_MONOTONIC now, plus a timeout, without running over.
-[[nodiscard]] std::uint64_t monotonic_now_ns() noexcept;
-/// CLOCK_REALTIME now: for what people read.
-[[nodiscard]] std::uint64_t realtime_now_ns() noexcept;
-/// CLOCK_MONOTONIC to within some milliseconds, for a few nanoseconds.
-[[nodiscard]] std::uint64_t monotonic_coarse_ns() noexcept;
-[[nodiscard]] std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept;
-
 /// Wakes up to `count` sleepers of a role that wait for a turn. Sleepers that died do not count, and neither do those that
 /// wait for a drained ring, which are woken in addition. One or two system calls a sleeper.
 void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexcept;

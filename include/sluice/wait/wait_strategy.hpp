@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "sluice/base/clock.hpp"
 #include "sluice/base/pause.hpp"
 #include "sluice/wait/parking.hpp"
 #include "sluice/wait/shared_core.hpp"
