@@ -13,6 +13,7 @@
 #include "harness/statistics.hpp"
 #include "ours/sluice_link.hpp"
 #include "reference/vyukov_mpmc.hpp"
+#include "sluice/port.hpp"
 
 using namespace sluice_bench;
 
@@ -68,6 +69,54 @@ BENCHMARK(push_pop<vyukov_mpmc, 8>);
 BENCHMARK(push_pop<spsc, 64>);
 BENCHMARK(push_pop<mpmc, 64>);
 BENCHMARK(push_pop<vyukov_mpmc, 64>);
+
+/// The same through ports, whose calls are virtual: so many messages a claim and a peek.
+template <sluice::ring Ring, std::uint64_t batch>
+void push_pop_by_port(benchmark::State& state) {
+  const auto made = sluice::channel<plain_message<8>, Ring>::create(directory, name, {.capacity_slots = 4096});
+  const auto out = sluice::open_producer(directory.attach(name));
+  const auto in = sluice::open_consumer(directory.attach(name));
+  for (auto _ : state) {
+    const auto claimed = out->try_claim(batch);
+    for (std::uint64_t i = 0; i < claimed; ++i) fill_payload<8>(out->claimed(i).data(), i);
+    out->publish();
+    const auto peeked = in->try_peek(batch);
+    bool all_right = peeked == batch;
+    for (std::uint64_t i = 0; i < peeked; ++i) all_right &= payload_is<8>(in->peeked(i).data(), i);
+    in->release();
+    if (!all_right) state.SkipWithError("a message was lost or damaged");
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(batch));
+  directory.remove(name, true);
+}
+BENCHMARK(push_pop_by_port<sluice::spsc_ring, 1>);
+BENCHMARK(push_pop_by_port<sluice::spsc_ring, 64>);
+BENCHMARK(push_pop_by_port<sluice::mpmc_ring, 1>);
+BENCHMARK(push_pop_by_port<sluice::mpmc_ring, 64>);
+
+/// And through channel<T>.
+template <sluice::ring Ring, std::uint64_t batch>
+void push_pop_by_batch(benchmark::State& state) {
+  const auto made = sluice::channel<plain_message<8>, Ring>::create(directory, name, {.capacity_slots = 4096});
+  auto out = made.producer();
+  auto in = made.consumer();
+  for (auto _ : state) {
+    auto claimed = out.try_claim_batch(batch);
+    for (std::uint64_t i = 0; i < claimed.size(); ++i) fill_payload<8>(claimed[i].bytes, i);
+    claimed.publish();
+    auto peeked = in.try_peek_batch(batch);
+    bool all_right = peeked.size() == batch;
+    for (std::uint64_t i = 0; i < peeked.size(); ++i) all_right &= payload_is<8>(peeked[i].bytes, i);
+    peeked.release();
+    if (!all_right) state.SkipWithError("a message was lost or damaged");
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(batch));
+  directory.remove(name, true);
+}
+BENCHMARK(push_pop_by_batch<sluice::spsc_ring, 1>);
+BENCHMARK(push_pop_by_batch<sluice::spsc_ring, 64>);
+BENCHMARK(push_pop_by_batch<sluice::mpmc_ring, 1>);
+BENCHMARK(push_pop_by_batch<sluice::mpmc_ring, 64>);
 
 template <template <std::size_t> class Link>
 void send_to_full(benchmark::State& state) {

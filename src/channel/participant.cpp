@@ -53,7 +53,8 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ri
       own_(own),
       seat_(table_.take(own, settle, where(attached_, own))),
       place_(ring_, own, seat_.index()),
-      mark_(process_mark::here(attached_.memory(), attached_.what())) {
+      mark_(process_mark::here(attached_.memory(), attached_.what())),
+      ring_index_(ring_index) {
   (void)place_.shares_only_processor();  // noted for partners that wait, even if this side never does
   // Deaths from before this handle are no news to it: also of one in whose seat no process has looked yet.
   deaths_told_ = table_.count(peer_of(own)).deaths;

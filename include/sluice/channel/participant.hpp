@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/channel/peer_state.hpp"
 #include "sluice/layout/ring_view.hpp"
 #include "sluice/registry/attached_segment.hpp"
 #include "sluice/seat/process_mark.hpp"
@@ -19,15 +20,6 @@
 #include "sluice/wait/wait_strategy.hpp"
 
 namespace sluice {
-
-/// What became of the other side of a channel.
-enum class peer_state {
-  none,   ///< no process is there, and none died: not come yet, or left in order
-  alive,  ///< at least one living process, stopped ones included
-  dead,   ///< no process is there, and the last ones died
-};
-
-[[nodiscard]] const char* to_string(peer_state value) noexcept;
 
 class participant {
  public:
@@ -38,6 +30,10 @@ class participant {
 
   [[nodiscard]] const attached_segment& attached() const noexcept { return attached_; }
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
+  [[nodiscard]] const ring_descriptor& descriptor() const noexcept {
+    return attached_.memory().header().rings[ring_index_];
+  }
+  [[nodiscard]] role own() const noexcept { return own_; }
   [[nodiscard]] std::uint32_t seat_index() const noexcept { return seat_.index(); }
   [[nodiscard]] seat_keeper& keeper() noexcept { return table_.keeper(); }
   [[nodiscard]] sleeper& place() noexcept { return place_; }
@@ -110,6 +106,7 @@ class participant {
   std::uint64_t looked_at_name_ns_ = 0;
   name_state name_found_ = name_state::same;
   bool name_loss_was_told_ = false;
+  std::uint32_t ring_index_;
 };
 
 }  // namespace sluice

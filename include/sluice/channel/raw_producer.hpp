@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -100,16 +101,29 @@ class raw_producer {
   /// @return ready; peer_gone: all consumers died and something is left; timed_out.
   /// @throws error as claim_until().
   [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns, const std::stop_token& stop = {}) {
+    return drain(deadline_ns, stop, [this] { return is_drained(); });
+  }
+
+  /// The sequence behind all that was published in this ring so far, by any producer that it ever had. Of an mpmc ring,
+  /// what is claimed lies below it as well.
+  [[nodiscard]] std::uint64_t position() const {
     owner().require_here();
-    const auto look = [&]() -> wait_answer {
-      if (is_drained()) return wait_result::ready;
-      return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
-    };
-    if (auto answer = look()) return *answer;
-    auto place = owner_->place().that_waits_for(parked_for::drained);
-    const std::stop_callback wakes(stop, [&place]() noexcept { place.wake(); });
-    return wait_.wait(
-        place, look, [&] { return tick(look); }, deadline_ns);
+    return ring_.position();
+  }
+
+  /// Whether everything below `position`, which position() returned earlier, was released. Looks at each slot once.
+  [[nodiscard]] bool is_released_before(std::uint64_t position) const {
+    const auto& here = owner();
+    return ring_.first_unreleased(oldest_before(position), position) == position && here.is_here();
+  }
+
+  /// Waits until it was, whatever other producers publish meanwhile. As drain_until().
+  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, std::uint64_t deadline_ns,
+                                               const std::stop_token& stop = {}) {
+    return drain(deadline_ns, stop, [this, position, from = oldest_before(position)]() mutable {
+      from = ring_.first_unreleased(from, position);
+      return from == position && owner_->is_here();
+    });
   }
 
   /// Ends the channel: consumers get what was published and then `closed`; producers get `closed` at once. The next
@@ -209,6 +223,24 @@ class raw_producer {
     if (!owner_) [[unlikely]]
       throw_moved_from(role::producer);
     return *owner_;
+  }
+
+  [[nodiscard]] std::uint64_t oldest_before(std::uint64_t position) const {
+    return position - std::min(position, owner().ring().capacity());
+  }
+
+  template <class IsDrained>
+  [[nodiscard]] wait_result drain(std::uint64_t deadline_ns, const std::stop_token& stop, IsDrained is_drained) {
+    owner().require_here();
+    const auto look = [&]() -> wait_answer {
+      if (is_drained()) return wait_result::ready;
+      return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
+    };
+    if (auto answer = look()) return *answer;
+    auto place = owner_->place().that_waits_for(parked_for::drained);
+    const std::stop_callback wakes(stop, [&place]() noexcept { place.wake(); });
+    return wait_.wait(
+        place, look, [&] { return tick(look); }, deadline_ns);
   }
 
   void leave() noexcept {

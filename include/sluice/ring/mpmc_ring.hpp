@@ -120,6 +120,19 @@ class mpmc_ring {
       return !mpmc_repair::is_anything_held(ring_, mpmc_repair::none());
     }
 
+    [[nodiscard]] std::uint64_t position() const noexcept {
+      return ring_.control->tail.load(std::memory_order_relaxed);  // this producer's own claims lie below it
+    }
+    [[nodiscard]] std::uint64_t first_unreleased(std::uint64_t from, std::uint64_t end) const noexcept {
+      const auto is_released = [this](std::uint64_t q) {
+        const auto word = ring_.word(q).load(std::memory_order_acquire);  // R
+        return static_cast<std::int64_t>(word - ring_.word_for(q, slot_kind::free)) >=
+               static_cast<std::int64_t>(slot_word(1, slot_kind::free));  // in a later lap
+      };
+      while (from != end && is_released(from)) ++from;
+      return from;
+    }
+
     [[nodiscard]] std::uint64_t waits_for() const noexcept {
       return ring_.control->tail.load(std::memory_order_relaxed) - ring_.capacity();  // for people
     }

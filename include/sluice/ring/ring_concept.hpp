@@ -54,6 +54,11 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { producer.publish(count) } -> std::same_as<void>;
   // Whether everything published so far was released.
   { producer.is_drained() } -> std::same_as<bool>;
+  // The sequence behind all that was published so far, by any producer. mpmc: what is claimed lies below it as well.
+  { producer.position() } -> std::same_as<std::uint64_t>;
+  // The first sequence from `count` on that was not released, at most the second one; both at most position(), and not
+  // further apart than the capacity.
+  { producer.first_unreleased(count, count) } -> std::same_as<std::uint64_t>;
   // When it is full: the sequence of the oldest message, which must be released first.
   { producer.waits_for() } -> std::same_as<std::uint64_t>;
   // Leaves in order.

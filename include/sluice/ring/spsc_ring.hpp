@@ -100,6 +100,12 @@ class spsc_ring {
       return peer_->sequence.load(std::memory_order_acquire) == tail_;
     }  // S
 
+    [[nodiscard]] std::uint64_t position() const noexcept { return tail_; }
+    [[nodiscard]] std::uint64_t first_unreleased(std::uint64_t from, std::uint64_t end) const noexcept {
+      const auto released = peer_->sequence.load(std::memory_order_acquire);  // S
+      return static_cast<std::int64_t>(released - from) <= 0 ? from : from + std::min(released - from, end - from);
+    }
+
     [[nodiscard]] std::uint64_t waits_for() const noexcept { return tail_ - ring_.capacity(); }
     void leave() noexcept { note_claimed(tail_); }
 

@@ -1,0 +1,107 @@
+// The ports of each kind of ring: the one place here that knows the kinds.
+
+#include <utility>
+
+#include "port/chosen_wait.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/channel/raw_consumer.hpp"
+#include "sluice/channel/raw_producer.hpp"
+#include "sluice/port.hpp"
+#include "sluice/ring.hpp"
+
+namespace sluice {
+namespace {
+
+/// Made before the base class, which refers to the participant in it. On the heap, because a raw handle may outlive its
+/// owner, for loans; a port has none.
+template <class Raw>
+struct holds_raw {
+  std::unique_ptr<Raw> raw_;
+};
+
+template <ring Ring>
+class producer_port_of final : holds_raw<raw_producer<Ring, chosen_wait>>, public producer_port {
+  using raw = raw_producer<Ring, chosen_wait>;
+  using holds_raw<raw>::raw_;
+
+ public:
+  producer_port_of(attached_segment attached, std::uint32_t ring_index, wait_kind wait)
+      : holds_raw<raw>{std::make_unique<raw>(std::move(attached), ring_index, chosen_wait(wait))},
+        producer_port(raw_->details()) {}
+
+  void close() override { raw_->close(); }
+  [[nodiscard]] std::uint64_t size_approx() const override { return raw_->size_approx(); }
+  [[nodiscard]] bool is_drained() const override { return raw_->is_drained(); }
+  [[nodiscard]] std::uint64_t position() const override { return raw_->position(); }
+  [[nodiscard]] bool is_released_before(std::uint64_t position) const override {
+    return raw_->is_released_before(position);
+  }
+
+ private:
+  std::uint64_t take(std::uint64_t count) override { return raw_->try_lend_batch(count); }
+  wait_result take_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& taken,
+                          const std::stop_token& stop) override {
+    return raw_->lend_batch_until(deadline_ns, count, taken, stop);
+  }
+  [[nodiscard]] std::byte* slot(std::uint64_t i) const noexcept override { return raw_->claimed(i); }
+  void end(std::uint64_t published) noexcept override { raw_->publish_batch(published); }
+  wait_result wait_drained(std::uint64_t deadline_ns, const std::stop_token& stop) override {
+    return raw_->drain_until(deadline_ns, stop);
+  }
+  wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns, const std::stop_token& stop) override {
+    return raw_->drain_before_until(position, deadline_ns, stop);
+  }
+};
+
+template <ring Ring>
+class consumer_port_of final : holds_raw<raw_consumer<Ring, chosen_wait>>, public consumer_port {
+  using raw = raw_consumer<Ring, chosen_wait>;
+  using holds_raw<raw>::raw_;
+
+ public:
+  consumer_port_of(attached_segment attached, std::uint32_t ring_index, wait_kind wait)
+      : holds_raw<raw>{std::make_unique<raw>(std::move(attached), ring_index, chosen_wait(wait))},
+        consumer_port(raw_->details()) {}
+
+  void close() override { raw_->close(); }
+  [[nodiscard]] std::uint64_t size_approx() const override { return raw_->size_approx(); }
+  [[nodiscard]] bool is_finished() override { return raw_->is_finished(); }
+  [[nodiscard]] bool empty() const override { return raw_->is_empty(); }
+
+ private:
+  std::uint64_t look(std::uint64_t count) override { return raw_->try_lend_batch(count); }
+  wait_result look_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& found,
+                          const std::stop_token& stop) override {
+    return raw_->lend_batch_until(deadline_ns, count, found, stop);
+  }
+  [[nodiscard]] const std::byte* message(std::uint64_t i) const noexcept override { return raw_->peeked(i); }
+  [[nodiscard]] bool was_marked(std::uint64_t i) const noexcept override { return raw_->was_delivered_before(i); }
+  void end(std::uint64_t released) noexcept override { raw_->release_batch(released); }
+};
+
+template <class Port, template <class> class PortOf>
+std::unique_ptr<Port> open(attached_segment attached, std::uint32_t ring_index, wait_kind wait) {
+  const auto& header = attached.memory().header();
+  if (ring_index >= header.ring_count)
+    throw error(errc::misuse, "open a port of " + attached.what() + ": there is no ring " + std::to_string(ring_index) +
+                                  ", the segment has " + std::to_string(header.ring_count) +
+                                  "; rings are counted from 0");
+  switch (static_cast<ring_kind>(header.rings[ring_index].kind)) {
+    case ring_kind::spsc: return std::make_unique<PortOf<spsc_ring>>(std::move(attached), ring_index, wait);
+    case ring_kind::mpmc: return std::make_unique<PortOf<mpmc_ring>>(std::move(attached), ring_index, wait);
+  }
+  throw error(errc::wrong_kind, "open a port of " + attached.what() + ": ring " + std::to_string(ring_index) +
+                                    " is of a kind that this version does not know; use the version that made it");
+}
+
+}  // namespace
+
+std::unique_ptr<producer_port> open_producer(attached_segment attached, std::uint32_t ring_index, wait_kind wait) {
+  return open<producer_port, producer_port_of>(std::move(attached), ring_index, wait);
+}
+
+std::unique_ptr<consumer_port> open_consumer(attached_segment attached, std::uint32_t ring_index, wait_kind wait) {
+  return open<consumer_port, consumer_port_of>(std::move(attached), ring_index, wait);
+}
+
+}  // namespace sluice
