@@ -83,21 +83,12 @@ std::string gate_holder_text(const segment_file& file) {
   return "another sender";
 }
 
-bool has_other_producers(const participant& self) {
+bool has_other_producers(const port& self) {
   const auto seats = self.seats();
   return std::any_of(seats.begin(), seats.end(), [&](const seat_report& seat) {
     return seat.role == role::producer && seat.index != self.seat_index() && seat.state == seat_state::taken &&
            seat.alive != liveness::dead;
   });
-}
-
-bool is_released_before(const ring_view& ring, std::uint64_t end) noexcept {
-  for (auto q = end - std::min(end, ring.capacity()); q != end; ++q) {
-    // Free in its lap means claimed and not published, which a consumer mends when its claimer is dead.
-    const auto free_in_lap = ring.word_for(q, slot_kind::free);
-    if (lap_of(ring.word(q).load(std::memory_order_relaxed)) == lap_of(free_in_lap)) return false;  // nothing is read
-  }
-  return true;
 }
 
 }  // namespace sluice::tools

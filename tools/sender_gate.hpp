@@ -8,7 +8,7 @@
 #include <string>
 
 #include "sluice/base/error.hpp"
-#include "sluice/channel/participant.hpp"
+#include "sluice/port.hpp"
 
 namespace sluice::tools {
 
@@ -33,9 +33,6 @@ class sender_gate {
 [[nodiscard]] std::string gate_holder_text(const segment_file& file);
 
 /// Whether a living producer other than `self` sits in the ring.
-[[nodiscard]] bool has_other_producers(const participant& self);
-
-/// Whether all that was claimed before `end` has been released: what is left to wait for while others go on sending.
-[[nodiscard]] bool is_released_before(const ring_view& ring, std::uint64_t end) noexcept;
+[[nodiscard]] bool has_other_producers(const port& self);
 
 }  // namespace sluice::tools

@@ -19,8 +19,12 @@
 namespace sluice::tools {
 namespace {
 
-constexpr std::uint64_t slice_ns = 100'000'000;  // how long a signal or an orderly departure may go unnoticed
-constexpr std::uint64_t hint_after_ns = 2'000'000'000;
+using clock = std::chrono::steady_clock;
+using std::chrono::nanoseconds;
+
+constexpr nanoseconds slice =
+    std::chrono::milliseconds(100);  // how long a signal or an orderly departure may go unnoticed
+constexpr nanoseconds hint_after = std::chrono::seconds(2);
 constexpr int wide_pipe_bytes = 1 << 20;
 constexpr double ns_per_s = 1e9;
 
@@ -122,7 +126,7 @@ stream open_stream(const session& common, const stream_options& options) {
     spdlog::warn("{} was there already: {} ring, messages of {} bytes, {} slots, durability {}", attached.what(),
                  sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.capacity_slots,
                  sluice::to_string(durability_of(ring)));
-  return {attached, located.name.str(), kind, ring.message_bytes - sizeof(record_header),
+  return {attached, located.name.str(), ring.message_bytes - sizeof(record_header),
           lifetime_of(header) == lifetime::ephemeral};
 }
 
@@ -138,42 +142,42 @@ void note_removal(const stream& channel, const char* command, tally& done) {
   });
 }
 
-companion::companion(participant& self, role own, std::string name, double timeout_s)
+companion::companion(port& self, std::string name, double timeout_s)
     : self_(self),
-      own_(own),
-      what_(std::string(command_of(own)) + " \"" + name + "\""),
+      what_(std::string(command_of(self.role())) + " \"" + name + "\""),
       name_(std::move(name)),
-      timeout_ns_(static_cast<std::uint64_t>(timeout_s * ns_per_s)) {}
+      timeout_(static_cast<std::int64_t>(timeout_s * ns_per_s)) {}
 
 void leave_if_interrupted(const std::string& what) {
   if (const int signal = interrupting_signal(); signal != 0)
     throw interrupted(signal, what + ": interrupted by " + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
 }
 
-wait_result companion::until(const std::function<wait_result(std::uint64_t deadline_ns)>& step) {
+wait_result companion::until(const std::function<wait_result(clock::time_point until)>& step) {
   leave_if_interrupted(what_);
-  const auto began = monotonic_now_ns();
+  const bool has_timeout = timeout_ != nanoseconds::zero();
+  const auto began = clock::now();
   auto silent_since = began;
-  auto progress = timeout_ns_ != 0 ? peer_progress() : 0;
+  auto progress = has_timeout ? peer_progress() : 0;
   for (;;) {
-    auto slice_end = deadline_after_ns(slice_ns);
-    if (timeout_ns_ != 0) slice_end = std::min(slice_end, silent_since + timeout_ns_);
+    auto slice_end = clock::now() + slice;
+    if (has_timeout) slice_end = std::min(slice_end, silent_since + timeout_);
     const auto result = step(slice_end);
     if (result == wait_result::ready || result == wait_result::closed) return result;
     leave_if_interrupted(what_);
     look_at_peer(result == wait_result::peer_gone);
-    const auto now = monotonic_now_ns();
-    if (now - began >= hint_after_ns && last_seen_ == peer_state::none && !std::exchange(has_hinted_, true))
-      spdlog::warn("{}: waiting for a {} to come", what_, to_string(peer_of(own_)));
-    if (timeout_ns_ == 0) continue;
+    const auto now = clock::now();
+    if (now - began >= hint_after && last_seen_ == peer_state::none && !std::exchange(has_hinted_, true))
+      spdlog::warn("{}: waiting for a {} to come", what_, to_string(peer_of(self_.role())));
+    if (!has_timeout) continue;
     if (const auto moved = peer_progress(); moved != progress) {
       progress = moved;
       silent_since = now;
-    } else if (now - silent_since >= timeout_ns_) {
+    } else if (now - silent_since >= timeout_) {
       throw command_failure(
           exit_code::timed_out,
           fmt::format("{}: the {} did nothing for {} s; `sluice inspect {}` shows the participants", what_,
-                      to_string(peer_of(own_)), static_cast<double>(timeout_ns_) / ns_per_s, name_));
+                      to_string(peer_of(self_.role())), std::chrono::duration<double>(timeout_).count(), name_));
     }
   }
 }
@@ -183,12 +187,12 @@ void companion::look_at_peer(bool one_died) {
   if (now == peer_state::dead && (one_died || last_seen_ != peer_state::dead)) {
     std::string pids;
     for (const auto& seat : self_.seats())
-      if (seat.role == peer_of(own_) && !seat.left_in_order)
+      if (seat.role == peer_of(self_.role()) && !seat.left_in_order)
         pids += (pids.empty() ? "pid " : ", pid ") + pid_text(seat);
-    spdlog::warn("{}: the {} ({}) died; waiting for a successor", what_, to_string(peer_of(own_)), pids);
+    spdlog::warn("{}: the {} ({}) died; waiting for a successor", what_, to_string(peer_of(self_.role())), pids);
   } else if (now == peer_state::none && last_seen_ == peer_state::alive) {
-    spdlog::warn("{}: the {} left {}; waiting for another one", what_, to_string(peer_of(own_)),
-                 own_ == role::consumer ? "without closing the channel" : "before everything was delivered");
+    spdlog::warn("{}: the {} left {}; waiting for another one", what_, to_string(peer_of(self_.role())),
+                 self_.role() == role::consumer ? "without closing the channel" : "before everything was delivered");
   }
   last_seen_ = now;
 }
@@ -196,14 +200,14 @@ void companion::look_at_peer(bool one_died) {
 std::uint64_t companion::peer_progress() const {
   std::uint64_t sum = 0;
   for (const auto& seat : self_.seats())
-    if (seat.role == peer_of(own_)) sum += seat.sequence + seat.messages;
+    if (seat.role == peer_of(self_.role())) sum += seat.messages;
   return sum;
 }
 
-tally::tally() : began_ns(monotonic_now_ns()) {}
+tally::tally() : began(clock::now()) {}
 
 void tally::print(const session& common, const char* command, const std::string& name, bool is_complete) const {
-  const auto seconds = static_cast<double>(monotonic_now_ns() - began_ns) / ns_per_s;
+  const auto seconds = std::chrono::duration<double>(clock::now() - began).count();
   if (common.json)
     print_error_json({{"command", command},
                       {"name", name},
@@ -228,15 +232,12 @@ bool has_died(const seat_report& seat) {
 
 }  // namespace
 
-casualties::casualties(const participant& self) : self_(self), holes_before_(0) {
-  holes_before_ = holes();
+casualties::casualties(const port& self) : self_(self), holes_before_(self.repairs().holes) {
   for (const auto& seat : self_.seats())
     if (has_died(seat)) dead_before_.emplace_back(seat.index, seat.generation);
 }
 
-std::uint64_t casualties::holes() const noexcept {
-  return self_.ring().control->holes.load(std::memory_order_relaxed) - holes_before_;  // a counter for people
-}
+std::uint64_t casualties::holes() const noexcept { return self_.repairs().holes - holes_before_; }
 
 std::string casualties::dead_producers() const {
   std::string pids;

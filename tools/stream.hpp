@@ -3,6 +3,7 @@
 // What send and recv have in common: their options, the channel they share, and waiting for the other side.
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -11,11 +12,8 @@
 #include <vector>
 
 #include "session.hpp"
-#include "sluice/base/clock.hpp"
-#include "sluice/channel/participant.hpp"
 #include "sluice/layout/durability.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
-#include "sluice/ring/spsc_ring.hpp"
+#include "sluice/port.hpp"
 
 namespace sluice::tools {
 
@@ -43,23 +41,12 @@ void add_stream_options(CLI::App& app, stream_options& options);
 struct stream {
   attached_segment attached;
   std::string name;
-  ring_kind kind = ring_kind::spsc;
   std::uint64_t room_bytes = 0;  // of a message's payload
   bool is_ephemeral = false;
 };
 
 /// @throws error of registry::attach and create_or_attach; wrong_type when it is not a channel of records.
 [[nodiscard]] stream open_stream(const session& common, const stream_options& options);
-
-/// Calls `run.template operator()<Ring>()` with the ring kind that the channel has: the one place that knows them.
-template <class Run>
-decltype(auto) with_ring(ring_kind kind, Run&& run) {
-  switch (kind) {
-    case ring_kind::spsc: return std::forward<Run>(run).template operator()<spsc_ring>();
-    case ring_kind::mpmc: return std::forward<Run>(run).template operator()<mpmc_ring>();
-  }
-  throw error(errc::wrong_kind, "a channel with a ring of a kind that send and recv do not know");
-}
 
 /// @throws interrupted, when SIGINT or SIGTERM came.
 void leave_if_interrupted(const std::string& what);
@@ -68,21 +55,20 @@ void leave_if_interrupted(const std::string& what);
 class companion {
  public:
   /// @param self  the own side, alive as long as this.
-  companion(participant& self, role own, std::string name, double timeout_s);
+  companion(port& self, std::string name, double timeout_s);
 
-  /// Repeats `step(deadline_ns)` until it says ready or closed. Says on stderr what became of the other side.
+  /// Repeats `step(until)` until it says ready or closed. Says on stderr what became of the other side.
   /// @throws interrupted; command_failure timed_out after `timeout_s` in which the other side did nothing.
-  wait_result until(const std::function<wait_result(std::uint64_t deadline_ns)>& step);
+  wait_result until(const std::function<wait_result(std::chrono::steady_clock::time_point until)>& step);
 
  private:
   void look_at_peer(bool one_died);
   [[nodiscard]] std::uint64_t peer_progress() const;
 
-  participant& self_;
-  role own_;
+  port& self_;
   std::string what_;  // `send "orders"`
   std::string name_;
-  std::uint64_t timeout_ns_;  // 0: none
+  std::chrono::nanoseconds timeout_;  // zero: none
   peer_state last_seen_ = peer_state::none;
   bool has_hinted_ = false;
 };
@@ -94,7 +80,7 @@ struct tally {
   std::uint64_t redelivered = 0;
   std::uint64_t holes = 0;  // claims of dead producers that were stepped over, by whomever, while this ran
   std::uint64_t lost = 0;   // undelivered messages that went with the name of an ephemeral channel
-  std::uint64_t began_ns = 0;
+  std::chrono::steady_clock::time_point began;
 
   tally();
   void print(const session& common, const char* command, const std::string& name, bool is_complete) const;
@@ -107,14 +93,14 @@ void note_removal(const stream& channel, const char* command, tally& done);
 /// What the dead did to a stream, from when this is made until now.
 class casualties {
  public:
-  explicit casualties(const participant& self);
+  explicit casualties(const port& self);
   /// Claims of producers that died before they published.
   [[nodiscard]] std::uint64_t holes() const noexcept;
   /// "pid 4711, pid 4712": producers that died meanwhile, and whose seats no process has taken since. Empty: none.
   [[nodiscard]] std::string dead_producers() const;
 
  private:
-  const participant& self_;
+  const port& self_;
   std::uint64_t holes_before_;
   std::vector<std::pair<std::uint32_t, std::uint64_t>> dead_before_;  // seat index and generation
 };

@@ -17,8 +17,7 @@
 #include "commands/commands.hpp"
 #include "interrupt.hpp"
 #include "record.hpp"
-#include "sluice/channel/raw_consumer.hpp"
-#include "sluice/wait/spin_then_park.hpp"
+#include "sluice/port.hpp"
 #include "stream.hpp"
 
 namespace sluice::tools {
@@ -28,13 +27,12 @@ struct recv_options : stream_options {
   std::string mark;  // before each line that may have been delivered before
 };
 
-template <ring Ring>
 class receiver {
  public:
   receiver(const stream& from, const recv_options& options, tally& done)
-      : consumer_(from.attached, 0),
-        companion_(consumer_.details(), role::consumer, from.name, options.timeout_s),
-        casualties_(consumer_.details()),
+      : in_(open_consumer(from.attached)),
+        companion_(*in_, from.name, options.timeout_s),
+        casualties_(*in_),
         options_(options),
         what_("recv \"" + from.name + "\""),
         room_(from.room_bytes),
@@ -53,18 +51,18 @@ class receiver {
  private:
   void deliver_all() {
     while (left() != 0) {
-      std::uint64_t ready = 0;
-      const auto result = companion_.until([&](std::uint64_t deadline_ns) {
-        return consumer_.peek_until(deadline_ns, std::min(max_messages_at_once, left()), ready);
+      const auto result = companion_.until([&](auto until) {
+        (void)in_->peek_until(std::min(max_messages_at_once, left()), until);
+        return in_->status();
       });
       if (result == wait_result::closed) break;
-      deliver(ready);
+      deliver();
     }
   }
 
   /// The death of one producer among several is not told while the others go on.
   void report_casualties() {
-    if constexpr (Ring::kind != ring_kind::mpmc) return;
+    if (in_->seat_count(role::producer) == 1) return;
     done_.holes = casualties_.holes();
     if (const auto pids = casualties_.dead_producers(); !pids.empty())
       spdlog::warn("{}: producers died meanwhile ({}): what they sent is not complete", what_, pids);
@@ -77,20 +75,21 @@ class receiver {
     return options_.count == 0 ? std::numeric_limits<std::uint64_t>::max() : options_.count - done_.messages;
   }
 
-  /// Writes up to `ready` peeked messages, straight from their slots, and releases them.
-  void deliver(std::uint64_t ready) {
+  /// Writes what is peeked, straight from its slots, and releases it.
+  void deliver() {
     static char newline = '\n';
     parts_.clear();
     ends_.clear();
     payload_ends_.clear();
     output_bytes_ = 0;
     std::uint64_t payload_bytes = 0;
+    const auto ready = in_->peeked_count();
     while (ends_.size() < ready) {
-      const auto* message = consumer_.peeked(ends_.size());
+      const auto* message = in_->peeked(ends_.size()).data();
       const auto length = length_of(message, room_);
       if (!length) break;
       // writev(2) only reads.
-      if (!options_.mark.empty() && consumer_.was_delivered_before(ends_.size()))
+      if (!options_.mark.empty() && in_->was_delivered_before(ends_.size()))
         add_part(const_cast<char*>(options_.mark.data()), options_.mark.size());
       add_part(const_cast<std::byte*>(payload_of(message)), *length);
       if (options_.lines) add_part(&newline, 1);
@@ -141,7 +140,7 @@ class receiver {
 
   [[noreturn]] void fail_to_write(int problem) {
     leave_if_interrupted(what_);
-    consumer_.details().require_sane(true);  // EFAULT: the kernel met the end of a file that was cut short
+    in_->require_whole();  // EFAULT: the kernel met the end of a file that was cut short
     throw error::from_errno(problem, fmt::format("{}: write standard output ({} message(s) were written and released, "
                                                  "the others stay in the channel)",
                                                  what_, done_.messages));
@@ -160,14 +159,13 @@ class receiver {
   }
 
   void release(std::uint64_t count) {
-    if (count == 0) return;
-    for (std::uint64_t i = 0; i < count; ++i) done_.redelivered += consumer_.was_delivered_before(i) ? 1 : 0;
-    consumer_.release(count);
+    for (std::uint64_t i = 0; i < count; ++i) done_.redelivered += in_->was_delivered_before(i) ? 1 : 0;
+    in_->release(count);
     done_.messages += count;
-    done_.bytes += payload_ends_[count - 1];
+    if (count != 0) done_.bytes += payload_ends_[count - 1];
   }
 
-  raw_consumer<Ring, spin_then_park> consumer_;
+  std::unique_ptr<consumer_port> in_;
   companion companion_;
   casualties casualties_;
   const recv_options& options_;
@@ -197,7 +195,7 @@ exit_code run(const session& common, const recv_options& options) {
     done.print(common, "recv", name, is_complete);
   };
   try {
-    with_ring(from->kind, [&]<class Ring>() { receiver<Ring>(*from, options, done).run(); });
+    receiver(*from, options, done).run();
   } catch (...) {
     finish(false);
     throw;

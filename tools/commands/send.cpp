@@ -18,8 +18,7 @@
 #include "interrupt.hpp"
 #include "record.hpp"
 #include "sender_gate.hpp"
-#include "sluice/channel/raw_producer.hpp"
-#include "sluice/wait/spin_then_park.hpp"
+#include "sluice/port.hpp"
 #include "stream.hpp"
 
 namespace sluice::tools {
@@ -34,7 +33,6 @@ struct send_options : stream_options {
   bool keep_open = false;
 };
 
-template <ring Ring>
 class sender {
  public:
   sender(const stream& into, const send_options& options, tally& done)
@@ -43,8 +41,9 @@ class sender {
         what_("send \"" + into.name + "\""),
         room_(into.room_bytes),
         done_(done),
-        producer_(enter(into.attached)),
-        companion_(producer_->details(), role::producer, into.name, options.timeout_s) {}
+        may_have_others_(into.attached.memory().header().rings[0].producer_seats > 1),
+        out_(enter(into.attached)),
+        companion_(*out_, into.name, options.timeout_s) {}
 
   void run() {
     try {
@@ -57,31 +56,28 @@ class sender {
                    done_.messages);
       throw;
     }
-    if constexpr (has_others) {
+    if (may_have_others_) {
       try {
         if (!options_.no_wait) drain_own();
-        producer_->details().require_sane(true);  // what was sent into a file that was cut short meanwhile is lost
+        out_->require_whole();  // what was sent into a file that was cut short meanwhile is lost
       } catch (...) {
         leave_to_the_others();  // the input was sent whole all the same
         throw;
       }
       leave_to_the_others();
     } else {
-      if (!options_.keep_open) producer_->close();
-      producer_->details().require_sane(true);  // as above
+      if (!options_.keep_open) out_->close();
+      out_->require_whole();  // as above
       if (options_.no_wait) return;
-      companion_.until([this](std::uint64_t deadline_ns) { return producer_->drain_until(deadline_ns); });
+      companion_.until([this](auto until) { return out_->drain_until(until); });
     }
   }
 
  private:
-  /// Whether there may be other senders, which must not wait for this one, nor this one for all that they send.
-  static constexpr bool has_others = Ring::kind == ring_kind::mpmc;
-
-  std::optional<raw_producer<Ring, spin_then_park>> enter(const attached_segment& attached) {
+  std::unique_ptr<producer_port> enter(const attached_segment& attached) {
     std::optional<sender_gate> gate;
-    if constexpr (has_others) gate.emplace(file_, [this](std::uint64_t waited_ns) { wait_at_gate(waited_ns); });
-    return std::optional<raw_producer<Ring, spin_then_park>>(std::in_place, attached, 0);
+    if (may_have_others_) gate.emplace(file_, [this](std::uint64_t waited_ns) { wait_at_gate(waited_ns); });
+    return open_producer(attached);
   }
 
   /// Called while another sender holds the gate. @throws interrupted; command_failure timed_out.
@@ -100,8 +96,8 @@ class sender {
   void leave_to_the_others() {
     try {
       const sender_gate gate(file_, [this](std::uint64_t waited_ns) { wait_at_gate(waited_ns); });
-      if (!options_.keep_open && !has_other_producers(producer_->details())) producer_->close();
-      producer_.reset();  // the seat, before the gate
+      if (!options_.keep_open && !has_other_producers(*out_)) out_->close();
+      out_.reset();  // the seat, before the gate
     } catch (...) {
       spdlog::warn("{}: left without closing the channel, after the end of its input", what_);
       throw;
@@ -110,23 +106,22 @@ class sender {
 
   /// Until what is in the channel now was released; others may add to it all the time.
   void drain_own() {
-    constexpr std::uint64_t look_every_ns = 20'000'000;
-    const auto end = producer_->details().ring().control->tail.load(std::memory_order_relaxed);  // ours is below it
-    companion_.until([&](std::uint64_t deadline_ns) {
-      if (is_released_before(producer_->details().ring(), end)) return wait_result::ready;
-      return producer_->drain_until(std::min(deadline_ns, deadline_after_ns(look_every_ns)));
-    });
+    const auto end = out_->position();  // ours is below it
+    companion_.until([this, end](auto until) { return out_->drain_before_until(end, until); });
   }
 
   /// At least one slot and at most `count`.
   std::uint64_t claim(std::uint64_t count) {
-    std::uint64_t claimed = 0;
-    const auto result = companion_.until(
-        [&](std::uint64_t deadline_ns) { return producer_->claim_until(deadline_ns, count, claimed); });
+    const auto result = companion_.until([this, count](auto until) {
+      (void)out_->claim_until(count, until);
+      return out_->status();
+    });
     if (result == wait_result::closed)
       throw command_failure(exit_code::failed, what_ + ": another participant closed the channel");
-    return claimed;
+    return out_->claimed_count();
   }
+
+  [[nodiscard]] std::byte* slot(std::uint64_t i) const { return out_->claimed(i).data(); }
 
   [[nodiscard]] std::uint64_t left() const noexcept {
     return options_.count == 0 ? std::numeric_limits<std::uint64_t>::max() : options_.count - done_.messages;
@@ -146,12 +141,12 @@ class sender {
   }
 
   [[noreturn]] void fail_to_read(int problem) {
-    producer_->details().require_sane(true);  // EFAULT: the kernel met the end of a file that was cut short
+    out_->require_whole();  // EFAULT: the kernel met the end of a file that was cut short
     throw error::from_errno(problem, what_ + ": read standard input");
   }
 
   void send_records() {
-    if constexpr (has_others)
+    if (may_have_others_)
       send_records_by_copy();
     else
       send_records_in_place();
@@ -173,12 +168,12 @@ class sender {
         const auto claimed = claim(ready - sent);
         for (std::uint64_t i = 0; i < claimed; ++i) {
           const auto length = std::min<std::size_t>(room_, filled - begin);
-          set_length(producer_->claimed(i), length);
-          std::memcpy(payload_of(producer_->claimed(i)), buffer.data() + begin, length);
+          set_length(slot(i), length);
+          std::memcpy(payload_of(slot(i)), buffer.data() + begin, length);
           begin += length;
           done_.bytes += length;
         }
-        producer_->publish(claimed);
+        out_->publish(claimed);
         done_.messages += claimed;
         sent += claimed;
       }
@@ -194,12 +189,12 @@ class sender {
     std::vector<iovec> parts(at_once);
     while (left() != 0) {
       const auto slots = claim(std::min(at_once, left()));
-      if (!rest.empty()) std::memcpy(payload_of(producer_->claimed(0)), rest.data(), rest.size());
+      if (!rest.empty()) std::memcpy(payload_of(slot(0)), rest.data(), rest.size());
       auto filled = rest.size();
       bool is_end = false;
       while (filled < room_ && !is_end) {
-        for (std::uint64_t i = 0; i < slots; ++i) parts[i] = {payload_of(producer_->claimed(i)), room_};
-        parts[0].iov_base = payload_of(producer_->claimed(0)) + filled;
+        for (std::uint64_t i = 0; i < slots; ++i) parts[i] = {payload_of(slot(i)), room_};
+        parts[0].iov_base = payload_of(slot(0)) + filled;
         parts[0].iov_len = room_ - filled;
         const auto got = read_some(parts.data(), slots);
         filled += got;
@@ -214,18 +209,18 @@ class sender {
   void publish(std::size_t filled, bool is_end, std::vector<std::byte>& rest) {
     const auto full = filled / room_;
     const auto short_bytes = filled % room_;
-    for (std::uint64_t i = 0; i < full; ++i) set_length(producer_->claimed(i), room_);
+    for (std::uint64_t i = 0; i < full; ++i) set_length(slot(i), room_);
     rest.clear();
     if (short_bytes != 0 && is_end)
-      set_length(producer_->claimed(full), short_bytes);
+      set_length(slot(full), short_bytes);
     else if (short_bytes != 0)
-      rest.assign(payload_of(producer_->claimed(full)), payload_of(producer_->claimed(full)) + short_bytes);
+      rest.assign(payload_of(slot(full)), payload_of(slot(full)) + short_bytes);
     const auto count = full + (short_bytes != 0 && is_end ? 1 : 0);
     if (count == 0) {
-      producer_->abandon();
+      out_->abandon();
       return;
     }
-    producer_->publish(count);
+    out_->publish(count);
     done_.messages += count;
     done_.bytes += filled - rest.size();
   }
@@ -272,11 +267,11 @@ class sender {
       std::uint64_t ready = 0;
       for (; ready < claimed && lines[sent + ready].size() <= room_; ++ready) {
         const auto& line = lines[sent + ready];
-        set_length(producer_->claimed(ready), line.size());
-        if (!line.empty()) std::memcpy(payload_of(producer_->claimed(ready)), line.data(), line.size());
+        set_length(slot(ready), line.size());
+        if (!line.empty()) std::memcpy(payload_of(slot(ready)), line.data(), line.size());
         done_.bytes += line.size();
       }
-      producer_->publish(ready);
+      out_->publish(ready);
       done_.messages += ready;
       sent += ready;
     }
@@ -289,7 +284,8 @@ class sender {
   std::string what_;
   std::uint64_t room_;
   tally& done_;
-  std::optional<raw_producer<Ring, spin_then_park>> producer_;
+  bool may_have_others_;  // which must not wait for this sender, nor this one for all that they send
+  std::unique_ptr<producer_port> out_;
   companion companion_;
 };
 
@@ -308,7 +304,7 @@ exit_code run(const session& common, const send_options& options) {
     done.print(common, "send", name, is_complete);
   };
   try {
-    with_ring(into->kind, [&]<class Ring>() { sender<Ring>(*into, options, done).run(); });
+    sender(*into, options, done).run();
   } catch (...) {
     finish(false);
     throw;
