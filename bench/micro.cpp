@@ -198,7 +198,7 @@ void liveness_check(benchmark::State& state) {
   const auto made = sluice::channel<quote, Ring>::create(directory, name, setup);
   auto out = made.producer();
   auto in = made.consumer();
-  auto& own = in.raw().details();
+  auto& own = details_of(in);
   for (auto _ : state) {
     bool has_died = own.peer_has_died();  // asks has_living() first
     benchmark::DoNotOptimize(has_died);
@@ -211,7 +211,7 @@ void liveness_check_without_a_file(benchmark::State& state) {
   const auto made = sluice::channel<quote>::create_unnamed(setup);
   auto out = made.producer();
   auto in = made.consumer();
-  auto& own = in.raw().details();
+  auto& own = details_of(in);
   for (auto _ : state) {
     bool has_died = own.peer_has_died();
     benchmark::DoNotOptimize(has_died);
@@ -227,7 +227,7 @@ void mend_nothing(benchmark::State& state) {
   const auto made = sluice::channel<quote, sluice::mpmc_ring>::create(directory, name, setup);
   auto out = made.producer();
   auto in = made.consumer();
-  auto& own = in.raw().details();
+  auto& own = details_of(in);
   sluice::mpmc_ring::consumer side(own.ring(), own.seat_index());
   for (auto _ : state)
     if (side.mend(own.keeper())) state.SkipWithError("something was mended");

@@ -10,13 +10,6 @@
 #include <chrono>
 #include <cstdio>
 
-/// How many chunks the channel has carried, those of producers that were killed included.
-static std::uint64_t chunks_so_far(sluice::producer<chunk>& out) {
-  for (const auto& seat : out.raw().details().seats())
-    if (seat.role == sluice::role::producer) return seat.sequence;
-  return 0;
-}
-
 int main(int argc, char** argv) try {
   using namespace std::chrono_literals;
   if (argc != 3) return fail("usage: example_07_file_send FILE NAME");
@@ -27,8 +20,9 @@ int main(int argc, char** argv) try {
 
   const auto chunks = sluice::create_or_attach<chunk>(argv[2], chunk_options);
   auto out = chunks.producer();
-  // The last chunk is always shorter than the others, if need be empty: it says where the file ends.
-  for (auto offset = chunks_so_far(out) * chunk::capacity_bytes; offset <= size_bytes;) {
+  // The position counts the chunks that the channel has carried, those of producers that were killed included. The last
+  // chunk is always shorter than the others, if need be empty: it says where the file ends.
+  for (auto offset = out.position() * chunk::capacity_bytes; offset <= size_bytes;) {
     auto slot = out.claim();
     if (!slot) {
       if (out.status() == sluice::wait_result::closed) return fail("the receiver gave up: see what it said");

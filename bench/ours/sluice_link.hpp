@@ -28,7 +28,22 @@
 #include "sluice/segment/memfd_segment.hpp"
 #endif
 
+#if __has_include("sluice/channel/access.hpp")  // as above
+#define SLUICE_BENCH_HAS_ACCESS 1
+#include "sluice/channel/access.hpp"
+#endif
+
 namespace sluice_bench {
+
+/// What a handle's participant is made of, as only measuring needs it.
+template <class Handle>
+[[nodiscard]] sluice::participant& details_of(Handle& handle) {
+#ifdef SLUICE_BENCH_HAS_ACCESS
+  return sluice::detail::access::owner(handle);
+#else
+  return handle.raw().details();
+#endif
+}
 
 template <std::size_t message_bytes>
 struct plain_message {
@@ -103,10 +118,10 @@ class sluice_ends {
   void join(role as) {
     if (as == role::producer) {
       producer_.emplace(channel_.get().template producer<Wait>());
-      touch_memory_of(producer_->raw().details().ring());
+      touch_memory_of(details_of(*producer_).ring());
     } else {
       consumer_.emplace(channel_.get().template consumer<Wait>());
-      touch_memory_of(consumer_->raw().details().ring());
+      touch_memory_of(details_of(*consumer_).ring());
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include "port/chosen_wait.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/channel/access.hpp"
 #include "sluice/channel/raw_consumer.hpp"
 #include "sluice/channel/raw_producer.hpp"
 #include "sluice/port.hpp"
@@ -27,7 +28,7 @@ class producer_port_of final : holds_raw<raw_producer<Ring, chosen_wait>>, publi
  public:
   producer_port_of(attached_segment attached, std::uint32_t ring_index, wait_kind wait)
       : holds_raw<raw>{std::make_unique<raw>(std::move(attached), ring_index, chosen_wait(wait))},
-        producer_port(raw_->details()) {}
+        producer_port(detail::access::owner_of(*raw_)) {}
 
   void close() override { raw_->close(); }
   [[nodiscard]] std::uint64_t size_approx() const override { return raw_->size_approx(); }
@@ -61,7 +62,7 @@ class consumer_port_of final : holds_raw<raw_consumer<Ring, chosen_wait>>, publi
  public:
   consumer_port_of(attached_segment attached, std::uint32_t ring_index, wait_kind wait)
       : holds_raw<raw>{std::make_unique<raw>(std::move(attached), ring_index, chosen_wait(wait))},
-        consumer_port(raw_->details()) {}
+        consumer_port(detail::access::owner_of(*raw_)) {}
 
   void close() override { raw_->close(); }
   [[nodiscard]] std::uint64_t size_approx() const override { return raw_->size_approx(); }

@@ -13,6 +13,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
+#include "support/behind.hpp"
 #include "support/is_there.hpp"
 #include "support/watchdog.hpp"
 
@@ -514,7 +515,34 @@ TYPED_TEST(Channel, ItKnowsItsCapacity) {
   EXPECT_EQ(this->link_.capacity_slots(), 8U);
   EXPECT_EQ(this->out_->capacity_slots(), 8U);
   EXPECT_EQ(this->in_->capacity_slots(), 8U);
-  EXPECT_EQ(this->out_->raw().message_bytes(), sizeof(order));
+  EXPECT_EQ(raw_of(*this->out_).message_bytes(), sizeof(order));
+}
+
+TYPED_TEST(Channel, APositionIsReleasedWhateverIsSentAfterIt) {
+  auto& out = *this->out_;
+  for (std::uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(out.try_send(order_of(i)));
+  const auto position = out.position();
+  EXPECT_EQ(position, 3U);
+  ASSERT_TRUE(out.try_send(order_of(4)));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(this->in_->try_receive());
+  EXPECT_FALSE(out.is_released_before(position));
+  EXPECT_EQ(out.drain_before_until(position, std::chrono::steady_clock::now()), wait_result::timed_out);
+  ASSERT_TRUE(this->in_->try_receive());
+  EXPECT_TRUE(out.is_released_before(position));
+  EXPECT_EQ(out.drain_before_until(position, std::chrono::steady_clock::time_point::max()), wait_result::ready);
+  EXPECT_EQ(out.status(), wait_result::ready);
+  EXPECT_FALSE(out.is_drained());
+}
+
+TYPED_TEST(Channel, SeatsSayHowFarTheirOwnersAre) {
+  ASSERT_TRUE(this->out_->try_send(order_of(1)));
+  ASSERT_TRUE(this->out_->try_send(order_of(2)));
+  ASSERT_TRUE(this->in_->try_receive());
+  for (const auto& seat : this->in_->seats()) {
+    EXPECT_EQ(seat.index, seat.role == role::producer ? this->out_->seat_index() : this->in_->seat_index());
+    EXPECT_EQ(seat.messages, seat.role == role::producer ? 2U : 1U);
+  }
+  EXPECT_EQ(this->out_->seats().size(), 2U);
 }
 
 TYPED_TEST(Channel, MessagesOfManyPagesArriveWhole) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "channel/channel_places.hpp"
+#include "support/behind.hpp"
 #include "support/child_process.hpp"
 #include "support/is_there.hpp"
 #include "support/pipe_signal.hpp"
@@ -102,7 +103,7 @@ TYPED_TEST(Closing, AClaimFromBeforeTheCloseIsWaitedForAndOneAfterItIsRefused) {
   auto slot = out.try_claim();
   ASSERT_TRUE(slot);
   in.close();
-  EXPECT_FALSE(in.raw().is_finished()) << "a claim is open";
+  EXPECT_FALSE(in.is_finished()) << "a claim is open";
   std::uint64_t message = 0;
   EXPECT_EQ(in.receive_for(message, 60ms), wait_result::timed_out);
   *slot = 7;
@@ -112,7 +113,7 @@ TYPED_TEST(Closing, AClaimFromBeforeTheCloseIsWaitedForAndOneAfterItIsRefused) {
   EXPECT_FALSE(is_there(out.try_claim()));
   EXPECT_EQ(out.send(8), wait_result::closed);
   EXPECT_EQ(in.receive(message), wait_result::closed);
-  EXPECT_TRUE(in.raw().is_finished());
+  EXPECT_TRUE(in.is_finished());
 }
 
 TYPED_TEST(Closing, AClaimThatIsAbandonedAfterTheCloseEndsTheWait) {
@@ -152,7 +153,7 @@ TYPED_TEST(Closing, AProducerThatCannotBeMadeDoesNotOpenAClosedChannel) {
   auto place = TypeParam::link::create_unnamed({.capacity_slots = 4, .producer_seats = 1, .consumer_seats = 1});
   auto in = place.consumer();
   in.close();
-  auto& own = in.raw().details();
+  auto& own = details_of(in);
   auto& counter = TypeParam::ring::kind == ring_kind::spsc ? own.ring().seats[0].sequence : own.ring().control->tail;
   const auto before = counter.exchange(100);
   EXPECT_THROW((void)place.producer(), error) << "the counters contradict each other";
@@ -189,9 +190,9 @@ TEST(ClosingMpmc, AConsumerIsNotToldClosedWhileAnotherHoldsAMessageThatItMayLeav
   EXPECT_EQ(in.receive_for(message, 120ms), wait_result::timed_out) << "the other one may die";
   child.kill();
   std::uint64_t count = 0;
-  ASSERT_EQ(in.raw().peek_until(never, 1, count), wait_result::ready);
-  EXPECT_TRUE(in.raw().was_delivered_before());
-  EXPECT_TRUE(in.raw().release());
+  ASSERT_EQ(raw_of(in).peek_until(never, 1, count), wait_result::ready);
+  EXPECT_TRUE(raw_of(in).was_delivered_before());
+  EXPECT_TRUE(raw_of(in).release());
   EXPECT_EQ(in.receive(message), wait_result::closed);
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "channel/channel_places.hpp"
+#include "support/behind.hpp"
 #include "support/child_process.hpp"
 #include "support/is_there.hpp"
 #include "support/pipe_signal.hpp"
@@ -478,7 +479,7 @@ TYPED_TEST(BusyCrowd, AConsumerThatIsNeverIdleMendsWhatStallsTheProducers) {
   pipe_signal holds;
   auto child = child_process::fork([&] {
     auto in = place.consumer();
-    std::uint64_t count = in.raw().try_peek(1);
+    std::uint64_t count = raw_of(in).try_peek(1);
     holds.tell();
     ::pause();
     return static_cast<int>(count);
@@ -489,12 +490,12 @@ TYPED_TEST(BusyCrowd, AConsumerThatIsNeverIdleMendsWhatStallsTheProducers) {
   auto in = place.consumer();
   std::uint64_t before = 0, count = 0;
   for (;; ++before) {
-    ASSERT_EQ(in.raw().peek_until(never, 1, count), wait_result::ready);
-    if (in.raw().was_delivered_before()) break;
+    ASSERT_EQ(raw_of(in).peek_until(never, 1, count), wait_result::ready);
+    if (raw_of(in).was_delivered_before()) break;
     std::this_thread::sleep_for(1ms);  // its work
-    ASSERT_TRUE(in.raw().release());
+    ASSERT_TRUE(raw_of(in).release());
   }
-  EXPECT_TRUE(in.raw().release());
+  EXPECT_TRUE(raw_of(in).release());
   sender.join();
   EXPECT_LT(before, slots - 1) << "the whole backlog came first, and the producer waited for all of it";
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "channel/channel_places.hpp"
+#include "support/behind.hpp"
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
@@ -50,7 +51,7 @@ class ChannelFork : public ::testing::Test {
   }
   [[nodiscard]] std::string every_word() const {
     // Progress, seats and slots, as the parent sees them.
-    const auto& view = in_->raw().details().ring();
+    const auto& view = details_of(*in_).ring();
     const auto* first = reinterpret_cast<const char*>(view.control);
     const auto* last = reinterpret_cast<const char*>(view.slots + view.capacity() * view.stride_bytes);
     return {first, last};

@@ -12,6 +12,7 @@
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/wait.hpp"
+#include "support/behind.hpp"
 #include "support/is_there.hpp"
 #include "support/watchdog.hpp"
 
@@ -43,7 +44,7 @@ TYPED_TEST(Interruption, AStopEndsAWaitForAMessage) {
   auto in = this->link_.consumer(park());
   std::stop_source source;
   std::thread stopper([&] {
-    this->await_parks(in.raw().details().ring(), in.raw().details().seat_index(), 1);
+    this->await_parks(details_of(in).ring(), in.seat_index(), 1);
     source.request_stop();
   });
   std::uint64_t number = 0;
@@ -56,11 +57,11 @@ TYPED_TEST(Interruption, AStopEndsAWaitForAMessage) {
 
 TYPED_TEST(Interruption, AStopWakesTheSleepingThreadAndDoesNotWaitForItsTick) {
   auto in = this->link_.consumer(park());
-  const auto ring = in.raw().details().ring();
-  const auto& own = ring.seats[in.raw().details().seat_index()];
+  const auto ring = details_of(in).ring();
+  const auto& own = ring.seats[in.seat_index()];
   std::stop_source source;
   std::thread stopper([&] {
-    this->await_parks(ring, in.raw().details().seat_index(), 1);
+    this->await_parks(ring, in.seat_index(), 1);
     const auto before = own.futex.load();
     source.request_stop();
     EXPECT_NE(own.futex.load(), before) << "the word that it sleeps on";
@@ -84,12 +85,12 @@ TYPED_TEST(Interruption, AStopEndsWaitsForRoomAndForADrainedRing) {
   auto out = this->link_.producer(park());
   const auto in = this->link_.consumer();
   while (out.try_send(1)) continue;
-  const auto ring = out.raw().details().ring();
+  const auto ring = details_of(out).ring();
   const auto stopped = [&](auto&& wait) {
     std::stop_source source;
-    const auto parks = ring.seats[out.raw().details().seat_index()].parks.load();
+    const auto parks = ring.seats[out.seat_index()].parks.load();
     std::thread stopper([&] {
-      this->await_parks(ring, out.raw().details().seat_index(), parks + 1);
+      this->await_parks(ring, out.seat_index(), parks + 1);
       source.request_stop();
     });
     const auto result = wait(source.get_token());
@@ -176,7 +177,7 @@ TYPED_TEST(Interruption, ACancelledThreadLeavesItsWaitAndItsSeat) {
                 [](void* given) -> void* {
                   auto& here = *static_cast<shared_by_both*>(given);
                   auto in = here.link->consumer(park());
-                  here.own = &in.raw().details().ring().seats[in.raw().details().seat_index()];
+                  here.own = &details_of(in).ring().seats[in.seat_index()];
                   std::uint64_t number = 0;
                   (void)in.receive(number);
                   return nullptr;

@@ -16,6 +16,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
+#include "support/behind.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/is_there.hpp"
@@ -595,9 +596,9 @@ TYPED_TEST(Loans, AnEmptySpanTakesNothingOfWhatWasInherited) {
   EXPECT_EQ(this->in_->try_receive(std::span<wide>(behind, 0)), 0U);
   EXPECT_EQ(behind[0].number(), 1U);
   EXPECT_EQ(this->in_->try_peek_batch(0).size(), 0U);
-  EXPECT_EQ(this->in_->raw().try_peek(0), 0U);
+  EXPECT_EQ(raw_of(*this->in_).try_peek(0), 0U);
   EXPECT_EQ(this->out_->try_claim_batch(0).size(), 0U);
-  EXPECT_EQ(this->out_->raw().try_claim(0), 0U);
+  EXPECT_EQ(raw_of(*this->out_).try_claim(0), 0U);
   EXPECT_EQ(this->rest(), (numbers{7}));
 }
 
@@ -703,7 +704,7 @@ TYPED_TEST(Loans, ARunTimeHandleForARingOfTheOtherKindIsRefused) {
 
 TYPED_TEST(Loans, ARunTimeHandleReleasesNoMoreThanWasPeeked) {
   this->send(1, 4);
-  auto& raw = this->in_->raw();
+  auto& raw = raw_of(*this->in_);
   ASSERT_EQ(raw.try_peek(1), 1U);
   raw.release(3);
   raw.release(3);
@@ -713,12 +714,12 @@ TYPED_TEST(Loans, ARunTimeHandleReleasesNoMoreThanWasPeeked) {
 }
 
 TYPED_TEST(Loans, ARunTimeHandleThatWasMovedFromThrows) {
-  raw_consumer<TypeParam, spin_then_park> raw = std::move(this->in_->raw());
-  EXPECT_THAT(thrown_by([&] { (void)this->in_->raw().try_peek(1); }), Threw(errc::misuse));
-  EXPECT_FALSE(this->in_->raw().release(1));
-  raw_producer<TypeParam, spin_then_park> out = std::move(this->out_->raw());
-  EXPECT_THAT(thrown_by([&] { (void)this->out_->raw().try_claim(1); }), Threw(errc::misuse));
-  this->out_->raw().publish(1);
+  raw_consumer<TypeParam, spin_then_park> raw = std::move(raw_of(*this->in_));
+  EXPECT_THAT(thrown_by([&] { (void)raw_of(*this->in_).try_peek(1); }), Threw(errc::misuse));
+  EXPECT_FALSE(raw_of(*this->in_).release(1));
+  raw_producer<TypeParam, spin_then_park> out = std::move(raw_of(*this->out_));
+  EXPECT_THAT(thrown_by([&] { (void)raw_of(*this->out_).try_claim(1); }), Threw(errc::misuse));
+  raw_of(*this->out_).publish(1);
   EXPECT_EQ(raw.try_peek(1), 0U);
 }
 
@@ -794,6 +795,12 @@ concept can_be_asked = requires(L&& loan) {
 
 using out = producer<wide, spsc_ring>;
 using in = consumer<wide, spsc_ring>;
+template <class H>
+concept shows_what_lies_behind = requires(H& handle) {
+  handle.raw();
+}
+|| requires(H& handle) { handle.details(); };
+static_assert(!shows_what_lies_behind<out> && !shows_what_lies_behind<in>);
 static_assert(lends_slots<out&> && waits_for_slots<out&> && lends_slot_batches<out&>);
 static_assert(lends_messages<in&> && waits_for_messages<in&> && lends_message_batches<in&>);
 static_assert(!lends_slots<out> && !waits_for_slots<out> && !lends_slot_batches<out>, "a temporary lends nothing");

@@ -208,7 +208,7 @@ TEST_F(ClosedDescriptors, LeaveForeignFilesAloneAndTheSeatWithItsOwner) {
       for (int i = 0; i < 2; ++i) {
         auto second = shared_channel::attach(*names_, segment_name("q"));
         auto one_more = second.consumer();
-        if (one_more.raw().details().seat_index() == in.raw().details().seat_index()) return 1;
+        if (one_more.seat_index() == in.seat_index()) return 1;
       }
     }
     for (int i = 3; i < 64; ++i)

@@ -12,6 +12,7 @@
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/wait.hpp"
+#include "support/behind.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::test {
@@ -52,7 +53,7 @@ class WakeUps : public ::testing::Test {
 TEST_F(WakeUps, TwoSleepingProducersBothGoOnWhenSlotsAreReleasedInTheOtherOrder) {
   const auto shared = link::create_unnamed({.capacity_slots = 2, .producer_seats = 2, .consumer_seats = 2});
   auto older_in = shared.consumer(), younger_in = shared.consumer();
-  const auto ring = older_in.raw().details().ring();
+  const auto ring = details_of(older_in).ring();
   {
     auto out = shared.producer();
     ASSERT_TRUE(out.try_send(0));
@@ -75,7 +76,7 @@ TEST_F(WakeUps, TwoSleepingProducersBothGoOnWhenSlotsAreReleasedInTheOtherOrder)
 TEST_F(WakeUps, AProducerThatWaitsForRoomIsWokenBesideOneThatDrains) {
   const auto shared = link::create_unnamed({.capacity_slots = 4, .producer_seats = 2, .consumer_seats = 1});
   auto in = shared.consumer();
-  const auto ring = in.raw().details().ring();
+  const auto ring = details_of(in).ring();
   std::thread drainer([&] {
     auto out = shared.producer(sleep_without_ticks());
     for (std::uint64_t i = 0; i < 4; ++i) EXPECT_TRUE(out.try_send(i));
@@ -104,7 +105,7 @@ TEST_F(WakeUps, EveryProducerThatDrainsIsToldWhenTheLastMessageIsReleased) {
       auto own = shared.producer(sleep_without_ticks());
       EXPECT_EQ(own.drain_for(1h), wait_result::ready);
     });
-  await_parks(in.raw().details().ring(), role::producer, 2);
+  await_parks(details_of(in).ring(), role::producer, 2);
   EXPECT_TRUE(in.try_receive().has_value());
   for (auto& drainer : drainers) drainer.join();
 }
@@ -112,7 +113,7 @@ TEST_F(WakeUps, EveryProducerThatDrainsIsToldWhenTheLastMessageIsReleased) {
 TEST_F(WakeUps, AMessageBehindAnAbandonedSlotReachesASleepingConsumer) {
   const auto shared = link::create_unnamed({.capacity_slots = 8, .producer_seats = 2, .consumer_seats = 2});
   auto first_out = shared.producer(), second_out = shared.producer();
-  const auto ring = first_out.raw().details().ring();
+  const auto ring = details_of(first_out).ring();
   std::atomic<bool> has_second{false};
   std::vector<std::thread> receivers;
   for (int i = 0; i < 2; ++i)
@@ -138,7 +139,7 @@ TEST_F(WakeUps, CloseTellsEverySleeperOfMoreSeatsThanThereAreBits) {
   const auto shared =
       link::create_unnamed({.capacity_slots = 4, .producer_seats = sleepers + 1, .consumer_seats = sleepers});
   auto out = shared.producer();
-  const auto ring = out.raw().details().ring();
+  const auto ring = details_of(out).ring();
   std::vector<std::thread> receivers;
   for (std::uint32_t i = 0; i < sleepers; ++i)
     receivers.emplace_back([&] {
@@ -162,9 +163,9 @@ TEST_F(WakeUps, ASleepingConsumerIsToldClosedWhenAnotherReleasesTheLastMessage) 
     std::uint64_t number = 0;
     EXPECT_EQ(other.receive(number), wait_result::closed);
   });
-  await_parks(out.raw().details().ring(), role::consumer, 1);
+  await_parks(details_of(out).ring(), role::consumer, 1);
   out.close();  // not told yet: the message may come back
-  await_parks(out.raw().details().ring(), role::consumer, 2);
+  await_parks(details_of(out).ring(), role::consumer, 2);
   last.release();
   receiver.join();
 }
@@ -172,7 +173,7 @@ TEST_F(WakeUps, ASleepingConsumerIsToldClosedWhenAnotherReleasesTheLastMessage) 
 TEST_F(WakeUps, EverySleepingConsumerIsToldClosedWhenTheLastClaimIsAbandoned) {
   const auto shared = link::create_unnamed({.capacity_slots = 4, .producer_seats = 1, .consumer_seats = 2});
   auto out = shared.producer();
-  const auto ring = out.raw().details().ring();
+  const auto ring = details_of(out).ring();
   auto slot = out.try_claim();
   ASSERT_TRUE(slot);
   std::vector<std::thread> receivers;
@@ -193,7 +194,7 @@ TEST_F(WakeUps, ABatchThatIsReleasedWakesAsManyProducersAsItHasSlots) {
   constexpr std::uint32_t sleepers = 200;
   const auto shared = link::create_unnamed({.capacity_slots = 256, .producer_seats = sleepers, .consumer_seats = 1});
   auto in = shared.consumer();
-  const auto ring = in.raw().details().ring();
+  const auto ring = details_of(in).ring();
   {
     auto out = shared.producer();
     while (out.try_send(1)) continue;

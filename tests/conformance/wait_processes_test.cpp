@@ -117,7 +117,7 @@ TEST(SpinThenPark, PartnersPinnedToDifferentProcessorsSeldomSleep) {
   ::sched_setaffinity(0, sizeof before, &before);
   EXPECT_TRUE(child.wait().is_success());
   std::uint64_t parks = 0;
-  for (const auto& seat : end.in.raw().details().seats()) parks += seat.parks;
+  for (const auto& seat : end.in.seats()) parks += seat.parks;
   EXPECT_LT(parks, rounds / 2) << "pinned, they took each other to be on one processor";
 }
 

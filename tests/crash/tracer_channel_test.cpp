@@ -10,6 +10,7 @@
 #include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/segment/zero_segment.hpp"
 #include "sluice/wait/park.hpp"
+#include "support/behind.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -56,7 +57,7 @@ class channel_world final : public world {
     }
     if (is_mpmc || what.dies == role::consumer) out_.push_back(channel_.template producer<park>());
     if (is_mpmc || what.dies == role::producer) in_.push_back(channel_.template consumer<park>());
-    ring_ = out_.empty() ? in_[0].raw().details().ring() : out_[0].raw().details().ring();
+    ring_ = out_.empty() ? details_of(in_[0]).ring() : details_of(out_[0]).ring();
   }
 
   void child(const marks& here) override { what_.act(here, *this); }
@@ -93,15 +94,15 @@ class channel_world final : public world {
 
   /// Claims `count`, publishes the first `published`.
   static void send(producer_type& out, std::uint64_t count, std::uint64_t published) {
-    const auto claimed = out.raw().try_claim(count);
-    for (std::uint64_t i = 0; i < claimed && i < published; ++i) fill(out.raw().claimed(i), childs_ids + i + 1);
-    if (claimed != 0) out.raw().publish(std::min(claimed, published));
+    const auto claimed = raw_of(out).try_claim(count);
+    for (std::uint64_t i = 0; i < claimed && i < published; ++i) fill(raw_of(out).claimed(i), childs_ids + i + 1);
+    if (claimed != 0) raw_of(out).publish(std::min(claimed, published));
   }
   void receive(consumer_type& in, std::uint64_t count, std::uint64_t released) {
-    const auto peeked = in.raw().try_peek(count);
+    const auto peeked = raw_of(in).try_peek(count);
     for (std::uint64_t i = 0; i < peeked; ++i)
-      seen().note(read(in.raw().peeked(i)).id, in.raw().was_delivered_before(i));
-    if (peeked != 0 && released != 0) in.raw().release(std::min(peeked, released));
+      seen().note(read(raw_of(in).peeked(i)).id, raw_of(in).was_delivered_before(i));
+    if (peeked != 0 && released != 0) raw_of(in).release(std::min(peeked, released));
   }
 
  private:

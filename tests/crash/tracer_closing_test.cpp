@@ -10,6 +10,7 @@
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/wait/park.hpp"
+#include "support/behind.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
@@ -34,9 +35,9 @@ class TracedClosing : public ::testing::Test {
       stepped_child child([&](const marks& here) {
         auto out = link.template producer<park>();
         here.begin();
-        const auto claimed = out.raw().try_claim(count);
-        for (std::uint64_t i = 0; i < claimed; ++i) fill(out.raw().claimed(i), i + 1);
-        if (claimed != 0) out.raw().publish(published);
+        const auto claimed = raw_of(out).try_claim(count);
+        for (std::uint64_t i = 0; i < claimed; ++i) fill(raw_of(out).claimed(i), i + 1);
+        if (claimed != 0) raw_of(out).publish(published);
         if (claimed != 0) sent.store(published);
         here.end();
       });
@@ -44,7 +45,7 @@ class TracedClosing : public ::testing::Test {
       for (std::uint64_t i = 0; i < instructions && !is_over; ++i) is_over = !child.step();
       in.close();
       std::uint64_t got = receive_all(in);
-      const bool was_told_closed = in.raw().is_finished();
+      const bool was_told_closed = in.is_finished();
       const auto got_before = got;
       while (child.run_past_system_call()) continue;
       got += receive_all(in);
@@ -52,7 +53,7 @@ class TracedClosing : public ::testing::Test {
       if (was_told_closed) {
         ASSERT_EQ(got, got_before) << "delivered after `closed`, " << instructions << " instructions";
       }
-      ASSERT_TRUE(in.raw().is_finished()) << "after " << instructions << " instructions";
+      ASSERT_TRUE(in.is_finished()) << "after " << instructions << " instructions";
       told_closed_first += was_told_closed && sent.load() == 0;
       ++places;
       if (is_over) break;

@@ -14,6 +14,7 @@
 #include "sluice/channel/duplex.hpp"
 #include "sluice/segment.hpp"
 #include "sluice/wait/park.hpp"
+#include "support/behind.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
@@ -46,8 +47,8 @@ class duplex_world final : public world {
         both_(in_memfd ? pair_type::create<memfd_segment>({.capacity_slots = capacity})
                        : pair_type::create({.capacity_slots = capacity})),
         parent_(both_.parent<park>()),
-        down_(parent_.out.raw().details().ring()),
-        up_(parent_.in.raw().details().ring()) {
+        down_(details_of(parent_.out).ring()),
+        up_(details_of(parent_.in).ring()) {
     for (std::uint64_t i = 1; i <= what.questions; ++i)
       if (!parent_.out.try_send(message_of(i))) throw std::logic_error("no room for the questions");
   }
@@ -83,15 +84,15 @@ class duplex_world final : public world {
   [[nodiscard]] receipts& seen() noexcept { return *reinterpret_cast<receipts*>(receipts_.own().data()); }
   /// Receives one and sends one for it, before the first is released.
   void answer(end_type& end) {
-    if (end.in.raw().try_peek(1) == 0) return;
-    seen().note(read(end.in.raw().peeked(0)).id, end.in.raw().was_delivered_before(0));
+    if (raw_of(end.in).try_peek(1) == 0) return;
+    seen().note(read(raw_of(end.in).peeked(0)).id, raw_of(end.in).was_delivered_before(0));
     say(end, 1);
-    end.in.raw().release(1);
+    raw_of(end.in).release(1);
   }
   static void say(end_type& end, std::uint64_t count) {
-    const auto claimed = end.out.raw().try_claim(count);
-    for (std::uint64_t i = 0; i < claimed; ++i) fill(end.out.raw().claimed(i), answers_from + i + 1);
-    if (claimed != 0) end.out.raw().publish(claimed);
+    const auto claimed = raw_of(end.out).try_claim(count);
+    for (std::uint64_t i = 0; i < claimed; ++i) fill(raw_of(end.out).claimed(i), answers_from + i + 1);
+    if (claimed != 0) raw_of(end.out).publish(claimed);
   }
 
  private:

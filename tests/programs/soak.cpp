@@ -28,6 +28,7 @@
 
 #include "soak_ledger.hpp"
 #include "soak_worker.hpp"
+#include "support/behind.hpp"
 #include "support/temp_registry.hpp"
 
 namespace soak {
@@ -133,7 +134,7 @@ class round_of {
         consumers_(has_one_seat_ ? 1 : how.consumers),
         book_(producers_),
         through_(make(segment)),
-        ring_(through_.consumer().raw().details().ring()) {
+        ring_(sluice::test::details_of(through_.consumer()).ring()) {
     for (std::uint32_t i = 0; i < producers_; ++i) workers_.push_back({.role = sluice::role::producer, .place = i});
     for (std::uint32_t i = 0; i < consumers_; ++i) workers_.push_back({.role = sluice::role::consumer, .place = i});
   }

@@ -73,7 +73,7 @@ TEST_F(ReaderLocks, OnAFreeSeatAnotherSeatIsTakenAndTheLastOneNamesTheReader) {
   const auto reader = reader_of(seat_lock_offset(0, 0), F_SETLK);
   const auto shared = jobs::attach(*names, orders);
   auto out = shared.producer();
-  EXPECT_EQ(out.raw().details().seat_index(), 1U);
+  EXPECT_EQ(out.seat_index(), 1U);
   const auto refused = thrown_by([&] { (void)shared.producer(); });
   EXPECT_THAT(refused, ThrewSaying(errc::in_use, "process " + std::to_string(reader.pid()) + " that may only read"));
   EXPECT_THAT(refused, ThrewSaying(errc::in_use, "byte of seat 0"));

@@ -16,6 +16,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
+#include "support/behind.hpp"
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/temp_registry.hpp"
@@ -152,7 +153,7 @@ TEST(NoSystemCallAtATick, RenewsAnAnnouncementThatNoWakerTook) {
         allow_only({SYS_futex, SYS_clock_gettime});  // announced before: membarrier ends the process now
       return ticks == 4 ? wait_answer(wait_result::peer_gone) : std::nullopt;
     };
-    const auto result = park().wait(in.raw().details().place(), look, tick, never);
+    const auto result = park().wait(details_of(in).place(), look, tick, never);
     ::syscall(SYS_exit_group, result == wait_result::peer_gone ? 0 : 1);
   });
   const auto end = child.wait();
@@ -164,11 +165,11 @@ TEST(IdleTicks, AreFewerThanThoseOfAThreadThatJustFellAsleep) {
   const auto shared = channel<std::uint64_t>::create_unnamed({.capacity_slots = 64});
   const auto out = shared.producer();
   auto in = shared.consumer(park());
-  const auto& ring = in.raw().details().ring();
+  const auto& ring = details_of(in).ring();
   std::uint64_t number = 0;
   constexpr auto seven_ticks = std::chrono::nanoseconds(7 * tick_ns);
   ASSERT_EQ(in.receive_for(number, seven_ticks), wait_result::timed_out);
-  EXPECT_LE(ring.seats[in.raw().details().seat_index()].parks.load(std::memory_order_relaxed), 5U);  // slow: even fewer
+  EXPECT_LE(ring.seats[in.seat_index()].parks.load(std::memory_order_relaxed), 5U);  // slow: even fewer
 }
 
 TYPED_TEST(NoSystemCall, TheFilterBitesWhenTheConsumerSleeps) {  // the test of the tests above
@@ -183,12 +184,12 @@ TYPED_TEST(NoSystemCall, TheFilterBitesWhenTheConsumerSleeps) {  // the test of 
   });
   auto in = shared.consumer(park());
   std::uint64_t number = 0;
-  (void)in.raw().details().place().announce();  // as if about to sleep: a publisher must wake it now
+  (void)details_of(in).place().announce();  // as if about to sleep: a publisher must wake it now
   parked.tell();
   const auto end = child.wait();
   EXPECT_FALSE(end.has_exited);
   EXPECT_EQ(end.signal, SIGSYS);
-  in.raw().details().place().retract();
+  details_of(in).place().retract();
   EXPECT_TRUE(in.try_receive(number)) << "published before the wake that killed it";
 }
 

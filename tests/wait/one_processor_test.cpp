@@ -7,6 +7,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/wait/spin_then_park.hpp"
+#include "support/behind.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::test {
@@ -34,13 +35,13 @@ class pinned_thread {
 template <class Handle>
 int polls_of_a_wait(Handle& handle, spin_then_park& strategy) {
   int polls = 0;
-  const auto& seat = handle.raw().details().ring().seats[handle.raw().details().seat_index()];
+  const auto& seat = details_of(handle).ring().seats[handle.seat_index()];
   const auto look = [&]() -> wait_answer {
     polls += seat.parked.load() == 0;
     return std::nullopt;
   };
   const auto result = strategy.wait(
-      handle.raw().details().place(), look, []() -> wait_answer { return std::nullopt; }, deadline_after_ns(10'000));
+      details_of(handle).place(), look, []() -> wait_answer { return std::nullopt; }, deadline_after_ns(10'000));
   EXPECT_EQ(result, wait_result::timed_out);
   return polls;
 }
@@ -59,7 +60,7 @@ TEST(OneProcessor, IsPolledOnWhenThePartnerMayRunElsewhere) {
   const watchdog dog;
   const auto shared = channel<std::uint64_t>::create_unnamed({.capacity_slots = 4});
   auto out = shared.producer();
-  out.raw().details().ring().seats[0].only_processor = 0;  // several, also on a machine that has one
+  details_of(out).ring().seats[0].only_processor = 0;  // several, also on a machine that has one
   const pinned_thread pinned;
   auto in = shared.consumer();
   spin_then_park strategy;
@@ -74,8 +75,8 @@ TEST(OneProcessor, IsNoticedByAWaiterSomeSleepsAfterItWasPinned) {
   spin_then_park strategy;
   (void)polls_of_a_wait(in, strategy);
   const pinned_thread pinned;
-  (void)out.raw().details().place().shares_only_processor();  // as its own waits do
-  while (polls_of_a_wait(in, strategy) != 0) continue;        // the watchdog ends it otherwise
+  (void)details_of(out).place().shares_only_processor();  // as its own waits do
+  while (polls_of_a_wait(in, strategy) != 0) continue;    // the watchdog ends it otherwise
 }
 
 }  // namespace

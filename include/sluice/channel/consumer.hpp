@@ -11,6 +11,7 @@
 #include <span>
 #include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "sluice/base/clock.hpp"
 #include "sluice/channel/message.hpp"
@@ -283,9 +284,13 @@ class consumer {
   [[nodiscard]] std::uint64_t capacity_slots() const { return usable().capacity_slots(); }
   /// System calls: some per seat.
   [[nodiscard]] peer_state peer() { return usable().peer(); }
-  [[nodiscard]] raw_consumer<Ring, Wait>& raw() { return usable(); }
+  /// Every seat of the ring that was ever taken; seat_index() is which of them this handle has. seat_report::messages counts
+  /// what a seat's owners published or released. System calls: a few per seat.
+  [[nodiscard]] std::vector<seat_report> seats() const { return usable().seats(); }
+  [[nodiscard]] std::uint32_t seat_index() const { return usable().seat_index(); }
 
  private:
+  friend struct detail::access;
   [[nodiscard]] static const T* at(const std::byte* slot) noexcept {
     return std::launder(reinterpret_cast<const T*>(slot));  // trivially copyable: the slot's bytes are the object
   }
@@ -308,7 +313,7 @@ class consumer {
   /// What was copied was whole, or it throws.
   static void hand_back(raw_consumer<Ring, Wait>& raw, bool was_released) {
     if (!was_released) [[unlikely]]
-      raw.details().require_here();
+      raw.require_here();
   }
 
   /// Beside an open loan: as a loan that ends at once.

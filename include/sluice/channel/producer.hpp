@@ -8,6 +8,7 @@
 #include <span>
 #include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "sluice/base/clock.hpp"
 #include "sluice/channel/message.hpp"
@@ -217,9 +218,24 @@ class producer {
   [[nodiscard]] std::uint64_t capacity_slots() const { return usable().capacity_slots(); }
   /// System calls: some per seat.
   [[nodiscard]] peer_state peer() { return usable().peer(); }
-  [[nodiscard]] raw_producer<Ring, Wait>& raw() { return usable(); }
+  /// Every seat of the ring that was ever taken; seat_index() is which of them this handle has. seat_report::messages counts
+  /// what a seat's owners published or released. System calls: a few per seat.
+  [[nodiscard]] std::vector<seat_report> seats() const { return usable().seats(); }
+  [[nodiscard]] std::uint32_t seat_index() const { return usable().seat_index(); }
+
+  /// The sequence behind all that was published so far, by every producer that the channel ever had. Of an mpmc ring, what
+  /// is claimed lies below it as well.
+  [[nodiscard]] std::uint64_t position() const { return usable().position(); }
+  /// Whether everything below `position`, which position() returned earlier, was released.
+  [[nodiscard]] bool is_released_before(std::uint64_t position) const { return usable().is_released_before(position); }
+  /// Waits until it was, whatever other producers send meanwhile: what drain() would wait for as well.
+  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, std::chrono::steady_clock::time_point when,
+                                               const std::stop_token& stop = {}) {
+    return status_ = usable().drain_before_until(position, deadline_at(when), stop);
+  }
 
  private:
+  friend struct detail::access;
   [[nodiscard]] static T* at(std::byte* slot) noexcept {
     return std::launder(reinterpret_cast<T*>(slot));  // trivially copyable: the slot's bytes are the object
   }

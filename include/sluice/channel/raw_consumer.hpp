@@ -6,6 +6,7 @@
 #include <memory>
 #include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "sluice/base/clock.hpp"
 #include "sluice/channel/lending.hpp"
@@ -14,6 +15,10 @@
 #include "sluice/wait/wait_strategy.hpp"
 
 namespace sluice {
+
+namespace detail {
+struct access;
+}
 
 /// Reads slots of a ring whose message size is known at run time only. consumer<T> is this with a type.
 /// One thread at a time; moving it is allowed while nothing is peeked; one that was moved from throws misuse. Its seat is the process's that made it: after fork
@@ -115,7 +120,12 @@ class raw_consumer {
   }
 
   [[nodiscard]] peer_state peer() { return owner().peer(); }
-  [[nodiscard]] participant& details() { return owner(); }
+  /// Which seat of the ring is this one's: seat_report::index.
+  [[nodiscard]] std::uint32_t seat_index() const { return owner().seat_index(); }
+  /// Every seat that was ever taken. System calls: a few for each.
+  [[nodiscard]] std::vector<seat_report> seats() const { return owner().seats(); }
+  /// @throws error wrong_process; truncated: the file was cut short.
+  void require_here() const { owner().require_here(); }
   /// Whether a look at this moment would find no message, beside what is lent. Takes nothing.
   [[nodiscard]] bool is_empty() const {
     owner().require_here();
@@ -226,6 +236,7 @@ class raw_consumer {
   }
 
  private:
+  friend struct detail::access;
   [[nodiscard]] participant& owner() const {
     if (!owner_) [[unlikely]]
       throw_moved_from(role::consumer);

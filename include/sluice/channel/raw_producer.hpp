@@ -6,6 +6,7 @@
 #include <memory>
 #include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "sluice/channel/durable_publisher.hpp"
 #include "sluice/channel/lending.hpp"
@@ -14,6 +15,10 @@
 #include "sluice/wait/wait_strategy.hpp"
 
 namespace sluice {
+
+namespace detail {
+struct access;
+}
 
 /// Fills slots of a ring whose message size is known at run time only. producer<T> is this with a type.
 /// One thread at a time and one claim at a time: claiming again before publish() or abandon() gives the same slots again.
@@ -136,7 +141,10 @@ class raw_producer {
   }
 
   [[nodiscard]] peer_state peer() { return owner().peer(); }
-  [[nodiscard]] participant& details() { return owner(); }
+  /// Which seat of the ring is this one's: seat_report::index.
+  [[nodiscard]] std::uint32_t seat_index() const { return owner().seat_index(); }
+  /// Every seat that was ever taken. System calls: a few for each.
+  [[nodiscard]] std::vector<seat_report> seats() const { return owner().seats(); }
   /// How many messages were sent and not released, at about this moment.
   [[nodiscard]] std::uint64_t size_approx() const { return Ring::size_approx(owner().ring()); }
 
@@ -214,6 +222,7 @@ class raw_producer {
   }
 
  private:
+  friend struct detail::access;
   /// Whether a loan or a batch is open.
   [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept {
     return lent_ == lending::plain ? ring_.is_open() : lent_ != lending::kept;
