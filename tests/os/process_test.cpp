@@ -23,6 +23,7 @@
 #include "os/membarrier.hpp"
 #include "support/become_idle.hpp"
 #include "support/child_process.hpp"
+#include "support/own_mounts.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
 
@@ -201,12 +202,10 @@ TEST_F(ProcessState, OfAPidOneBelowAnotherPidOneIsNotTakenForItsParents) {
   // Both have the pid 1, each in a pid namespace of its own, and /proc is the outer one's: what the parent knew of itself
   // must not answer for the child.
   auto first = child_process::fork([&] {
-    if (::unshare(CLONE_NEWPID | CLONE_NEWNS) != 0) return 50;
+    if (::unshare(CLONE_NEWPID) != 0) return 50;
     const auto outer = ::fork();
     if (outer == 0) {
-      if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-          ::mount("proc", "/proc", "proc", 0, nullptr) != 0)
-        ::_exit(51);
+      if (!test::unshare_mounts() || ::mount("proc", "/proc", "proc", 0, nullptr) != 0) ::_exit(51);
       const auto parent = own_identity();
       if (pid_of(parent.word) != 1 || !parent.is_in_proc || ::unshare(CLONE_NEWPID) != 0) ::_exit(52);
       const auto inner = ::fork();

@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "sluice/channel.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
+#include "support/own_mounts.hpp"
 #include "support/sanitizer.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
@@ -60,23 +60,20 @@ class Boot : public ::testing::Test {
   [[nodiscard]] std::string said_here(const std::string& command, const std::string& directory) const {
     return said([] { return true; }, command, directory);
   }
-  static bool has_own_mounts() {
-    return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-  }
   /// As a process sees it that systemd-nspawn started: another file lies over the kernel's boot_id.
   [[nodiscard]] std::string said_in_a_container(const std::string& command, const std::string& directory) const {
     const auto other = disk->path(".boot-id-of-a-container");
     std::ofstream(other) << "11111111-2222-3333-4444-555555555555\n";
     return said(
         [&] {
-          return has_own_mounts() &&
+          return unshare_mounts() &&
                  ::mount(other.c_str(), "/proc/sys/kernel/random/boot_id", nullptr, MS_BIND, nullptr) == 0;
         },
         command, directory);
   }
   /// As a unit with ProcSubset=pid.
   [[nodiscard]] std::string said_without_proc_sys(const std::string& command, const std::string& directory) const {
-    return said([] { return has_own_mounts() && ::mount("proc", "/proc", "proc", 0, "subset=pid") == 0; }, command,
+    return said([] { return unshare_mounts() && ::mount("proc", "/proc", "proc", 0, "subset=pid") == 0; }, command,
                 directory);
   }
 

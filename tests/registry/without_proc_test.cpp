@@ -12,6 +12,7 @@
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"
+#include "support/own_mounts.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -30,9 +31,7 @@ struct WithoutProc : ::testing::Test {
     constexpr unsigned user = 65534;
     if (::chown(names.directory().c_str(), user, user) != 0) return {};
     return child_process::fork([&] {
-             if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-                 ::mount("none", "/proc", "tmpfs", 0, nullptr) != 0)
-               return 40;
+             if (!unshare_mounts() || ::mount("none", "/proc", "tmpfs", 0, nullptr) != 0) return 40;
              if (::setresgid(user, user, user) != 0 || ::setresuid(user, user, user) != 0) return 41;
              body();
              return 0;
