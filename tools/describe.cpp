@@ -219,6 +219,10 @@ nlohmann::json to_json(const segment_info& info) {
                           {"gid", info.gid},
                           {"is_in_use", info.is_in_use},
                           {"is_of_another_boot", info.is_of_another_boot}};
+  if (!info.lock_file.empty()) {
+    value["lock_file"] = info.lock_file;
+    value["shows_all_locks"] = info.shows_all_locks;
+  }
   if (info.memory) value["memory"] = json_of(*info.memory);
   for (const auto& lock : info.shared_locks) value["shared_locks"].push_back({{"byte", lock.byte}, {"pid", lock.pid}});
   if (info.state == segment_state::broken || info.rings.empty()) {  // or what a killed creator left

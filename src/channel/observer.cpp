@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
+#include "segment/lock_file.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/layout/segment_plan.hpp"
 #include "sluice/segment/file_segment.hpp"
@@ -54,7 +56,17 @@ ring_counts observer::counts(std::uint32_t ring_index) const {
 }
 
 std::vector<seat_report> observer::seats(std::uint32_t ring_index) const {
-  auto seats = seat_table(memory_, ring(ring_index), ring_index).report();
+  std::optional<lock_file> locks;
+  lock_sight sight{memory_.file(), header().lock_inode == 0};
+  if (!sight.is_complete && memory_.has_file()) {
+    try {
+      locks = lock_file_of(memory_, false);
+      sight = {{locks->file.get(), locks->path}, true};
+    } catch (const error&) {
+      // This process may not open it: what the segment's own file shows must do.
+    }
+  }
+  auto seats = seat_table(memory_, ring(ring_index), ring_index, std::move(sight)).report();
   memory_.require_whole(what_);
   return seats;
 }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "layout/checksum.hpp"
 #include "sluice/base/bytes.hpp"
@@ -32,6 +35,9 @@ constexpr std::uint64_t gap_bytes = 960;  // 4 KiB, gap and the word's line: 5 K
 
 /// From this size on a ring for latency is made larger than a first-level cache.
 constexpr std::uint64_t large_from_bytes = 1024;
+
+constexpr std::string_view lock_file_prefix = ".sluice-locks-";
+constexpr std::size_t lock_file_digits = 16;
 
 std::string quantity(std::uint64_t value) { return std::to_string(value); }
 
@@ -150,6 +156,10 @@ std::uint64_t place_slots(ring_descriptor& ring, std::uint64_t at) {
   return ring.slots_offset + slots_bytes(ring);
 }
 
+std::uint64_t checksum_of_header(const segment_header& header) {
+  return checksum_of(std::as_bytes(std::span(&header, 1)).first(offsetof(segment_header, checksum)));
+}
+
 [[noreturn]] void reject(errc code, const std::string& where, const std::string& why) {
   throw error(code, where + ": " + why);
 }
@@ -241,11 +251,13 @@ segment_header format_segment(std::span<std::byte> bytes, const segment_plan& pl
   std::copy(std::begin(origin.boot_id), std::end(origin.boot_id), header.boot_id);
   header.pid_namespace = origin.pid_namespace;
   header.time_namespace = origin.time_namespace;
+  header.lock_inode = origin.lock_inode;
+  header.segment_inode = origin.segment_inode;
   std::copy(plan.rings.begin(), plan.rings.end(), header.rings);
   auto& written = *reinterpret_cast<segment_header*>(bytes.data());
   std::memcpy(&written, &header, sizeof header);
   header.magic = segment_magic;
-  header.checksum = checksum_of(std::as_bytes(std::span(&header, 1)).first(offsetof(segment_header, checksum)));
+  header.checksum = checksum_of_header(header);
   written.magic = header.magic;
   written.checksum = header.checksum;
   return header;
@@ -278,8 +290,11 @@ void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, co
   if (header.version != format_version)
     reject(errc::wrong_version, where,
            "has format version " + quantity(header.version) + ", this build reads " + quantity(format_version) +
-               ": rebuild both sides with one version");
-  if (header.checksum != checksum_of(std::span(copy).first(offsetof(segment_header, checksum))))
+               (header.version < format_version
+                    ? ": an older build made it; let that build receive what is in it, then remove it (sluice clear "
+                      "NAME) and create it anew"
+                    : ": a newer build made it; rebuild this program with that version"));
+  if (header.checksum != checksum_of_header(header))
     reject(errc::corrupted, where, "the header's checksum does not match: its bytes were overwritten");
   if (header.mapped_bytes > length)
     reject(errc::truncated, where,
@@ -289,6 +304,24 @@ void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, co
   for (std::size_t i = 0; sane && i < header.ring_count; ++i) sane = is_sane(header.rings[i], header.asked_bytes);
   if (!sane || (header.ring_count == 2 && overlap(header.rings[0], header.rings[1])))
     reject(errc::corrupted, where, "the header describes a ring that cannot exist");
+}
+
+bool is_intact(const segment_header& header) noexcept {
+  return header.magic == segment_magic && header.byte_order == byte_order_mark && header.word_bits == word_bits_mark &&
+         header.version == format_version && header.checksum == checksum_of_header(header);
+}
+
+std::string lock_file_name(std::uint64_t creation_id) {
+  char text[lock_file_digits + 1];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(creation_id));
+  return std::string(lock_file_prefix) + text;
+}
+
+std::optional<std::uint64_t> creation_id_in(const std::string& name) noexcept {
+  if (name.size() != lock_file_prefix.size() + lock_file_digits || !name.starts_with(lock_file_prefix) ||
+      name.find_first_not_of("0123456789abcdef", lock_file_prefix.size()) != std::string::npos)
+    return std::nullopt;
+  return std::strtoull(name.c_str() + lock_file_prefix.size(), nullptr, 16);
 }
 
 void require_ring(const segment_header& header, std::size_t index, ring_kind kind, const type_identity& type,

@@ -88,17 +88,37 @@ void byte_locks::is_named(const std::string& path) {
   file_.path = is_path ? absolute(path) : path;
 }
 
+void byte_locks::show_in(std::shared_ptr<byte_locks> shown) { shown_ = std::move(shown); }
+
 void byte_locks::forget() noexcept {
+  if (shown_ != nullptr) shown_->forget();
   if (!is_of_parent()) own_->leave_to_parent();
 }
 
 void byte_locks::anchor(std::uint64_t page) {
+  if (shown_ != nullptr && shown_->page_ == 0) shown_->anchor(page);
   const std::lock_guard no_fork(fork_gate());
   page_ = page;
   anchor_ = mapping::anchor(usable(), page);
 }
 
 lock_answer byte_locks::try_lock(std::uint64_t offset, lock_mode mode) {
+  const auto answer = try_lock_here(offset, mode);
+  if (answer != lock_answer::locked || shown_ == nullptr) return answer;
+  try {
+    (void)shown_->try_lock(offset, mode);
+  } catch (const std::exception&) {
+    // It decides nothing: processes that may only read are told less.
+  }
+  return answer;
+}
+
+void byte_locks::unlock(std::uint64_t offset) noexcept {
+  if (shown_ != nullptr) shown_->unlock(offset);  // first: another thread may lock the byte again at once
+  unlock_here(offset);
+}
+
+lock_answer byte_locks::try_lock_here(std::uint64_t offset, lock_mode mode) {
   const std::lock_guard no_fork(fork_gate());
   const int file = usable();
   if (is_locked_here(offset)) return lock_answer::held;
@@ -113,7 +133,7 @@ lock_answer byte_locks::try_lock(std::uint64_t offset, lock_mode mode) {
   return conflict(file, F_WRLCK, offset, 1) == F_RDLCK ? lock_answer::held_by_reader : lock_answer::held;
 }
 
-void byte_locks::unlock(std::uint64_t offset) noexcept {
+void byte_locks::unlock_here(std::uint64_t offset) noexcept {
   const std::lock_guard no_fork(fork_gate());
   if (is_of_parent()) return;
   const auto is_it = [&](const locked_byte& byte) { return byte.offset == offset; };

@@ -58,6 +58,10 @@ class byte_locks {
   /// Holds what is locked now and later by a mapping as well. `page` as page_bytes_of(file) says. @throws error.
   void anchor(std::uint64_t page);
 
+  /// Locks in `shown`, too, what is locked from now on, as far as it can: for processes that may read that file and not
+  /// open this one. It decides nothing. @param shown  perhaps holds some of the bytes already.
+  void show_in(std::shared_ptr<byte_locks> shown);
+
   /// The file has another name from now on: the one by which it is found again.
   void is_named(const std::string& path);
 
@@ -90,6 +94,8 @@ class byte_locks {
     std::vector<locked_byte> bytes;
   };
 
+  [[nodiscard]] lock_answer try_lock_here(std::uint64_t offset, lock_mode mode);
+  void unlock_here(std::uint64_t offset) noexcept;
   int usable();
   void renew();
   [[nodiscard]] bool is_locked_here(std::uint64_t offset) const noexcept;
@@ -100,6 +106,7 @@ class byte_locks {
   mapping anchor_;
   std::vector<locked_byte> bytes_;  // locked through own_
   std::vector<anchored> left_;
+  std::shared_ptr<byte_locks> shown_;
 };
 
 /// Whether a shared lock on the byte keeps an exclusive one out; if so, the pid of its holder, or 0 where the kernel does not

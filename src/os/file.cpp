@@ -155,6 +155,14 @@ std::string absolute(const std::string& path) {
   return problem ? path : from_root;
 }
 
+std::string path_of(int file, const std::string& what) {
+  std::string path(4096, '\0');  // PATH_MAX
+  const auto length = ::readlink(proc_path(file).c_str(), path.data(), path.size());
+  if (length < 0) throw error::from_errno(errno, "find where " + what + " lies, through " + proc_path(file));
+  path.resize(static_cast<std::size_t>(length));
+  return path;
+}
+
 fd reopen(int file, bool writable, const std::string& path) {
   const int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC;
   const auto link = proc_path(file);

@@ -61,6 +61,8 @@ bool make_directory(const std::string& path, std::uint32_t mode);
 /// The path from the root on, by which the file is found again after chdir(2); `path` itself where the working directory
 /// has no name.
 [[nodiscard]] std::string absolute(const std::string& path);
+/// Where the file lies now, as the kernel knows it: /proc/PID/fd. @throws error: there is no /proc, or it is not open.
+[[nodiscard]] std::string path_of(int file, const std::string& what);
 /// A fresh open file description of the same file: through /proc, or by `path` where there is no /proc.
 [[nodiscard]] fd reopen(int file, bool writable, const std::string& path);
 /// The file that `path` led to when it had that device and inode. @throws error not_found: it leads elsewhere.

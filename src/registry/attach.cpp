@@ -19,17 +19,16 @@
 
 namespace sluice {
 
-std::shared_ptr<os::byte_locks> require_participant(const segment& memory, const std::string& what) {
+void require_participant(const segment& memory, const std::string& what) {
   if (!memory.placement().is_writable || !memory.placement().is_shared)
     throw error(errc::bad_argument,
                 what + ": it is mapped as a read-only or private view; to look on, use an observer");
   if (memory.has_file()) os::require_local(memory.file().descriptor, memory.file().path, what);
-  return locks_on(memory);
 }
 
 attached_segment attach_unnamed(segment memory) {
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
-  auto locks = require_participant(memory, "attach " + what);
+  require_participant(memory, "attach " + what);
   // Checked in a copy: no other process can change it between the check and its use.
   alignas(segment_header) std::byte copy[sizeof(segment_header)];
   const auto length = std::min(sizeof copy, memory.bytes().size());
@@ -37,7 +36,7 @@ attached_segment attach_unnamed(segment memory) {
   validate_segment(std::span(copy).first(length), memory.bytes().size(), "attach " + what);
   memory.trust(*reinterpret_cast<const segment_header*>(copy));
   memory.require_whole(what);
-  return attached_segment::unnamed(std::move(memory), std::move(what), std::move(locks));
+  return attached_segment::unnamed(std::move(memory), std::move(what));
 }
 
 attached_segment registry::attach(const segment_name& name, const memory_options& how) const {
@@ -64,10 +63,12 @@ attached_segment registry::attach(const segment_name& name, const memory_options
     const auto boot = detail::boot_of(checked, *opened);
     detail::require_known(boot, what);
     if (boot == detail::made_in::another_boot) {
-      detail::require_recoverable(checked, what);
+      detail::require_recoverable(checked, *opened, what);
       (void)detail::recover(directory->get(), directory_, name.str(), detail::recover_if::of_another_boot, what);
       continue;
     }
+    if (opened->locks_problem)
+      throw error(opened->locks_problem->reason(), what + ": " + opened->locks_problem->what());
     auto locks = detail::come_in(*opened, directory->get(), name.str(), what);
     if (!locks) continue;  // removed while we came
     auto attached = std::make_shared<attached_segment::impl>();

@@ -26,17 +26,27 @@ attached_segment::impl::~impl() {
     const auto gate = detail::pass_gate(*opened, os::lock_mode::exclusive, what);
     if (detail::is_attached_by_anybody(*opened) || !detail::still_leads_to(directory_fd->get(), name, facts)) return;
     const auto undelivered = on_removal ? undelivered_messages(detail::read_info(*opened, name)) : 0;
-    os::unlink_in(directory_fd->get(), name, opened->path);
+    detail::unlink_name(directory_fd->get(), name, *opened);
     if (on_removal) on_removal(undelivered);
   } catch (const error&) {
     // Left to sweep: nothing is lost by a name that stays.
   }
 }
 
-std::shared_ptr<os::byte_locks> locks_on(const segment& memory) {
+std::shared_ptr<os::byte_locks> own_locks_on(const segment& memory) {
   if (!memory.has_file()) return nullptr;
   const auto& file = memory.file();
   auto locks = std::make_shared<os::byte_locks>(os::lockable_file{file.descriptor, file.path, file.device, file.inode});
+  locks->anchor(memory.placement().page_bytes);
+  return locks;
+}
+
+std::shared_ptr<os::byte_locks> locks_on(const segment& memory) {
+  if (!memory.has_file() || memory.header().lock_inode == 0) return own_locks_on(memory);
+  const auto file = lock_file_of(memory, true);
+  auto locks = std::make_shared<os::byte_locks>(
+      os::lockable_file{file.file.get(), file.path, file.facts.device, file.facts.inode});
+  locks->show_in(own_locks_on(memory));
   locks->anchor(memory.placement().page_bytes);
   return locks;
 }

@@ -35,12 +35,17 @@ struct attached_segment::impl {
   [[nodiscard]] std::shared_ptr<os::byte_locks> come_in_again() const;
 };
 
-/// What locks are to be held through on memory that has no name; null where there is no file. @throws error
-/// no_permission: the file may not be opened anew.
+/// What locks on the segment's own file are held through; null where there is none. @throws error no_permission: the file
+/// may not be opened anew.
+[[nodiscard]] std::shared_ptr<os::byte_locks> own_locks_on(const segment& memory);
+
+/// What the locks of a segment with a trusted header are held through, which was not found by its name; null where there
+/// is no file. @throws error as above; and of lock_file_of().
 [[nodiscard]] std::shared_ptr<os::byte_locks> locks_on(const segment& memory);
 
-/// The same for a participant, which writes. @throws error bad_argument: a read-only or private view.
-[[nodiscard]] std::shared_ptr<os::byte_locks> require_participant(const segment& memory, const std::string& what);
+/// A participant writes, to memory that the machine's processes share. @throws error bad_argument: a read-only or private view, or
+/// a file of a network.
+void require_participant(const segment& memory, const std::string& what);
 
 /// For names that come and go while a call looks.
 inline constexpr int max_tries = 1000;

@@ -20,6 +20,7 @@ constexpr const char* where_it_is_told =
 }  // namespace
 
 made_in boot_of(const segment_header& header, const opened_file& opened) {
+  if (opened.is_copy()) return made_in::another_boot;  // its pages may be of different moments just the same
   const auto now = os::boot();
   const bool are_known = is_known(header.boot_id) && is_known(now.words);
   if (are_known && header.boot_id[0] == now.words[0] && header.boot_id[1] == now.words[1]) return made_in::this_boot;

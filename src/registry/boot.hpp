@@ -1,7 +1,7 @@
 #pragma once
 
 // Whether the machine was started anew since a segment was made: only then may its bytes be of different moments.
-// docs/decisions/0032-which-boot.md says why each piece of evidence counts.
+// docs/decisions/0032-which-boot.md says why each piece of evidence counts. A copy that is known as one is the same case.
 
 #include <string>
 

@@ -40,26 +40,33 @@ building::building(int directory, std::string directory_path, std::string name, 
       path_(directory_path_ + "/" + name_) {
   os::require_local(directory_, directory_path_, what);
   require_disk(plan, what);
-  begin(how.mode, what);
+  const bool is_to_last = std::any_of(plan.rings.begin(), plan.rings.end(),
+                                      [](const auto& ring) { return !durability_of(ring).is_none(); });
+  auto origin = origin_here(segment_kind::file, is_to_last ? lifetime::persistent : how.lifetime);
   try {
+    begin(how.mode, what);
+    if (has_readers(how.mode)) {
+      begin_lock_file(lock_file_mode(how.mode), origin.creation_id, what);
+      origin.lock_inode = locks_->facts.inode;
+      origin.segment_inode = facts_.inode;
+    }
     const auto bytes = make_room(file_.get(), plan.mapped_bytes, path_, how.memory);
     memory_ = map_file(std::move(file_), {segment_kind::file, bytes, 0, path_}, how.memory);
-    const bool is_to_last = std::any_of(plan.rings.begin(), plan.rings.end(),
-                                        [](const auto& ring) { return !durability_of(ring).is_none(); });
-    memory_.trust(format_segment(memory_.bytes(), plan,
-                                 origin_here(segment_kind::file, is_to_last ? lifetime::persistent : how.lifetime)));
+    memory_.trust(format_segment(memory_.bytes(), plan, origin));
     is_durable_ = is_durable(memory_.header());
   } catch (...) {
-    if (!temporary_.empty()) os::unlink_in(directory_, temporary_, path_);
+    discard();
     throw;
   }
 }
 
-building::~building() {
-  if (temporary_.empty()) return;
+building::~building() { discard(); }
+
+void building::discard() noexcept {
   try {
-    os::unlink_in(directory_, temporary_, path_);
-  } catch (const error&) {
+    if (!temporary_.empty()) os::unlink_in(directory_, temporary_, path_);
+    if (locks_have_name_) os::unlink_in(directory_, locks_name_, path_);
+  } catch (const std::exception&) {
     // Left to sweep.
   }
 }
@@ -103,6 +110,39 @@ void building::begin(std::uint32_t mode, const std::string& what) {
   throw error(errc::in_use, what + ": what is begun in " + directory_path_ + " is swept away at once");
 }
 
+/// The gate is held, shared, before the file has a name: so no sweeper takes it before a segment names it.
+void building::begin_lock_file(std::uint32_t mode, std::uint64_t creation_id, const std::string& what) {
+  locks_name_ = lock_file_name(creation_id);
+  const auto path = directory_path_ + "/" + locks_name_;
+  auto file = os::open_unnamed(directory_, mode, directory_path_);
+  locks_have_name_ = !file;
+  if (!file) file = os::create_in(directory_, locks_name_, mode, path);
+  const auto facts = os::facts_of(file->get(), path);
+  locks_ = lock_file{std::move(*file), facts, path};
+  auto shown = std::move(presence_);  // held in the segment's own file already
+  presence_ =
+      std::make_shared<os::byte_locks>(os::lockable_file{locks_->file.get(), locks_->path, facts.device, facts.inode});
+  if (presence_->try_lock(gate_lock_offset, os::lock_mode::shared) != os::lock_answer::locked ||
+      (locks_have_name_ && !still_leads_to(directory_, locks_name_, facts)))
+    throw error(errc::in_use, what + ": what is begun in " + directory_path_ + " is swept away at once; try again");
+  presence_->show_in(std::move(shown));
+  if (presence_->try_lock(presence_lock_offset, os::lock_mode::shared) != os::lock_answer::locked)
+    throw_presence_is_refused(what);
+  presence_->anchor(os::page_bytes_of(file_.get(), facts_));
+}
+
+void building::place_lock_file() {
+  if (!locks_ || locks_have_name_) return;
+  if (!os::link_unnamed(locks_->file.get(), directory_, locks_name_, locks_->path))
+    throw error(errc::in_use, "link " + locks_->path + ": the name is taken; try again");
+  locks_have_name_ = true;
+}
+
+void building::give_to(std::uint32_t uid, std::uint32_t gid) const {
+  os::give_to(memory_.file().descriptor, uid, gid, path_);
+  if (locks_) os::give_to(locks_->file.get(), uid, gid, locks_->path);
+}
+
 void building::sync_file() const {
   if (!is_durable_) return;
   memory_.flush(flush_mode::wait);
@@ -127,6 +167,7 @@ void building::sync_name() const {
 bool building::place() {
   sync_file();
   sync_directory();  // what can fail fails before there is a name
+  place_lock_file();
   if (temporary_.empty()) {
     if (!os::link_unnamed(memory_.file().descriptor, directory_, name_, path_)) return false;
   } else {
@@ -139,19 +180,28 @@ bool building::place() {
     os::unlink_in(directory_, name_, path_);  // a name that may not outlast a reset is none
     throw;
   }
+  let_others_in();
   return true;
 }
 
 void building::place_over() {
   sync_file();
   sync_directory();
+  place_lock_file();
   while (temporary_.empty()) {  // rename(2) wants one
     auto temporary = new_temporary();
     if (os::link_unnamed(memory_.file().descriptor, directory_, temporary, path_)) temporary_ = std::move(temporary);
   }
   os::rename_over(directory_, temporary_, name_, path_);
   temporary_.clear();
+  let_others_in();
   sync_name();
+}
+
+void building::let_others_in() noexcept {
+  if (!locks_) return;
+  locks_have_name_ = false;  // it is the segment's now
+  presence_->unlock(gate_lock_offset);
 }
 
 }  // namespace sluice::detail

@@ -3,10 +3,12 @@
 // A segment on its way to a name: whole before another process can see it, and held by this process from before it has any name.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "os/byte_locks.hpp"
 #include "os/file.hpp"
+#include "segment/lock_file.hpp"
 #include "sluice/layout/segment_plan.hpp"
 #include "sluice/registry/registry.hpp"
 #include "sluice/segment/segment.hpp"
@@ -17,7 +19,7 @@ namespace sluice::detail {
 [[nodiscard]] segment_origin origin_here(segment_kind kind, lifetime how_long);
 
 /// Goes without a trace unless it was placed. Its maker killed at any instruction: the kernel frees the file, or, where the
-/// filesystem makes none without a name, sweep does.
+/// filesystem makes none without a name, sweep does; so with the lock file in the moment before the segment has its name.
 class building {
  public:
   /// Makes and formats it in `directory`, which is open as that and stays so.
@@ -30,6 +32,8 @@ class building {
 
   [[nodiscard]] const segment& memory() const noexcept { return memory_; }
   [[nodiscard]] const os::file_facts& facts() const noexcept { return facts_; }
+  /// @throws error no_permission: only root may.
+  void give_to(std::uint32_t uid, std::uint32_t gid) const;
 
   /// Gives it its name; false: the name is taken. A durable one is on the disk before, and its name when this returns.
   [[nodiscard]] bool place();
@@ -40,6 +44,10 @@ class building {
 
  private:
   void begin(std::uint32_t mode, const std::string& what);
+  void begin_lock_file(std::uint32_t mode, std::uint64_t creation_id, const std::string& what);
+  void place_lock_file();
+  void let_others_in() noexcept;
+  void discard() noexcept;
   void require_disk(const segment_plan& plan, const std::string& what) const;
   void sync_file() const;
   void sync_directory() const;
@@ -54,6 +62,10 @@ class building {
   os::fd file_;            // until it is mapped
   os::file_facts facts_;
   std::shared_ptr<os::byte_locks> presence_;
+  std::optional<lock_file>
+      locks_;  // where the mode lets some read that may not write; its gate is held until it is placed
+  std::string locks_name_;
+  bool locks_have_name_ = false;
   segment memory_;
 };
 

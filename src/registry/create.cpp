@@ -68,7 +68,8 @@ attached_segment format_unnamed(segment memory, const segment_plan& plan) {
   if (memory.bytes().size() < plan.mapped_bytes)
     throw error(errc::bad_argument, "format a segment of " + std::to_string(memory.bytes().size()) +
                                         " bytes: the plan needs " + std::to_string(plan.mapped_bytes));
-  auto locks = require_participant(memory, "format a segment");
+  require_participant(memory, "format a segment");
+  auto locks = own_locks_on(memory);
   const auto room = memory.bytes().first(plan.mapped_bytes);
   if (memory.kind() == segment_kind::adopted &&
       std::any_of(room.begin(), room.end(), [](std::byte b) { return b != std::byte{0}; }))

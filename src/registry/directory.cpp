@@ -1,7 +1,9 @@
 #include "registry/directory.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
 #include <thread>
 
 #include "os/process.hpp"
@@ -80,6 +82,15 @@ std::optional<os::fd> open_registry(const std::string& directory, bool is_defaul
   return opened;
 }
 
+namespace {
+
+void read_header(opened_file& opened) {
+  opened.header_bytes =
+      os::read_at(opened.file.get(), 0, std::as_writable_bytes(std::span(&opened.header, 1)), opened.path);
+}
+
+}  // namespace
+
 std::optional<opened_file> open_name(int directory, const std::string& directory_path, const std::string& name,
                                      bool writable) {
   const auto path = directory_path + "/" + name;
@@ -94,12 +105,25 @@ std::optional<opened_file> open_name(int directory, const std::string& directory
   if (!file) return std::nullopt;
   const auto facts = os::facts_of(file->get(), path);
   if (!facts.is_regular) throw_is_no_file(facts, path);  // it took the name since
-  return opened_file{std::move(*file), facts, path};
+  opened_file opened{std::move(*file), facts, path};
+  read_header(opened);
+  if (!is_intact(opened.header) || opened.header.lock_inode == 0 || opened.is_copy()) return opened;
+  try {
+    opened.locks = open_lock_file(directory, directory_path, opened.header, facts.uid, writable);
+  } catch (const error& problem) {
+    if (problem.reason() != errc::corrupted && (writable || problem.reason() != errc::no_permission)) throw;
+    opened.locks_problem = problem;
+  }
+  return opened;
+}
+
+os::lockable_file opened_file::lockable() const {
+  if (locks) return {locks->file.get(), locks->path, locks->facts.device, locks->facts.inode};
+  return {file.get(), path, facts.device, facts.inode};
 }
 
 std::unique_ptr<os::byte_locks> locks_on(const opened_file& opened) {
-  return std::make_unique<os::byte_locks>(
-      os::lockable_file{opened.file.get(), opened.path, opened.facts.device, opened.facts.inode});
+  return std::make_unique<os::byte_locks>(opened.lockable());
 }
 
 std::unique_ptr<os::byte_locks> try_gate(const opened_file& opened, os::lock_mode mode) {
@@ -136,7 +160,8 @@ std::string gate_holder_text(const opened_file& opened) {
 }
 
 [[noreturn]] void throw_gate_is_held(const opened_file& opened, const std::string& what) {
-  if (const auto reader = os::shared_lock_at(opened.file.get(), gate_lock_offset))
+  const auto reader = opened.locks ? std::nullopt : os::shared_lock_at(opened.file.get(), gate_lock_offset);
+  if (reader)
     throw error(errc::in_use, what + ": for longer than a second " +
                                   os::shared_lock_text(opened.path, "its gate", *reader) +
                                   "; one that is stopped while it attaches looks the same: continue it (kill -CONT)");
@@ -162,10 +187,9 @@ void require_not_squatted(int directory, const std::string& directory_path, cons
 }
 
 segment_header checked_header(const opened_file& opened, const std::string& what) {
-  alignas(segment_header) std::byte copy[sizeof(segment_header)];
-  const auto read = os::read_at(opened.file.get(), 0, copy, opened.path);
-  validate_segment(std::span(copy).first(read), opened.facts.length_bytes, what);
-  return *reinterpret_cast<const segment_header*>(copy);
+  const auto bytes = std::as_bytes(std::span(&opened.header, 1)).first(opened.header_bytes);
+  validate_segment(bytes, opened.facts.length_bytes, what);
+  return opened.header;
 }
 
 std::unique_ptr<os::byte_locks> pass_gate(const opened_file& opened, os::lock_mode mode, const std::string& what) {
@@ -188,6 +212,9 @@ std::shared_ptr<os::byte_locks> come_in(const opened_file& opened, int directory
   for (int i = 0; i < tries_at_gate; ++i) {
     if (locks->try_lock(gate_lock_offset, os::lock_mode::shared) == os::lock_answer::locked) {
       if (!still_leads_to(directory, name, opened.facts)) return nullptr;
+      if (opened.locks)
+        locks->show_in(std::make_shared<os::byte_locks>(
+            os::lockable_file{opened.file.get(), opened.path, opened.facts.device, opened.facts.inode}));
       if (locks->try_lock(presence_lock_offset, os::lock_mode::shared) != os::lock_answer::locked)
         throw_presence_is_refused(what);
       locks->unlock(gate_lock_offset);
@@ -199,11 +226,78 @@ std::shared_ptr<os::byte_locks> come_in(const opened_file& opened, int directory
   throw_gate_is_held(opened, what);
 }
 
+bool is_held(int lock_file) {
+  static_assert(presence_lock_offset == gate_lock_offset + 1);
+  return os::is_locked(lock_file, gate_lock_offset, 2, os::lock_mode::shared);
+}
+
 bool is_attached_by_anybody(const opened_file& opened) {
-  // Presence is a shared lock, so a process that may only read can hold it as well. Seats are held exclusively.
-  return os::is_locked(opened.file.get(), presence_lock_offset, 1, os::lock_mode::shared) ||
-         os::is_locked(opened.file.get(), seat_lock_offset(0, 0),
-                       seat_lock_offset(max_rings, 0) - seat_lock_offset(0, 0), os::lock_mode::exclusive);
+  // Presence is a shared lock, so every process that may open the file can hold it as well. Seats are held exclusively.
+  const int file = opened.lockable().descriptor;
+  return os::is_locked(file, presence_lock_offset, 1, os::lock_mode::shared) ||
+         os::is_locked(file, seat_lock_offset(0, 0), seat_lock_offset(max_rings, 0) - seat_lock_offset(0, 0),
+                       os::lock_mode::exclusive);
+}
+
+void unlink_name(int directory, const std::string& name, const opened_file& opened) {
+  os::unlink_in(directory, name, opened.path);
+  unlink_lock_file(directory, opened);
+}
+
+void unlink_lock_file(int directory, const opened_file& opened) noexcept {
+  if (!opened.locks) return;
+  try {
+    os::unlink_in(directory, lock_file_name(opened.header.creation_id), opened.locks->path);
+  } catch (const std::exception&) {
+    // Left to sweep.
+  }
+}
+
+named_lock_files::named_lock_files(int directory, const std::string& directory_path) {
+  for (const auto& name : os::names_in(directory, directory_path)) {
+    if (!segment_name::is_legal(name) && !is_temporary(name)) continue;
+    std::optional<os::file_facts> named;
+    try {
+      named = os::facts_of_name(directory, name);
+      if (!named || !named->is_regular) continue;
+      const auto path = directory_path + "/" + name;
+      auto file = os::open_in(directory, name, false, path);
+      if (!file) continue;
+      opened_file opened{std::move(*file), *named, path};
+      read_header(opened);
+      if (is_intact(opened.header) && opened.header.lock_inode != 0 && !opened.is_copy())
+        ids_.insert(opened.header.creation_id);
+    } catch (const error&) {
+      if (named)
+        unread_.insert(named->uid);
+      else
+        is_whole_ = false;
+    }
+  }
+}
+
+std::vector<std::string> left_lock_files(int directory, const std::string& directory_path,
+                                         const std::vector<std::string>& names) {
+  std::vector<std::string> left;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(left),
+               [](const auto& name) { return creation_id_in(name).has_value(); });
+  if (left.empty()) return left;
+  const named_lock_files seen(directory, directory_path);
+  const auto is_left = [&](const std::string& name) {
+    const auto creation_id = *creation_id_in(name);
+    try {
+      const auto named = os::facts_of_name(directory, name);
+      if (!named || !named->is_regular || seen.may_have(creation_id, named->uid)) return false;
+      const auto file = os::open_in(directory, name, false, directory_path + "/" + name);
+      // Its creator holds the gate until the segment has its name; only then can the directory be asked.
+      return file && !is_held(file->get()) &&
+             !named_lock_files(directory, directory_path).may_have(creation_id, named->uid);
+    } catch (const error&) {
+      return false;  // another user's
+    }
+  };
+  std::erase_if(left, [&](const auto& name) { return !is_left(name); });
+  return left;
 }
 
 bool still_leads_to(int directory, const std::string& name, const os::file_facts& facts) {
@@ -275,6 +369,9 @@ std::string who_uses(const opened_file& opened, const segment_info& info) {
       if (seat.state == seat_state::taken && seat.alive != liveness::dead)
         who += (who.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " " + process_text(seat);
   if (!who.empty()) return who;
+  if (opened.locks)
+    return "a process that is attached and has no seat (`fuser " + opened.path +
+           "` lists the processes that have it open)";
   const auto reader = os::shared_lock_at(opened.file.get(), presence_lock_offset).value_or(0);
   return (reader == 0 ? "a process" : "process " + std::to_string(reader)) +
          " that is attached and has no seat, or that may only read the file and holds a shared lock on its presence "
@@ -284,6 +381,7 @@ std::string who_uses(const opened_file& opened, const segment_info& info) {
 
 std::vector<shared_lock_report> shared_locks_on(const opened_file& opened, const segment_header& header) {
   std::vector<shared_lock_report> found;
+  if (header.lock_inode != 0) return found;  // readers cannot open what counts
   const auto look = [&](std::uint64_t offset, const std::string& byte) {
     if (const auto reader = os::shared_lock_at(opened.file.get(), offset)) found.push_back({byte, *reader});
   };

@@ -4,12 +4,15 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "os/byte_locks.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "segment/lock_file.hpp"
+#include "sluice/base/error.hpp"
 #include "sluice/registry/registry.hpp"
 
 namespace sluice::detail {
@@ -22,10 +25,23 @@ struct opened_file {
   os::fd file;
   os::file_facts facts;
   std::string path;
+  segment_header header{};                  // as it was when this was opened: input, not checked
+  std::size_t header_bytes = 0;             // so many of it are there
+  std::optional<lock_file> locks = {};      // what holds the kernel locks; empty: `file` does, or it cannot be had
+  std::optional<error> locks_problem = {};  // why not
+
+  /// Whether it is a segment that was copied, with the lock file's name, from another file: no process uses the copy.
+  [[nodiscard]] bool is_copy() const noexcept { return is_intact(header) && sluice::is_copy(header, facts.inode); }
+  /// What to lock and to ask for locks. Where the lock file cannot be had it is the segment's own, in which processes that
+  /// are attached hold their presence all the same.
+  [[nodiscard]] os::lockable_file lockable() const;
+  /// Whether a byte that is free in lockable() has no owner.
+  [[nodiscard]] bool shows_all_locks() const noexcept { return !locks_problem.has_value(); }
 };
 
-/// Empty when there is no such name. What is no regular file is never opened: an open(2) would let the writer of a FIFO
-/// go on, and rewind a tape. @throws error not_a_segment, which says what it is and what to do.
+/// With its header, and the lock file that an intact header names: a missing one, and one that a process that only looks
+/// may not open, is a `locks_problem`. Empty when there is no such name. What is no regular file is never opened: an open(2) would let the writer of a FIFO
+/// go on, and rewind a tape. @throws error not_a_segment, which says what it is and what to do; no_permission.
 [[nodiscard]] std::optional<opened_file> open_name(int directory, const std::string& directory_path,
                                                    const std::string& name, bool writable);
 
@@ -35,7 +51,7 @@ struct opened_file {
 void require_not_squatted(int directory, const std::string& directory_path, const opened_file& opened,
                           const std::string& what);
 
-/// A description for locks on the file, its own.
+/// A description for locks on lockable(), its own.
 [[nodiscard]] std::unique_ptr<os::byte_locks> locks_on(const opened_file& opened);
 
 /// Tries for the gate, once: held while the result lives. Null when another process holds it.
@@ -57,6 +73,34 @@ void require_not_squatted(int directory, const std::string& directory_path, cons
 
 /// Whether any living process is attached, this one included.
 [[nodiscard]] bool is_attached_by_anybody(const opened_file& opened);
+
+/// Takes the name away, and then the lock file. The caller holds the gate exclusively.
+void unlink_name(int directory, const std::string& name, const opened_file& opened);
+/// The lock file alone, of a segment that has lost its name.
+void unlink_lock_file(int directory, const opened_file& opened) noexcept;
+
+/// Which lock files the segments in a directory name.
+class named_lock_files {
+ public:
+  named_lock_files(int directory, const std::string& directory_path);
+  /// Whether a segment names the lock file of that user, or may, because this process may not read it.
+  [[nodiscard]] bool may_have(std::uint64_t creation_id, std::uint32_t uid) const {
+    return !is_whole_ || ids_.contains(creation_id) || unread_.contains(uid);
+  }
+
+ private:
+  std::set<std::uint64_t> ids_;
+  std::set<std::uint32_t> unread_;  // users of segments that cannot be read
+  bool is_whole_ = true;            // false: what a name leads to could not be asked
+};
+
+/// Whether a process makes or removes the segment of an open lock file, or is attached to it.
+[[nodiscard]] bool is_held(int lock_file);
+
+/// The lock files among `names` that no segment in the directory names and that no process holds: what killed creators, and
+/// killed removers of segments, left. What cannot be told is none.
+[[nodiscard]] std::vector<std::string> left_lock_files(int directory, const std::string& directory_path,
+                                                       const std::vector<std::string>& names);
 
 /// Whether `name` still leads to the file that was opened.
 [[nodiscard]] bool still_leads_to(int directory, const std::string& name, const os::file_facts& facts);

@@ -203,7 +203,7 @@ segment_plan plan_of(const segment_header& header, const std::string& what) {
 /// Gives the new file the old owner and group; otherwise recovery by root would lock the owner out.
 void give_back(const detail::building& fresh, const detail::opened_file& old, const std::string& what) {
   try {
-    os::give_to(fresh.memory().file().descriptor, old.facts.uid, old.facts.gid, old.path);
+    fresh.give_to(old.facts.uid, old.facts.gid);
   } catch (const error& problem) {
     throw error(problem.reason(),
                 what + ": it belongs to user " + std::to_string(old.facts.uid) + ", group " +
@@ -225,18 +225,20 @@ recovery_report build_anew(const detail::opened_file& old, const segment_header&
     report.rings.push_back(move_messages(from, into));
   }
   fresh.place_over();
+  unlink_lock_file(directory, old);
   return report;
 }
 
 }  // namespace
 
-void detail::require_recoverable(const segment_header& header, const std::string& what) {
+void detail::require_recoverable(const segment_header& header, const opened_file& opened, const std::string& what) {
   if (is_durable(header)) return;
-  throw error(errc::corrupted,
-              what +
-                  ": the machine was started anew since it was made, and it is not durable: nothing tells its whole "
-                  "messages from torn ones; remove it (sluice clear) and create it anew, with durability if its "
-                  "messages are to outlast a reset");
+  throw error(
+      errc::corrupted,
+      what + (opened.is_copy() ? ": it is a copy of a segment" : ": the machine was started anew since it was made") +
+          ", and it is not durable: nothing tells its whole "
+          "messages from torn ones; remove it (sluice clear) and create it anew, with durability if its "
+          "messages are to outlast a reset");
 }
 
 std::optional<recovery_report> detail::recover(int directory, const std::string& directory_path,

@@ -8,8 +8,8 @@
 
 namespace sluice::detail {
 
-/// For one that is of another boot. @throws error corrupted: nothing can tell what is whole in there.
-void require_recoverable(const segment_header& header, const std::string& what);
+/// For one that is of another boot, or a copy. @throws error corrupted: nothing can tell what is whole in there.
+void require_recoverable(const segment_header& header, const opened_file& opened, const std::string& what);
 
 enum class recover_if { asked, of_another_boot };
 

@@ -69,7 +69,7 @@ sweep_result sweep_one(int directory, const std::string& directory_path, const s
     why = reason_to_sweep(info);
     if (why.empty()) return as(sweep_outcome::spared, "a process attached to it meanwhile, and left in order");
     const detail::gate_note noted(*opened, info);
-    os::unlink_in(directory, name, opened->path);
+    detail::unlink_name(directory, name, *opened);
     return as(sweep_outcome::removed, why);
   } catch (const error& problem) {
     // What another user keeps from this one is that user's to sweep: it is no failure of this sweep. In a
@@ -77,6 +77,42 @@ sweep_result sweep_one(int directory, const std::string& directory_path, const s
     const bool is_theirs = !is_own && problem.reason() == errc::no_permission && os::may_change_names(directory);
     const bool is_none = problem.reason() == errc::not_found || problem.reason() == errc::not_a_segment;
     return as(is_theirs || is_none ? sweep_outcome::spared : sweep_outcome::failed, problem.what());
+  }
+}
+
+/// A lock file that a killed creator or remover left. @param found  as for sweep_one().
+sweep_result sweep_lock_file(int directory, const std::string& directory_path, const sweep_result& found,
+                             bool dry_run) {
+  sweep_result result{found.name, {}, sweep_outcome::failed};
+  const auto as = [&](sweep_outcome outcome, std::string why) {
+    result.outcome = outcome;
+    result.why = std::move(why);
+    return result;
+  };
+  const auto path = directory_path + "/" + found.name;
+  const auto creation_id = *creation_id_in(found.name);
+  try {
+    const auto file = os::open_in(directory, found.name, true, path);
+    if (!file) return as(sweep_outcome::spared, "the name is gone");
+    const auto facts = os::facts_of(file->get(), path);
+    result.device = facts.device;
+    result.inode = facts.inode;
+    const bool is_another = found.inode != 0 && (facts.inode != found.inode || facts.device != found.device);
+    if (!facts.is_regular || is_another) return as(sweep_outcome::spared, "the name leads to another file by now");
+    const char* why = "the locks of a segment that has no name here: a process was killed that made or removed it";
+    if (dry_run) return as(sweep_outcome::would_remove, why);
+    // Its creator holds the gate until a segment names the file: so only then is the directory asked.
+    os::byte_locks gate({file->get(), path, facts.device, facts.inode});
+    if (gate.try_lock(gate_lock_offset, os::lock_mode::exclusive) != os::lock_answer::locked ||
+        os::is_locked(file->get(), presence_lock_offset, 1, os::lock_mode::shared) ||
+        detail::named_lock_files(directory, directory_path).may_have(creation_id, facts.uid) ||
+        !detail::still_leads_to(directory, found.name, facts))
+      return as(sweep_outcome::spared, "a process makes, uses or removes its segment");
+    os::unlink_in(directory, found.name, path);
+    return as(sweep_outcome::removed, why);
+  } catch (const error& problem) {
+    const bool is_theirs = problem.reason() == errc::no_permission && os::may_change_names(directory);
+    return as(is_theirs ? sweep_outcome::spared : sweep_outcome::failed, problem.what());
   }
 }
 
@@ -121,7 +157,7 @@ std::uint64_t remove_name(const std::string& directory_path, bool is_default, co
     if (!force && info.state == segment_state::broken && info.problem_code == errc::not_a_segment)
       throw error(errc::not_a_segment, what + ": " + info.problem + "; force the removal if you are sure");
     const detail::gate_note noted(*opened, info);
-    os::unlink_in(directory->get(), name.str(), opened->path);
+    detail::unlink_name(directory->get(), name.str(), *opened);
     return undelivered_messages(info);
   }
   throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be looked at");
@@ -148,6 +184,10 @@ std::vector<sweep_result> registry::sweep(bool dry_run) const {
     auto result = sweep_one(directory->get(), directory_, {name, {}, sweep_outcome::spared}, dry_run);
     if (result.outcome != sweep_outcome::spared) results.push_back(std::move(result));
   }
+  for (const auto& name : detail::left_lock_files(directory->get(), directory_, names)) {
+    auto result = sweep_lock_file(directory->get(), directory_, {name, {}, sweep_outcome::spared}, dry_run);
+    if (result.outcome != sweep_outcome::spared) results.push_back(std::move(result));
+  }
   return results;
 }
 
@@ -159,7 +199,8 @@ std::vector<sweep_result> registry::sweep(const std::vector<sweep_result>& found
     if (!directory)
       results.push_back({one.name, "its directory is gone", sweep_outcome::spared, one.device, one.inode});
     else
-      results.push_back(sweep_one(directory->get(), directory_, one, false));
+      results.push_back(creation_id_in(one.name) ? sweep_lock_file(directory->get(), directory_, one, false)
+                                                 : sweep_one(directory->get(), directory_, one, false));
   }
   return results;
 }

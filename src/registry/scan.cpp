@@ -243,7 +243,9 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   info.recovered_torn = ring.control->recovered_torn.load(std::memory_order_relaxed);
   info.recovered_missing = ring.control->recovered_missing.load(std::memory_order_relaxed);
   info.recovered_realtime_ns = ring.control->recovered_realtime_ns.load(std::memory_order_relaxed);
-  info.seats = seat_table(copy, ring, index).report();
+  const auto locks = opened.lockable();
+  info.seats =
+      seat_table(copy, ring, index, lock_sight{{locks.descriptor, locks.path}, opened.shows_all_locks()}).report();
   slot_words words(opened, ring, info.descriptor);
   const auto looked_at =
       how_deep == detail::depth::slots ? sequences_of_interest(ring, kind) : std::vector<std::uint64_t>();
@@ -337,9 +339,8 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
   info.gid = opened.facts.gid;
   try {
     info.is_in_use = is_attached_by_anybody(opened);
-    const auto begin = snapshot(opened, std::min<std::uint64_t>(sizeof(segment_header), info.length_bytes));
-    validate_segment(begin.bytes(), info.length_bytes, opened.path);
-    const auto copy = snapshot(opened, records_end(begin.header()));
+    const auto header = checked_header(opened, opened.path);
+    const auto copy = snapshot(opened, records_end(header));
     validate_segment(copy.bytes(), info.length_bytes, opened.path);  // what is used is what was checked
     if (records_end(copy.header()) > copy.bytes().size())
       throw error(errc::corrupted, opened.path + ": the header changed while it was read");
@@ -347,7 +348,11 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     const auto boot = boot_of(info.header, opened);
     require_known(boot, opened.path);
     info.is_of_another_boot = boot == made_in::another_boot;
-    if (info.is_of_another_boot) require_recoverable(info.header, opened.path);
+    if (info.is_of_another_boot) require_recoverable(info.header, opened, opened.path);
+    if (info.header.lock_inode != 0) info.lock_file = lock_file_name(info.header.creation_id);
+    info.shows_all_locks = opened.shows_all_locks();
+    if (opened.locks_problem && opened.locks_problem->reason() != errc::no_permission && !info.is_of_another_boot)
+      throw error(*opened.locks_problem);
     info.creator = look_at_named(info.header.creator, info.header.pid_namespace, info.header.time_namespace);
     info.gate_holder =
         look_at_named(info.header.gate_holder, info.header.gate_holder_namespace, info.header.time_namespace);
@@ -377,6 +382,26 @@ void make_leftover(segment_info& info) {
   info.rings.clear();
 }
 
+segment_info leftover_lock_file(int directory, const std::string& directory_path, const std::string& name) {
+  segment_info info;
+  info.name = name;
+  info.path = directory_path + "/" + name;
+  info.state = segment_state::dead;
+  info.problem_code = errc::half_made;
+  info.problem = info.path +
+                 ": the locks of a segment that has no name here, left by a process that was killed while it made or "
+                 "removed the segment; sluice clear --dead removes it";
+  if (const auto facts = os::facts_of_name(directory, name)) {
+    info.device = facts->device;
+    info.inode = facts->inode;
+    info.resident_bytes = facts->resident_bytes;
+    info.mode = facts->mode;
+    info.uid = facts->uid;
+    info.gid = facts->gid;
+  }
+  return info;
+}
+
 }  // namespace
 
 std::vector<segment_info> registry::list() const {
@@ -385,6 +410,8 @@ std::vector<segment_info> registry::list() const {
   if (!directory) return all;
   auto names = os::names_in(directory->get(), directory_);
   std::sort(names.begin(), names.end());
+  for (const auto& name : detail::left_lock_files(directory->get(), directory_, names))
+    all.push_back(leftover_lock_file(directory->get(), directory_, name));  // sorted: no other name here is below these
   for (const auto& name : names) {
     const bool is_temporary = detail::is_temporary(name);
     if (!segment_name::is_legal(name) && !is_temporary) continue;

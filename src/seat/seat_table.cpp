@@ -49,8 +49,10 @@ std::string process_text(const seat_report& seat) {
 constexpr std::uint32_t max_holders_named = 8;  // in an error's text
 
 struct seat_table::impl final : seat_keeper {
-  impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_, std::shared_ptr<os::byte_locks> locks_)
+  impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_, std::shared_ptr<os::byte_locks> locks_,
+       std::optional<lock_sight> sight_ = std::nullopt)
       : memory(std::move(memory_)), ring(ring_), ring_index(ring_index_), locks(std::move(locks_)) {
+    sight = sight_ ? std::move(*sight_) : lock_sight{memory.file(), memory.header().lock_inode == 0};
     if (!memory.has_file()) backing = os::backing_of(memory.bytes().data());
     const auto own = os::own_identity();
     pid_namespace = own.pid_namespace;
@@ -69,6 +71,7 @@ struct seat_table::impl final : seat_keeper {
   ring_view ring;
   std::uint32_t ring_index;
   std::shared_ptr<os::byte_locks> locks;  // null until a seat is taken, where no attachment brought them
+  lock_sight sight;                       // where they are asked for without it
   std::optional<error> failure;           // why the last question about a peer could not be asked
   os::identity_word self = 0;
   os::identity_word mender_word;
@@ -128,7 +131,7 @@ struct seat_table::impl final : seat_keeper {
   /// Whether the descriptor still leads to the segment's file: a program may have closed all that it found open, and
   /// opened others since. Asked before a lock on it is taken, or one that is free is believed.
   [[nodiscard]] bool descriptor_is_its_own() const noexcept {
-    const auto& file = memory.file();
+    const auto& file = sight.file;
     if (file.inode == 0) return true;  // of a look, which holds its own
     try {
       const auto now = os::facts_of(file.descriptor, file.path);
@@ -142,6 +145,9 @@ struct seat_table::impl final : seat_keeper {
   os::byte_locks& own_locks() {
     if (locks == nullptr || locks->is_of_parent()) {
       const auto& file = memory.file();
+      if (memory.header().lock_inode != 0)
+        throw error(errc::bad_argument,
+                    "lock a seat of " + file.path + ": its locks lie in another file; attach to it by its name");
       auto fresh =
           std::make_shared<os::byte_locks>(os::lockable_file{file.descriptor, file.path, file.device, file.inode});
       fresh->anchor(memory.placement().page_bytes);
@@ -159,32 +165,41 @@ struct seat_table::impl final : seat_keeper {
     }
   }
 
-  /// Whether a living process holds the lock of seat `i`. @throws error when that cannot be asked.
-  [[nodiscard]] bool is_held(std::uint32_t i) const {
+  /// Whether a living process holds the lock of seat `i`; empty: not where this process can see it, and perhaps all the
+  /// same. @throws error when that cannot be asked.
+  [[nodiscard]] std::optional<bool> is_held(std::uint32_t i) const {
     if (locks != nullptr && !locks->is_of_parent()) return locks->has_owner(lock_of(i));
     if (descriptor_is_its_own()) {
-      const bool is_held = os::is_locked(memory.file().descriptor, lock_of(i), 1, os::lock_mode::exclusive);
-      if (descriptor_is_its_own()) return is_held;
+      const bool is_held = os::is_locked(sight.file.descriptor, lock_of(i), 1, os::lock_mode::exclusive);
+      const bool is_told = is_held || sight.is_complete || !is_attached();
+      if (descriptor_is_its_own()) return is_told ? std::optional(is_held) : std::nullopt;
     }
-    throw error(errc::misuse, "the program closed descriptor " + std::to_string(memory.file().descriptor) + " of " +
-                                  memory.file().path + "; attach anew");
+    throw error(errc::misuse, "the program closed descriptor " + std::to_string(sight.file.descriptor) + " of " +
+                                  sight.file.path + "; attach anew");
   }
 
-  /// Whether the process that sits (or sat) there is gone. Unclear is no.
-  [[nodiscard]] bool owner_is_gone(std::uint32_t i) const noexcept {
+  /// Whether a process may be attached at all: presence is a shared lock, which no reader can keep another one from.
+  [[nodiscard]] bool is_attached() const {
+    return os::is_locked(sight.file.descriptor, presence_lock_offset, 1, os::lock_mode::shared);
+  }
+
+  /// Whether the process that sits (or sat) there is gone; empty: that cannot be told.
+  [[nodiscard]] std::optional<bool> owner_is_gone(std::uint32_t i) const noexcept {
     if (!memory.has_file()) return process_of(i) == liveness::dead;
     try {
-      return !is_held(i);
+      if (const auto held = is_held(i)) return !*held;
+      if (process_of(i) == liveness::dead) return true;
     } catch (const error&) {
-      return false;  // of a look: it reports what it can
+      // A look reports what it can.
     }
+    return std::nullopt;
   }
 
-  /// The same for a participant, which must not wait for ever for an answer that it cannot get.
+  /// For a participant, which must not wait for ever for an answer that it cannot get. Unclear is no.
   [[nodiscard]] bool owner_is_proven_gone(std::uint32_t i) noexcept {
     if (!memory.has_file()) return process_of(i) == liveness::dead;
     try {
-      return !is_held(i);
+      return is_held(i) == false;
     } catch (const error& problem) {
       note(problem);
       return false;
@@ -331,6 +346,9 @@ void held_seat::require_held(const std::string& what) const {
 seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index,
                        std::shared_ptr<os::byte_locks> locks)
     : impl_(std::make_shared<impl>(std::move(memory), ring, ring_index, std::move(locks))) {}
+
+seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index, lock_sight sight)
+    : impl_(std::make_shared<impl>(std::move(memory), ring, ring_index, nullptr, std::move(sight))) {}
 
 std::string seat_table::impl::holders_of(role own) const {
   std::vector<std::pair<std::string, std::uint32_t>> holders;  // a process may hold several
@@ -492,14 +510,15 @@ std::vector<seat_report> seat_table::impl::reports() const {
     const auto process = process_of(i);
     seat.process_state = to_string(process);
     if (seat.state == seat_state::taken) {
-      const bool gone = owner_is_gone(i);
+      const auto gone = owner_is_gone(i);
       const auto owner = record.owner.load(std::memory_order_relaxed);
       const bool exits = process == liveness::dead || (seat.same_pid_namespace && os::is_exiting(comparable(owner)));
-      seat.alive = gone                           ? liveness::dead
+      seat.alive = !gone                          ? liveness::unknown
+                   : *gone                        ? liveness::dead
                    : exits                        ? liveness::exiting
                    : process == liveness::stopped ? liveness::stopped
                                                   : liveness::alive;
-      if (!gone && seat.same_pid_namespace && process != liveness::dead) seat.command = os::command_of(seat.pid);
+      if (gone != true && seat.same_pid_namespace && process != liveness::dead) seat.command = os::command_of(seat.pid);
     } else {
       seat.alive = liveness::dead;
     }

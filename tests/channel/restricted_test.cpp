@@ -40,13 +40,17 @@ bool use_up_descriptors() {
 struct restriction {
   const char* name;
   bool (*begin)();
+  std::uint32_t mode = 0600;  // 0644: the locks lie in a file of their own
 };
 
 class one_mpmc_channel {
  protected:
   using shared_channel = channel<numbered, mpmc_ring>;
 
-  static channel_options options() { return {.capacity_slots = 8, .producer_seats = 2, .consumer_seats = 3}; }
+  explicit one_mpmc_channel(std::uint32_t mode = 0600) : mode_(mode) {}
+  [[nodiscard]] channel_options options() const {
+    return {.capacity_slots = 8, .producer_seats = 2, .consumer_seats = 3, .mode = mode_};
+  }
   /// Closes all that the program did not open itself, and opens other files under the same numbers.
   void close_what_is_not_mine() const {
     for (int i = 3; i < 256; ++i)
@@ -66,22 +70,38 @@ class one_mpmc_channel {
     return child;
   }
 
+  /// What is delivered to a consumer that closed all descriptors that it did not open itself, and whose peer dies then.
+  void expect_delivery_after_closefrom();
+
+  std::uint32_t mode_;
   watchdog dog_{std::chrono::seconds(100)};
   temp_registry names_;
   shared_channel shared_ = shared_channel::create(*names_, segment_name("q"), options());
   pipe_signal ready_, go_;
 };
 
-class RestrictedParticipants : public one_mpmc_channel, public ::testing::TestWithParam<restriction> {};
-class ClosedDescriptors : public one_mpmc_channel, public ::testing::Test {};
+constexpr std::uint32_t others_read = 0644;
 
-INSTANTIATE_TEST_SUITE_P(After, RestrictedParticipants,
-                         ::testing::Values(restriction{"Nothing", [] { return true; }},
-                                           restriction{"Setuid", drop_privileges}, restriction{"Chroot", change_root},
-                                           restriction{"ChrootAndSetuid",
-                                                       [] { return change_root() && drop_privileges(); }},
-                                           restriction{"TheLastDescriptor", use_up_descriptors}),
-                         [](const auto& row) { return std::string(row.param.name); });
+class RestrictedParticipants : public one_mpmc_channel, public ::testing::TestWithParam<restriction> {
+ protected:
+  RestrictedParticipants() : one_mpmc_channel(GetParam().mode) {}
+};
+class ClosedDescriptors : public one_mpmc_channel, public ::testing::Test {};
+class ClosedDescriptorsBesideALockFile : public one_mpmc_channel, public ::testing::Test {
+ protected:
+  ClosedDescriptorsBesideALockFile() : one_mpmc_channel(others_read) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    After, RestrictedParticipants,
+    ::testing::Values(restriction{"Nothing", [] { return true; }}, restriction{"Setuid", drop_privileges},
+                      restriction{"Chroot", change_root},
+                      restriction{"ChrootAndSetuid", [] { return change_root() && drop_privileges(); }},
+                      restriction{"TheLastDescriptor", use_up_descriptors},
+                      restriction{"SetuidBesideALockFile", drop_privileges, others_read},
+                      restriction{"ChrootBesideALockFile", change_root, others_read},
+                      restriction{"TheLastDescriptorBesideALockFile", use_up_descriptors, others_read}),
+    [](const auto& row) { return std::string(row.param.name); });
 
 TEST_P(RestrictedParticipants, GetWhatADeadConsumerHeldAndTheSeatComesBack) {
   if (::geteuid() != 0) GTEST_SKIP() << "setuid(2) and chroot(2) need root";
@@ -122,7 +142,7 @@ TEST_P(RestrictedParticipants, MayStillTakeASeatOfWhatTheyAreAttachedTo) {
   EXPECT_EQ(child.wait().code, 0);
 }
 
-TEST_F(ClosedDescriptors, DoNotKeepADeadConsumersMessageFromComingAgain) {
+void one_mpmc_channel::expect_delivery_after_closefrom() {
   auto out = shared_.producer();
   ASSERT_TRUE(out.try_send(numbered::of(1)));
   auto dead = holder();
@@ -139,6 +159,14 @@ TEST_F(ClosedDescriptors, DoNotKeepADeadConsumersMessageFromComingAgain) {
   dead.kill();
   go_.tell();
   EXPECT_EQ(survivor.wait().code, 0);
+}
+
+TEST_F(ClosedDescriptors, DoNotKeepADeadConsumersMessageFromComingAgain) { expect_delivery_after_closefrom(); }
+
+TEST_F(ClosedDescriptorsBesideALockFile, DoNotKeepADeadConsumersMessageFromComingAgain) {
+  expect_delivery_after_closefrom();
+  auto more = shared_.consumer();  // no seat was lost, and none is held twice
+  auto most = shared_.consumer();
 }
 
 TEST_F(ClosedDescriptors, DoNotHideAPeersDeath) {

@@ -30,10 +30,13 @@ struct action {
   before orders_is;
   after completed;  // what becomes of the name without a death
   std::function<void(const marks&, const registry&)> act;
+  std::uint32_t mode = 0600;  // 0644: a lock file stands beside the segment
 };
 
 /// Deaths that left a file which was still being built under a name of its own.
 int begun_files_seen = 0;
+/// Deaths that left a lock file, with its segment or without.
+int lock_files_seen = 0;
 
 /// `orders` is what the child works on. `bystander` is in use by the living and has a message in it; `idle` has one too,
 /// and no process is attached to it.
@@ -45,7 +48,8 @@ class registry_world final : public world {
     if (what.orders_is == before::absent) return;
     const bool persists = what.orders_is == before::idle;
     auto left = child_process::fork([&] {
-      const auto made = orders::create(*names_, name, options(persists ? lifetime::persistent : lifetime::ephemeral));
+      const auto made =
+          orders::create(*names_, name, options(persists ? lifetime::persistent : lifetime::ephemeral, what_.mode));
       const auto in = made.consumer();
       if (!persists) ::_exit(0);  // no destructor: it might have been killed here
     });
@@ -65,8 +69,8 @@ class registry_world final : public world {
   }
 
  private:
-  static channel_options options(lifetime how_long = lifetime::persistent) {
-    return {.capacity_slots = capacity, .lifetime = how_long};
+  static channel_options options(lifetime how_long = lifetime::persistent, std::uint32_t mode = 0600) {
+    return {.capacity_slots = capacity, .lifetime = how_long, .mode = mode};
   }
   static void put_message(const orders& into) {
     if (!into.producer().try_send(message_of(7))) throw std::logic_error("no room in a new channel");
@@ -83,7 +87,10 @@ class registry_world final : public world {
   }
 
   void look(std::uint64_t which_death) {
-    for (const auto& file : files()) begun_files_seen += file.starts_with(".sluice-new-");
+    for (const auto& file : files()) {
+      begun_files_seen += file.starts_with(".sluice-new-");
+      lock_files_seen += file.starts_with(".sluice-locks-");
+    }
     bool is_there = false;
     for (const auto& info : names_->list()) {
       if (info.state == segment_state::broken) complain("half made: " + info.name + ": " + info.problem);
@@ -164,6 +171,33 @@ const auto create = [](const marks& here, const registry& names) {
   const auto made = names.create(name, plan());
   here.end();
 };
+constexpr std::uint32_t others_read = 0644;
+const auto create_for_readers = [](const marks& here, const registry& names) {
+  here.begin();
+  const auto made = names.create(name, plan(), {.mode = others_read});
+  here.end();
+};
+const auto attach = [](const marks& here, const registry& names) {
+  here.begin();
+  const auto found = names.attach(name);
+  here.end();
+};
+const auto leave = [](const marks& here, const registry& names) {
+  std::optional found(names.attach(name));
+  here.begin();
+  found.reset();
+  here.end();
+};
+const auto remove = [](const marks& here, const registry& names) {
+  here.begin();
+  names.remove(name);
+  here.end();
+};
+const auto sweep = [](const marks& here, const registry& names) {
+  here.begin();
+  (void)names.sweep();
+  here.end();
+};
 const auto create_or_attach = [](const marks& here, const registry& names) {
   here.begin();
   const auto found = names.create_or_attach(name, plan());
@@ -188,44 +222,29 @@ TEST(TracedRegistry, ANameIsAbsentOrWholeWithoutUnnamedFilesToo) {
 }
 
 TEST(TracedRegistry, WhoeverDiesComingOrGoingLeavesTheNameUsable) {
-  expect_names_whole({{"attach", before::idle, after::present,
-                       [](const marks& here, const registry& names) {
-                         here.begin();
-                         const auto found = names.attach(name);
-                         here.end();
-                       }},
+  expect_names_whole({{"attach", before::idle, after::present, attach},
                       {"create_or_attach, present", before::idle, after::present, create_or_attach},
-                      {"leave", before::idle, after::present,
-                       [](const marks& here, const registry& names) {
-                         std::optional found(names.attach(name));
-                         here.begin();
-                         found.reset();
-                         here.end();
-                       }},
-                      {"leave as the last one of an ephemeral one", before::ephemeral, after::absent,
-                       [](const marks& here, const registry& names) {
-                         std::optional found(names.attach(name));
-                         here.begin();
-                         found.reset();
-                         here.end();
-                       }}},
+                      {"leave", before::idle, after::present, leave},
+                      {"leave as the last one of an ephemeral one", before::ephemeral, after::absent, leave}},
                      false, 60);
 }
 
 TEST(TracedRegistry, WhoeverDiesRemovingLeavesTheNameWholeOrAbsent) {
-  const auto sweep = [](const marks& here, const registry& names) {
-    here.begin();
-    (void)names.sweep();
-    here.end();
-  };
-  expect_names_whole({{"remove", before::idle, after::absent,
-                       [](const marks& here, const registry& names) {
-                         here.begin();
-                         names.remove(name);
-                         here.end();
-                       }},
-                      {"sweep up a dead one", before::dead, after::absent, sweep}},
+  expect_names_whole(
+      {{"remove", before::idle, after::absent, remove}, {"sweep up a dead one", before::dead, after::absent, sweep}},
+      false, 60);
+}
+
+TEST(TracedRegistry, ALockFileGoesWithItsNameWhereverAProcessDies) {
+  expect_names_whole({{"create, lock file", before::absent, after::present, create_for_readers, others_read},
+                      {"attach, lock file", before::idle, after::present, attach, others_read},
+                      {"leave as the last one, lock file", before::ephemeral, after::absent, leave, others_read},
+                      {"remove, lock file", before::idle, after::absent, remove, others_read},
+                      {"sweep up a dead one, lock file", before::dead, after::absent, sweep, others_read}},
                      false, 60);
+  expect_names_whole(
+      {{"create, lock file, no O_TMPFILE", before::absent, after::present, create_for_readers, others_read}}, true, 60);
+  EXPECT_GT(lock_files_seen, 0);
 }
 
 }  // namespace

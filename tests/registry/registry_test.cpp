@@ -214,8 +214,15 @@ TEST_F(Registry, AttachingThroughASymbolicLinkIsRefused) {
 
 TEST_F(Registry, AttachingAnotherVersionIsNamed) {
   (void)names->create(orders, plan);
-  forge([](auto& header) { header.version = 2; });
-  EXPECT_THAT(attaching(), Threw(errc::wrong_version));
+  forge([](auto& header) { header.version = format_version + 1; });
+  EXPECT_THAT(attaching(), ThrewSaying(errc::wrong_version, "a newer build made it; rebuild"));
+}
+
+TEST_F(Registry, WhatAnOlderVersionMadeIsRefusedWithAdviceAndCanBeRemoved) {
+  (void)names->create(orders, plan);
+  forge([](auto& header) { header.version = 1; });
+  EXPECT_THAT(attaching(), ThrewSaying(errc::wrong_version, "let that build receive what is in it, then remove it"));
+  EXPECT_NO_THROW(names->remove(orders));
 }
 
 TEST_F(Registry, AttachingATruncatedFileIsNamed) {  // seeds row 8, scenario 61

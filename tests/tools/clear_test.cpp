@@ -150,14 +150,16 @@ TEST_F(Cli, ClearByForceTakesLinksAndFifosAndSaysWhatItLeavesAlone) {
 }
 
 TEST_F(Cli, WhatAKilledCreatorLeftIsListedAndCleared) {
-  const auto leftover = registry_ / ".sluice-new-0123456789";
-  write_all(leftover, std::string(8192, '\0'));
-  const auto list = run({"list"});
-  EXPECT_NE(list.out.find(".sluice-new-0123456789"), std::string::npos) << list;
-  EXPECT_EQ(json::parse(run({"--json", "list"}).out)["segments"][0]["problem_code"], "half_made");
-  const auto end = run({"clear", "--dead", "--yes"});
-  EXPECT_EQ(end.code, 0) << end;
-  EXPECT_FALSE(std::filesystem::exists(leftover)) << end;
+  for (const char* name : {".sluice-new-0123456789", ".sluice-locks-0123456789abcdef"}) {
+    const auto leftover = registry_ / name;
+    write_all(leftover, std::string(8192, '\0'));
+    const auto list = run({"list"});
+    EXPECT_NE(list.out.find(name), std::string::npos) << list;
+    EXPECT_EQ(json::parse(run({"--json", "list"}).out)["segments"][0]["problem_code"], "half_made");
+    const auto end = run({"clear", "--dead", "--yes"});
+    EXPECT_EQ(end.code, 0) << end;
+    EXPECT_FALSE(std::filesystem::exists(leftover)) << end;
+  }
 }
 
 TEST_F(Cli, ClearSaysHowManyUndeliveredMessagesGoWithTheName) {

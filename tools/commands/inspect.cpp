@@ -37,6 +37,9 @@ void print_file(const segment_info& info) {
   line("file", "{} bytes long, {} allocated, mode {:04o}, user {}, group {}", info.length_bytes,
        size_text(info.resident_bytes), info.mode, info.uid, info.gid);
   line("in use", "{}", info.is_in_use ? "yes, a living process is attached" : "no");
+  if (!info.lock_file.empty())
+    line("lock file", "{}, which users that may only read cannot open{}", info.lock_file,
+         info.shows_all_locks ? "" : "; nor can this process, which sees less: what is not proven is shown as unknown");
   for (const auto& lock : info.shared_locks)
     line("locks", "{}: a shared lock of {} that may only read the file keeps participants out; `fuser {}`", lock.byte,
          lock.pid == 0 ? "a process" : fmt::format("process {}", lock.pid), info.path);

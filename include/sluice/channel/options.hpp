@@ -18,7 +18,7 @@ struct channel_options {
   sluice::lifetime lifetime = sluice::lifetime::persistent;
   /// What survives a reset of the machine; by name and on a disk only. A durable channel is persistent.
   sluice::durability durability = {};
-  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask
+  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask. chmod(2) later moves no locks
   memory_options memory = {};  ///< how this process maps it: huge pages, prefault, …
 };
 

@@ -13,7 +13,7 @@
 namespace sluice {
 
 inline constexpr std::uint64_t segment_magic = 0x31474553'494c5321ULL;  // "!SLISEG1" in memory, lowest byte first
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t format_version = 2;
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 inline constexpr std::uint32_t word_bits_mark = 8 * sizeof(std::size_t);
 
@@ -74,7 +74,8 @@ struct segment_header {
   std::uint64_t boot_id[2];      // of the kernel that ran at creation
   std::uint64_t pid_namespace;   // inode of the creator's /proc/self/ns/pid
   std::uint64_t time_namespace;  // inode of the creator's /proc/self/ns/time
-  std::uint64_t reserved1[2];
+  std::uint64_t lock_inode;      // of the file beside it that holds its kernel locks; 0: the segment's own file does
+  std::uint64_t segment_inode;   // with that: of the segment's own file, which tells it from a copy; else 0
   ring_descriptor rings[max_rings];
   std::uint64_t reserved2[7];
   std::uint64_t checksum;  // XXH3 of every byte before it
@@ -89,6 +90,7 @@ static_assert(sizeof(ring_descriptor) == 224 && offsetof(ring_descriptor, type_n
 static_assert(offsetof(segment_header, rings) == 128, "docs/format.md, table 1");
 static_assert(offsetof(segment_header, checksum) == 632 && offsetof(segment_header, gate_holder) == 640,
               "docs/format.md, table 1");
+static_assert(offsetof(segment_header, lock_inode) == 112, "docs/format.md, table 1");
 static_assert(sizeof(segment_header) == 704 && sizeof(segment_header) % cache_line_bytes == 0,
               "docs/format.md, table 1");
 static_assert(std::is_standard_layout_v<segment_header>, "other processes compute these offsets");

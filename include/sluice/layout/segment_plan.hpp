@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -58,6 +59,8 @@ struct segment_origin {
   std::uint64_t boot_id[2] = {0, 0};
   std::uint64_t pid_namespace = 0;
   std::uint64_t time_namespace = 0;
+  std::uint64_t lock_inode = 0;     // of the file beside it that holds its kernel locks; 0: its own does
+  std::uint64_t segment_inode = 0;  // with that: of its own file
 };
 
 /// Writes the header of `plan` into zeroed memory of at least plan.mapped_bytes; the rings are then ready and empty.
@@ -71,6 +74,15 @@ segment_header format_segment(std::span<std::byte> bytes, const segment_plan& pl
 /// @throws error  half_made (all zero), not_a_segment, wrong_byte_order, wrong_version, corrupted (checksum, or offsets
 ///                that no creator writes), truncated (shorter than it says).
 void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, const std::string& where);
+
+/// Whether this build's format wrote the header, and no byte of it has changed since: not that what it describes can exist.
+[[nodiscard]] bool is_intact(const segment_header& header) noexcept;
+
+/// ".sluice-locks-00c0ffee00c0ffee": of the file with `lock_inode`, in the segment's directory. It is no legal name of a
+/// segment, and a segment that is renamed keeps it.
+[[nodiscard]] std::string lock_file_name(std::uint64_t creation_id);
+/// The creation_id in the name of a lock file; empty: it is none.
+[[nodiscard]] std::optional<std::uint64_t> creation_id_in(const std::string& name) noexcept;
 
 /// Checks that ring `index` exists, is of `kind` and holds messages of `type`. @throws error wrong_type, wrong_kind.
 void require_ring(const segment_header& header, std::size_t index, ring_kind kind, const type_identity& type,

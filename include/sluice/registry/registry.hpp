@@ -5,7 +5,8 @@
 // A segment is built whole in a file without a name and enters the directory by one linkat(2): a name is either absent
 // or whole. Only the process that holds its gate takes a name away, and never while a living process is attached.
 //
-// Locks, all kernel-held and all on bytes of the segment's own file (byte_locks.hpp, docs/format.md table 6):
+// Locks, all kernel-held and all on bytes of the segment's own file or, where its mode lets some users read that may not write,
+// of a lock file beside it, which those users cannot open (byte_locks.hpp, docs/format.md table 6):
 //   gate      shared to attach, exclusive to remove; held for a few system calls only.
 //   presence  shared, for as long as a process is attached.
 //   seats     one each.
@@ -34,8 +35,8 @@ namespace sluice {
 /// How a new segment's name and file are to be.
 struct naming {
   sluice::lifetime lifetime = sluice::lifetime::persistent;  ///< a durable segment is persistent, whatever this says
-  std::uint32_t mode = 0600;                                 ///< permissions of the file, whatever the umask
-  memory_options memory = {};                                ///< how this process maps it
+  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask. chmod(2) later moves no locks
+  memory_options memory = {};  ///< how this process maps it
 };
 
 /// What became of one name that sweep found.

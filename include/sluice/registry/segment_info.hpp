@@ -129,6 +129,8 @@ struct segment_info {
   std::vector<ring_info> rings;                  // when not broken
   std::optional<memory_report> memory;           // from registry::inspect(); a list does not ask for it
   std::vector<shared_lock_report> shared_locks;  // the same
+  std::string lock_file;  // when not broken: the name of the file beside it that holds its locks; empty: its own does
+  bool shows_all_locks = true;  // false: this user may not open that, so whether a process lives may be unknown
 };
 
 /// Messages that were published and that no consumer has released: they go with the memory. Exact while no process is

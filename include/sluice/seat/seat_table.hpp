@@ -97,6 +97,13 @@ class held_seat {
   std::unique_ptr<impl> impl_;
 };
 
+/// Where a look that locks nothing asks for the locks of others.
+struct lock_sight {
+  segment_file file;
+  bool is_complete =
+      true;  ///< false: an owner of a byte there lives, and one without a lock there may live all the same
+};
+
 /// Cheap to copy; refers to the segment and keeps it mapped. Threads: copies are independent.
 class seat_table {
  public:
@@ -104,6 +111,8 @@ class seat_table {
   /// @param locks  what the attachment holds locks through; null: the table makes its own when a seat is taken.
   seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index,
              std::shared_ptr<os::byte_locks> locks = nullptr);
+  /// For report() alone.
+  seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index, lock_sight sight);
 
   /// Leaves what a dead owner left settled; false when that must wait.
   using settler = bool (*)(const ring_view&, std::uint32_t seat_index, seat_keeper&);
