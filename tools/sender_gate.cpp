@@ -35,6 +35,16 @@ int open_again(const segment_file& file) {
 
 }  // namespace
 
+segment_file gate_file(const segment& memory) {
+  auto file = memory.file();
+  const auto& header = memory.header();
+  if (header.lock_inode == 0) return file;
+  file.path = file.path.substr(0, file.path.rfind('/') + 1) + lock_file_name(header.creation_id);
+  file.inode = header.lock_inode;
+  file.descriptor = -1;  // it is found by its name
+  return file;
+}
+
 sender_gate::sender_gate(const segment_file& file, const std::function<void(std::uint64_t waited_ns)>& look) {
   // A description of its own: a lock on the segment's would be shared by all processes that inherit that.
   descriptor_ = open_again(file);

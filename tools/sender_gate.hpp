@@ -12,7 +12,11 @@
 
 namespace sluice::tools {
 
-/// flock(2) on the segment's file, which nothing else uses; it falls with the process. Programs that use the library do
+/// What senders lock: the segment's file or, where that has readers, its lock file. flock(2) lets every process that may
+/// open a file keep all others out.
+[[nodiscard]] segment_file gate_file(const segment& memory);
+
+/// flock(2) on that file, which nothing else uses; it falls with the process. Programs that use the library do
 /// not know it: one that makes its producer at the very moment in which the last sender closes finds itself closed.
 class sender_gate {
  public:

@@ -216,6 +216,14 @@ TEST_F(Mpmc, ASenderHeldUpAtTheGateNamesTheHolderAndHeedsItsTimeoutAndTheFirstSi
   EXPECT_EQ(one.wait().out, "a 1\nc 1\n");
 }
 
+TEST_F(Mpmc, AProcessThatMayOnlyReadKeepsNoSenderAtTheGate) {
+  auto one = start({"recv", "orders", "--lines", "--create", "--ring", "mpmc", "-s", "32", "--mode", "644"});
+  until([&] { return seated("consumer") == 1; });
+  const kept_gate gate(file("orders"));  // opened for reading
+  ASSERT_EQ(run({"send", "orders", "--lines", "--timeout", "10"}, with_input("a 1\n")).code, 0);
+  EXPECT_EQ(one.wait().out, "a 1\n");
+}
+
 TEST_F(Mpmc, AnInterruptedLastSenderLeavesTheStreamOpen) {
   auto one = receiver();
   auto a = open_sender("a 1\n");

@@ -36,7 +36,7 @@ struct send_options : stream_options {
 class sender {
  public:
   sender(const stream& into, const send_options& options, tally& done)
-      : file_(into.attached.memory().file()),
+      : file_(gate_file(into.attached.memory())),
         options_(options),
         what_("send \"" + into.name + "\""),
         room_(into.room_bytes),
