@@ -56,16 +56,26 @@ fd open_again(const lockable_file& file) {
 }
 
 /// Whether a mapping of this file holds the locks of the description it was made through. Asked by trial: filesystems that
-/// hand mappings to a file of another filesystem (overlayfs, fuse) do not say so.
+/// hand mappings to a file of another filesystem (overlayfs, fuse) do not say so. @throws error in_use: a reader is in the way,
+/// and a wrong answer would cost what this process holds.
 bool mappings_hold_locks(int file, const lockable_file& which) {
-  const auto offset = trial_offset + random_word() % trial_bytes;
-  mapping anchor;
-  {
-    const auto fresh = open_again(which);
-    if (!set(fresh.get(), F_WRLCK, offset)) return false;
-    anchor = mapping::anchor(fresh.get(), kernel_page_bytes());
+  constexpr int max_tries = 8;  // a byte may be another process's trial
+  for (int i = 0; i < max_tries; ++i) {
+    const auto offset = trial_offset + random_word() % trial_bytes;
+    mapping anchor;
+    {
+      const auto fresh = open_again(which);
+      if (!set(fresh.get(), F_WRLCK, offset)) {
+        if (errno != EAGAIN && errno != EACCES) throw error::from_errno(errno, "try the locks of " + which.path);
+        continue;
+      }
+      anchor = mapping::anchor(fresh.get(), kernel_page_bytes());
+    }
+    return conflict(file, F_RDLCK, offset, 1) != F_UNLCK;
   }
-  return conflict(file, F_RDLCK, offset, 1) != F_UNLCK;
+  throw error(errc::in_use,
+              "try the locks of " + which.path + ": " +
+                  shared_lock_text(which.path, "the bytes for trials", shared_lock_at(file, trial_offset).value_or(0)));
 }
 
 }  // namespace

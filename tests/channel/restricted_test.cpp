@@ -18,6 +18,7 @@
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/sanitizer.hpp"
+#include "support/shared_lock.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -162,6 +163,24 @@ void one_mpmc_channel::expect_delivery_after_closefrom() {
 }
 
 TEST_F(ClosedDescriptors, DoNotKeepADeadConsumersMessageFromComingAgain) { expect_delivery_after_closefrom(); }
+
+TEST_F(ClosedDescriptors, CostNoSeatWhileAReaderKeepsItsLockFromBeingAskedFor) {
+  constexpr std::uint64_t trials = 0x10000;  // docs/format.md, table 6
+  auto child = child_process::fork([&] {
+    auto out = shared_.producer();
+    for (std::uint64_t i = 1; i <= options().capacity_slots; ++i) EXPECT_TRUE(out.try_send(numbered::of(i)));
+    const int reader = open_with_shared_lock(names_.path("q"), gate_lock_offset + 0x30000, F_OFD_SETLK, trials);
+    const int kept = ::fcntl(reader, F_DUPFD, 256);  // beyond what is closed
+    close_what_is_not_mine();
+    EXPECT_THAT(thrown_by([&] { (void)out.send_for(numbered::of(9), 10s); }),
+                ThrewSaying(errc::in_use, "holds a shared lock on the bytes for trials"));
+    ::close(kept);
+    (void)thrown_by([&] { (void)out.send_for(numbered::of(9), 200ms); });     // what was noted before, once more
+    EXPECT_EQ(out.send_for(numbered::of(9), 200ms), wait_result::timed_out);  // some ticks
+    EXPECT_EQ(names_->inspect(segment_name("q")).rings.at(0).seats.at(0).alive, liveness::alive);
+  });
+  EXPECT_TRUE(child.wait().is_success());
+}
 
 TEST_F(ClosedDescriptorsBesideALockFile, DoNotKeepADeadConsumersMessageFromComingAgain) {
   expect_delivery_after_closefrom();
