@@ -15,7 +15,7 @@
 #include "reference/grace_counter_mpmc.hpp"
 #include "reference/owner_slot_mpmc.hpp"
 #include "reference/vyukov_mpmc.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/ring/mpmc_ring.hpp"
 
 using namespace sluice_bench;

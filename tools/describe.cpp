@@ -10,7 +10,13 @@
 namespace sluice::tools {
 namespace {
 
+nlohmann::json json_of(const claim_report& claim) {
+  return {{"first", claim.first}, {"count", claim.count}, {"is_won", claim.is_won}};
+}
+
 nlohmann::json json_of(const seat_report& seat) {
+  nlohmann::json claims = nlohmann::json::array();
+  for (const auto& claim : seat.claims) claims.push_back(json_of(claim));
   return {{"index", seat.index},
           {"role", to_string(seat.role)},
           {"state", to_string(seat.state)},
@@ -22,10 +28,7 @@ nlohmann::json json_of(const seat_report& seat) {
           {"taken_realtime_ns", seat.taken_realtime_ns},
           {"is_parked", seat.is_parked},
           {"parks", seat.parks},
-          {"intent", seat.intent},
-          {"second_intent", seat.second_intent},
-          {"sequence", seat.sequence},
-          {"peeked", seat.peeked},
+          {"claims", std::move(claims)},
           {"messages", seat.messages},
           {"redelivered", seat.redelivered},
           {"abandoned", seat.abandoned}};

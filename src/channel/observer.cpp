@@ -4,9 +4,10 @@
 #include <cstring>
 #include <optional>
 
+#include "part/part_kind.hpp"
 #include "segment/lock_file.hpp"
 #include "sluice/base/error.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/segment/file_segment.hpp"
 
 namespace sluice {
@@ -42,11 +43,10 @@ ring_view observer::ring(std::uint32_t index) const {
 
 ring_counts observer::counts(std::uint32_t ring_index) const {
   const auto seen = ring(ring_index);
-  const bool is_spsc = header().rings[ring_index].kind == static_cast<std::uint32_t>(ring_kind::spsc);
+  const auto cursors = part_kind_of(header().rings[ring_index]).cursors(seen);
   ring_counts counts;  // for people: nothing else is read on the word of these
-  counts.tail = (is_spsc ? seen.seats[0].sequence : seen.control->tail).load(std::memory_order_relaxed);
-  counts.head =
-      (is_spsc ? seen.seats[seen.producer_seats].sequence : seen.control->head).load(std::memory_order_relaxed);
+  counts.tail = cursors.tail;
+  counts.head = cursors.head;
   counts.holes = seen.control->holes.load(std::memory_order_relaxed);
   counts.redelivered = seen.control->redelivered.load(std::memory_order_relaxed);
   counts.settled = seen.control->settled.load(std::memory_order_relaxed);
@@ -56,6 +56,7 @@ ring_counts observer::counts(std::uint32_t ring_index) const {
 }
 
 std::vector<seat_report> observer::seats(std::uint32_t ring_index) const {
+  const auto seen = ring(ring_index);
   std::optional<lock_file> locks;
   lock_sight sight{memory_.file(), header().lock_inode == 0};
   if (!sight.is_complete && memory_.has_file()) {
@@ -66,7 +67,8 @@ std::vector<seat_report> observer::seats(std::uint32_t ring_index) const {
       // This process may not open it: what the segment's own file shows must do.
     }
   }
-  auto seats = seat_table(memory_, ring(ring_index), ring_index, std::move(sight)).report();
+  auto seats = report_seats(seat_table(memory_, seen, ring_index, std::move(sight)), seen,
+                            kind_in(header().rings[ring_index]));
   memory_.require_whole(what_);
   return seats;
 }

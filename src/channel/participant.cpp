@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "part/part_kind.hpp"
 #include "sluice/base/clock.hpp"
 #include "sluice/base/error.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
+#include "sluice/ring/ring_concept.hpp"
 
 namespace sluice {
 namespace {
@@ -29,7 +31,7 @@ const ring_descriptor& descriptor_of(const attached_segment& attached, std::uint
   const auto& ring = header.rings[ring_index];
   if (ring.kind != static_cast<std::uint32_t>(kind))
     throw error(errc::wrong_kind, where(attached, own) + ": ring " + std::to_string(ring_index) + " is " +
-                                      (kind == ring_kind::spsc ? "mpmc, not spsc" : "spsc, not mpmc") +
+                                      to_string(static_cast<ring_kind>(ring.kind)) + ", not " + to_string(kind) +
                                       "; make the handle for the ring's own kind");
   return ring;
 }
@@ -46,12 +48,13 @@ const char* to_string(peer_state value) noexcept {
 }
 
 participant::participant(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own,
-                         seat_table::settler settle)
+                         const seat_rules& rules)
     : attached_(joined(std::move(attached))),
       ring_(view_ring(attached_.memory().bytes(), descriptor_of(attached_, ring_index, kind, own))),
+      kind_(kind),
       table_(attached_.memory(), ring_, ring_index, attached_.locks()),
       own_(own),
-      seat_(table_.take(own, settle, where(attached_, own))),
+      seat_(table_.take(own, rules, where(attached_, own))),
       place_(ring_, own, seat_.index()),
       mark_(process_mark::here(attached_.memory(), attached_.what())),
       ring_index_(ring_index) {
@@ -121,6 +124,8 @@ void participant::throw_name_is_lost() {
   throw error(errc::not_found, "wait on " + attached_.what() + ": the name was removed and no " + peer +
                                    " is attached, so none can come; attach again once it was created anew");
 }
+
+std::vector<seat_report> participant::seats() const { return report_seats(table_, ring_, kind_); }
 
 peer_state participant::peer() {
   const auto peers = table_.count(peer_of(own_));

@@ -17,14 +17,6 @@ const char* to_string(segment_kind kind) noexcept {
   return "unknown";
 }
 
-const char* to_string(ring_kind kind) noexcept {
-  switch (kind) {
-    case ring_kind::spsc: return "spsc";
-    case ring_kind::mpmc: return "mpmc";
-  }
-  return "unknown";
-}
-
 const char* to_string(lifetime value) noexcept {
   switch (value) {
     case lifetime::persistent: return "persistent";

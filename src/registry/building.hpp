@@ -9,7 +9,7 @@
 #include "os/byte_locks.hpp"
 #include "os/file.hpp"
 #include "segment/lock_file.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/registry/registry.hpp"
 #include "sluice/segment/segment.hpp"
 

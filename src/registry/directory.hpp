@@ -11,6 +11,7 @@
 #include "os/byte_locks.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "part/part_kind.hpp"
 #include "segment/lock_file.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/registry/registry.hpp"
@@ -134,9 +135,6 @@ class gate_note {
 /// A name for a file that is still being built, where the filesystem cannot make one without a name. No legal name.
 [[nodiscard]] std::string new_temporary();
 [[nodiscard]] bool is_temporary(const std::string& name) noexcept;
-
-/// How much of a segment is read. A list of a thousand names has no time for their slots.
-enum class depth { records, slots };
 
 /// Reads what `inspect` shows. Never throws for what is wrong with the file: that becomes its state.
 [[nodiscard]] segment_info read_info(const opened_file& opened, const std::string& name, depth how_deep = depth::slots);

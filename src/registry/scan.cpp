@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "os/process.hpp"
+#include "part/part_kind.hpp"
 #include "registry/boot.hpp"
 #include "registry/directory.hpp"
 #include "registry/recover.hpp"
@@ -13,8 +14,6 @@
 
 namespace sluice {
 namespace {
-
-constexpr std::uint64_t max_slots_looked_at = 1U << 14;  // a look must not take seconds, however large the ring
 
 /// A copy of the first `bytes` of a file that passes for a segment: no other process can change it during the look.
 segment snapshot(const detail::opened_file& opened, std::uint64_t bytes) {
@@ -36,16 +35,6 @@ std::uint64_t records_end(const segment_header& header) {
     end = std::max(end, ring.seats_offset + sizeof(seat) * (std::uint64_t{ring.producer_seats} + ring.consumer_seats));
   }
   return end;
-}
-
-std::uint64_t tail_of(const ring_view& ring, ring_kind kind) {
-  return kind == ring_kind::spsc ? ring.seats[0].sequence.load(std::memory_order_relaxed)
-                                 : ring.control->tail.load(std::memory_order_relaxed);
-}
-
-std::uint64_t head_of(const ring_view& ring, ring_kind kind) {
-  return kind == ring_kind::spsc ? ring.seats[ring.producer_seats].sequence.load(std::memory_order_relaxed)
-                                 : ring.control->head.load(std::memory_order_relaxed);
 }
 
 /// The pid namespace of a process that a repair names: as its seat says while it sits there; 0: not known.
@@ -79,193 +68,36 @@ std::vector<repair_report> repairs_of(const ring_view& ring, std::uint64_t time_
   return repairs;
 }
 
-/// Reads slots' words: those of neighbours with one system call where they lie close together.
-class slot_words {
- public:
-  slot_words(const detail::opened_file& opened, const ring_view& ring, const ring_descriptor& descriptor)
-      : opened_(opened), ring_(ring), slots_offset_(descriptor.slots_offset) {}
-
-  [[nodiscard]] std::uint64_t offset_of(std::uint64_t sequence) const noexcept {
-    return slots_offset_ + (sequence & ring_.mask) * ring_.stride_bytes;
-  }
-  /// Empty: the file ends before it.
-  [[nodiscard]] std::optional<std::uint64_t> at(std::uint64_t sequence) {
-    const auto offset = offset_of(sequence);
-    if (offset < begin_ || offset + sizeof(std::uint64_t) > begin_ + run_.size()) read_from(offset);
-    std::uint64_t word = 0;
-    if (offset + sizeof word > begin_ + run_.size()) return std::nullopt;
-    std::memcpy(&word, run_.data() + (offset - begin_), sizeof word);
-    return word;
-  }
-
- private:
-  void read_from(std::uint64_t offset) {
-    constexpr std::uint64_t max_run_bytes = 64U << 10;
-    constexpr std::uint64_t close_together = 512;  // further apart it is cheaper to read each word alone
-    const auto end = slots_offset_ + ring_.capacity() * ring_.stride_bytes;
-    run_.resize(ring_.stride_bytes > close_together ? sizeof(std::uint64_t) : std::min(max_run_bytes, end - offset));
-    run_.resize(os::read_at(opened_.file.get(), offset, run_, opened_.path));
-    begin_ = offset;
-  }
-
-  const detail::opened_file& opened_;
-  const ring_view& ring_;
-  std::uint64_t slots_offset_;
-  std::uint64_t begin_ = 0;
-  std::vector<std::byte> run_;
-};
-
-/// The slot at `sequence` as its word says; for spsc a published word of an older lap is a free slot.
-slot_report read_slot(const detail::opened_file& opened, const ring_view& ring, slot_words& words,
-                      std::uint64_t sequence, std::uint64_t max_bytes_each) {
-  slot_report slot;
-  slot.sequence = sequence;
-  const auto read = words.at(sequence);
-  if (!read) return slot;
-  const auto word = *read;
-  if (lap_of(word) != lap_of(slot_word(ring.lap(sequence), slot_kind::free))) return slot;
-  slot.kind = kind_of(word);
-  slot.taken_seat = static_cast<std::uint32_t>((word & ((1U << lap_shift) - 1)) >> 2);
-  if (max_bytes_each != 0 && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken)) {
-    slot.message.resize(std::min(ring.message_bytes, max_bytes_each));
-    slot.message.resize(
-        os::read_at(opened.file.get(), words.offset_of(sequence) + ring.payload_offset, slot.message, opened.path));
-  }
-  return slot;
+part_snapshot snapshot_of(const detail::opened_file& opened, const segment& copy, std::uint32_t index) {
+  const auto& descriptor = copy.header().rings[index];
+  const auto ring = view_ring(copy.bytes(), descriptor);
+  const auto locks = opened.lockable();
+  const seat_table table(copy, ring, index, lock_sight{{locks.descriptor, locks.path}, opened.shows_all_locks()});
+  return {ring, descriptor.slots_offset, report_seats(table, ring, kind_in(descriptor)),
+          [&opened](std::uint64_t offset, std::span<std::byte> into) {
+            return os::read_at(opened.file.get(), offset, into, opened.path);
+          }};
 }
 
-/// The sequences whose slots may hold something, oldest first: those from head to tail and, of what mpmc consumers claimed
-/// before head, what their seats still cover. No more than max_slots_looked_at, whatever the shared words say.
-std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring, ring_kind kind) {
-  const auto head = head_of(ring, kind), tail = tail_of(ring, kind);
-  std::vector<std::uint64_t> sequences;
-  for (std::uint32_t i = ring.producer_seats; kind == ring_kind::mpmc && i < ring.producer_seats + ring.consumer_seats;
-       ++i) {
-    const auto state =
-        state_of(ring.seats[i].state.load(std::memory_order_relaxed));  // of a copy, which no process writes to
-    if (state != seat_state::taken && state != seat_state::dead) continue;
-    for (const auto* const word : {&ring.seats[i].intent, &ring.seats[i].second_intent}) {
-      const auto intent = word->load(std::memory_order_relaxed);
-      constexpr unsigned unused_bits = 16;  // an intent's 48 bits of position are read relative to head
-      const auto distance = ((head << unused_bits) - (intent & ~std::uint64_t{0xffff})) >> unused_bits;
-      if (distance > ring.capacity() || distance > head) continue;  // not of the last lap: no correct participant's
-      for (std::uint64_t q = head - distance; q < head && q - (head - distance) < intent_count(intent); ++q) {
-        if (sequences.size() == max_slots_looked_at) break;
-        sequences.push_back(q);
-      }
-    }
-  }
-  std::sort(sequences.begin(), sequences.end());
-  sequences.erase(std::unique(sequences.begin(), sequences.end()), sequences.end());
-  const auto fill = std::min(tail - std::min(head, tail), ring.capacity());
-  for (std::uint64_t i = 0; i < fill && sequences.size() < max_slots_looked_at; ++i) sequences.push_back(head + i);
-  return sequences;
-}
-
-/// The participant that holds a slot. One that is marked as the winner comes before one that only announced it.
-const seat_report* holder_of(const ring_info& info, ring_kind kind, const slot_report& slot) {
-  const seat_report* found = nullptr;
-  for (const auto& seat : info.seats) {
-    if (seat.state != seat_state::taken && seat.state != seat_state::dead) continue;
-    if (slot.kind == slot_kind::taken && seat.index == slot.taken_seat) return &seat;
-    if (slot.kind != (seat.role == role::producer ? slot_kind::free : slot_kind::published)) continue;
-    if (kind == ring_kind::spsc && seat.role == role::consumer && slot.sequence < seat.peeked) return &seat;
-    if (kind != ring_kind::mpmc) continue;
-    for (const auto intent : {seat.intent, seat.second_intent}) {
-      if (!intent_covers(intent, slot.sequence)) continue;
-      if (intent_won(intent)) return &seat;
-      found = &seat;
-    }
-  }
-  return found;
-}
-
-/// Adds a slot to the last run, or begins one.
-void add_hold(std::vector<hold_report>& holds, const seat_report& holder, std::uint64_t sequence) {
-  if (!holds.empty() && holds.back().seat_index == holder.index &&
-      holds.back().sequence + holds.back().count == sequence)
-    ++holds.back().count;
-  else
-    holds.push_back({holder.index, sequence, 1, 0});
-}
-
-/// The seat on the other side that keeps `waiting` from going on.
-std::optional<std::uint32_t> holder_of(const ring_info& info, ring_kind kind, role waiting, std::uint64_t sequence) {
-  for (const auto& hold : info.holds)
-    if (sequence - hold.sequence < hold.count) return hold.seat_index;
-  if (kind == ring_kind::spsc)  // the one that has not looked at it yet
-    for (const auto& seat : info.seats)
-      if (seat.role == peer_of(waiting) && (seat.state == seat_state::taken || seat.state == seat_state::dead))
-        return seat.index;
-  return std::nullopt;
-}
-
-/// The notes that still hold: the slot is still the one that the side waits for.
-std::vector<stall_report> stalls_of(const detail::opened_file& opened, const ring_view& ring, const ring_info& info,
-                                    ring_kind kind) {
-  std::vector<stall_report> stalls;
-  slot_words words(opened, ring, info.descriptor);
-  for (const auto waiting : {role::producer, role::consumer}) {
-    const auto noted = ring.control->stalled_at[static_cast<std::uint32_t>(waiting)].load(std::memory_order_relaxed);
-    if (noted == 0) continue;
-    const auto sequence = noted - 1;
-    const bool is_full = info.tail - sequence == ring.capacity() && (kind == ring_kind::mpmc || info.head == sequence);
-    const bool is_unpublished = kind == ring_kind::mpmc && info.head == sequence && info.tail > sequence &&
-                                read_slot(opened, ring, words, sequence, 0).kind == slot_kind::free;
-    if (waiting == role::producer ? !is_full : !is_unpublished) continue;
-    stall_report stall;
-    stall.waiting = waiting;
-    stall.sequence = sequence;
-    stall.since_realtime_ns =
-        ring.control->stalled_since_realtime_ns[static_cast<std::uint32_t>(waiting)].load(std::memory_order_relaxed);
-    stall.holder = holder_of(info, kind, waiting, sequence);
-    stalls.push_back(stall);
-  }
-  return stalls;
-}
-
-ring_info read_ring(const detail::opened_file& opened, const segment& copy, std::uint32_t index,
-                    detail::depth how_deep) {
+ring_info read_ring(const detail::opened_file& opened, const segment& copy, std::uint32_t index, depth how_deep) {
+  auto snapshot = snapshot_of(opened, copy, index);
+  const auto& control = *snapshot.ring().control;
   ring_info info;
   info.descriptor = copy.header().rings[index];
+  static_cast<part_facts&>(info) = part_kind_of(info.descriptor).look(snapshot, how_deep);
   info.type_name = info.descriptor.type_name;
-  const auto ring = view_ring(copy.bytes(), info.descriptor);
-  const auto kind = static_cast<ring_kind>(info.descriptor.kind);
-  info.is_closed = ring.control->closed.load(std::memory_order_relaxed) != 0;
-  info.mode = static_cast<wake_mode>(ring.control->mode.load(std::memory_order_relaxed) & 1);
-  info.tail = tail_of(ring, kind);
-  info.head = head_of(ring, kind);
-  info.holes = ring.control->holes.load(std::memory_order_relaxed);
-  info.redelivered = ring.control->redelivered.load(std::memory_order_relaxed);
-  info.settled = ring.control->settled.load(std::memory_order_relaxed);
-  info.unanswered = ring.control->unanswered.load(std::memory_order_relaxed);
-  info.recovered = ring.control->recovered.load(std::memory_order_relaxed);
-  info.recovered_torn = ring.control->recovered_torn.load(std::memory_order_relaxed);
-  info.recovered_missing = ring.control->recovered_missing.load(std::memory_order_relaxed);
-  info.recovered_realtime_ns = ring.control->recovered_realtime_ns.load(std::memory_order_relaxed);
-  const auto locks = opened.lockable();
-  info.seats =
-      seat_table(copy, ring, index, lock_sight{{locks.descriptor, locks.path}, opened.shows_all_locks()}).report();
-  slot_words words(opened, ring, info.descriptor);
-  const auto looked_at =
-      how_deep == detail::depth::slots ? sequences_of_interest(ring, kind) : std::vector<std::uint64_t>();
-  for (const auto at : looked_at) {
-    const auto slot = read_slot(opened, ring, words, at, 0);
-    if (slot.kind == slot_kind::free && at < info.head) continue;  // released, or never filled
-    if (const auto* holder = holder_of(info, kind, slot)) add_hold(info.holds, *holder, at);
-    switch (slot.kind) {
-      case slot_kind::published: ++info.published_slots; break;
-      case slot_kind::hole: ++info.hole_slots; break;
-      case slot_kind::taken: ++info.taken_slots; break;
-      case slot_kind::free: ++info.claimed_slots; break;
-    }
-  }
-  info.fill_slots = std::min(info.tail - std::min(info.head, info.tail), ring.capacity());
-  info.stalls = stalls_of(opened, ring, info, kind);
-  for (auto& hold : info.holds)
-    for (const auto& stall : info.stalls)
-      if (stall.sequence - hold.sequence < hold.count) hold.waited_for_since_realtime_ns = stall.since_realtime_ns;
-  info.repairs = repairs_of(ring, copy.header().time_namespace);
+  info.is_closed = control.closed.load(std::memory_order_relaxed) != 0;  // of a copy, here and below
+  info.mode = static_cast<wake_mode>(control.mode.load(std::memory_order_relaxed) & 1);
+  info.holes = control.holes.load(std::memory_order_relaxed);
+  info.redelivered = control.redelivered.load(std::memory_order_relaxed);
+  info.settled = control.settled.load(std::memory_order_relaxed);
+  info.unanswered = control.unanswered.load(std::memory_order_relaxed);
+  info.recovered = control.recovered.load(std::memory_order_relaxed);
+  info.recovered_torn = control.recovered_torn.load(std::memory_order_relaxed);
+  info.recovered_missing = control.recovered_missing.load(std::memory_order_relaxed);
+  info.recovered_realtime_ns = control.recovered_realtime_ns.load(std::memory_order_relaxed);
+  info.seats = snapshot.seats();
+  info.repairs = repairs_of(snapshot.ring(), copy.header().time_namespace);
   return info;
 }
 
@@ -418,7 +250,7 @@ std::vector<segment_info> registry::list() const {
     try {
       const auto opened = detail::open_name(directory->get(), directory_, name, false);
       if (!opened) continue;
-      auto info = detail::read_info(*opened, name, detail::depth::records);
+      auto info = detail::read_info(*opened, name, depth::records);
       if (is_temporary && info.is_in_use) continue;  // its creator is just building it
       if (is_temporary) make_leftover(info);
       all.push_back(std::move(info));
@@ -455,14 +287,14 @@ std::vector<slot_report> registry::slots(const segment_name& name, std::size_t r
                 "inspect \"" + name.str() + "\": it has " + std::to_string(info.rings.size()) + " ring(s)");
   const auto& descriptor = info.rings[ring_index].descriptor;
   const auto copy = snapshot(*opened, records_end(info.header));
-  const auto ring = view_ring(copy.bytes(), descriptor);
-  const auto kind = static_cast<ring_kind>(descriptor.kind);
+  auto snapshot = snapshot_of(*opened, copy, static_cast<std::uint32_t>(ring_index));
+  const auto& kind = part_kind_of(descriptor);
+  const auto head = kind.cursors(snapshot.ring()).head;
   std::vector<slot_report> slots;
-  slot_words words(*opened, ring, descriptor);
-  for (const auto at : sequences_of_interest(ring, kind)) {
+  for (const auto at : kind.sequences_of_interest(snapshot.ring())) {
     if (slots.size() >= limit) break;
-    auto slot = read_slot(*opened, ring, words, at, max_bytes_each);
-    if (slot.kind != slot_kind::free || at >= head_of(ring, kind)) slots.push_back(std::move(slot));
+    auto slot = snapshot.slot(at, max_bytes_each);
+    if (slot.kind != slot_kind::free || at >= head) slots.push_back(std::move(slot));
   }
   return slots;
 }

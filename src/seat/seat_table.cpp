@@ -263,7 +263,7 @@ struct seat_table::impl final : seat_keeper {
   }
 
   /// "all 64 producer seats are taken: 60 by pid 4711 (feed, alive), …", and what to do.
-  [[nodiscard]] std::string holders_of(role own) const;
+  [[nodiscard]] std::string holders_of(role own, bool has_many_seats) const;
 
   void record(repair_kind what, std::uint32_t i, std::uint64_t sequence, std::uint64_t count) noexcept override {
     auto& control = *ring.control;
@@ -286,6 +286,7 @@ struct seat_table::impl final : seat_keeper {
 
 struct held_seat::impl {
   std::shared_ptr<seat_table::impl> table;
+  bool (*holds_something)(const ring_view&, std::uint32_t) noexcept = nullptr;
   std::uint32_t index = 0;
   std::uint64_t generation = 0;
   process_mark mark = process_mark::here();
@@ -302,8 +303,7 @@ struct held_seat::impl {
     record.parked.store(0, std::memory_order_relaxed);               // A publishes it
     const auto word = record.state.load(std::memory_order_relaxed);  // ours since we took it
     // A consumer that leaves with messages in its hands leaves them to be adopted, as a dead one does; but it is no death.
-    const bool holds_messages = record.intent.load(std::memory_order_relaxed) != 0 ||
-                                record.second_intent.load(std::memory_order_relaxed) != 0;  // ours
+    const bool holds_messages = holds_something(table->ring, index);
     if (holds_messages) record.left.store(generation_of(word), std::memory_order_relaxed);  // A publishes it
     const auto after = holds_messages ? seat_state::dead : seat_state::free;
     record.state.store(seat_word(after, generation_of(word)), std::memory_order_release);  // A
@@ -350,7 +350,7 @@ seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring
 seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index, lock_sight sight)
     : impl_(std::make_shared<impl>(std::move(memory), ring, ring_index, nullptr, std::move(sight))) {}
 
-std::string seat_table::impl::holders_of(role own) const {
+std::string seat_table::impl::holders_of(role own, bool has_many_seats) const {
   std::vector<std::pair<std::string, std::uint32_t>> holders;  // a process may hold several
   for (const auto& seat : reports()) {
     if (seat.role != own || seat.state != seat_state::taken) continue;
@@ -371,12 +371,12 @@ std::string seat_table::impl::holders_of(role own) const {
             (holders[i].second > 1 ? " in " + std::to_string(holders[i].second) + " of them" : "");
   if (holders.size() > max_holders_named)
     text += " and " + std::to_string(holders.size() - max_holders_named) + " more";
-  if (memory.header().rings[ring_index].kind == static_cast<std::uint32_t>(ring_kind::mpmc))
+  if (has_many_seats)
     text += std::string("; create the channel with more ") + to_string(own) + "_seats, or let one of them end";
   return text;
 }
 
-held_seat seat_table::take(role own, settler settle, const std::string& where) {
+held_seat seat_table::take(role own, const seat_rules& kind, const std::string& where) {
   auto& table = *impl_;
   const auto& ring = table.ring;
   auto held = std::make_unique<held_seat::impl>();  // whatever can fail, fails before a lock is held
@@ -413,25 +413,25 @@ held_seat seat_table::take(role own, settler settle, const std::string& where) {
       word = record.state.load(std::memory_order_acquire);  // A, D
     }
     const bool was_dead = state_of(word) == seat_state::dead;
-    if (was_dead && !settle(ring, i, table)) {
+    if (was_dead && !kind.settle(ring, i, table)) {
       table.unlock_seat(i);
       continue;
     }
-    if (was_dead && !left_in_order(record, word))
-      table.record(repair_kind::takeover, i, record.sequence.load(std::memory_order_relaxed), 1);
+    if (was_dead && !left_in_order(record, word)) table.record(repair_kind::takeover, i, kind.resumes_at(ring, i), 1);
     record.owner.store(table.self, std::memory_order_relaxed);  // A publishes these
     record.pid_namespace.store(table.pid_namespace, std::memory_order_relaxed);
     record.taken_realtime_ns.store(realtime_now_ns(), std::memory_order_relaxed);
     record.parked.store(0, std::memory_order_relaxed);
     record.state.store(seat_word(seat_state::taken, generation_of(word) + 1), std::memory_order_release);  // A
     held->table = impl_;
+    held->holds_something = kind.holds_something;
     held->index = i;
     held->generation = generation_of(word) + 1;
     if (!table.memory.has_file()) table.unlock_seat(i);  // the mender word; the kernel lock is the seat's
     return held_seat(std::move(held));
   }
   if (table.failure) throw error(table.failure->reason(), where + ": " + table.failure->what());
-  throw error(errc::seat_taken, where + ": " + table.holders_of(own));
+  throw error(errc::seat_taken, where + ": " + table.holders_of(own, kind.has_many_seats));
 }
 
 peer_count seat_table::count(role whom) {
@@ -498,12 +498,6 @@ std::vector<seat_report> seat_table::impl::reports() const {
     seat.same_pid_namespace = owner_namespace != 0 && owner_namespace == pid_namespace;
     seat.knows_pid_namespace = owner_namespace != 0;
     seat.is_parked = record.parked.load(std::memory_order_relaxed) != 0;
-    seat.intent = record.intent.load(std::memory_order_relaxed);
-    seat.second_intent = record.second_intent.load(std::memory_order_relaxed);
-    seat.sequence = record.sequence.load(std::memory_order_relaxed);
-    seat.peeked = record.peeked.load(std::memory_order_relaxed);
-    // An spsc seat counts by its sequence, an mpmc seat by its messages; the other is zero.
-    seat.messages = record.messages.load(std::memory_order_relaxed) + seat.sequence;
     seat.redelivered = record.redelivered.load(std::memory_order_relaxed);
     seat.abandoned = record.abandoned.load(std::memory_order_relaxed);
     seat.parks = record.parks.load(std::memory_order_relaxed);

@@ -10,7 +10,7 @@
 
 #include "os/fd.hpp"
 #include "os/file.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/segment/segment.hpp"
 
 namespace sluice {

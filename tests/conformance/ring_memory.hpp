@@ -8,7 +8,7 @@
 #include <span>
 
 #include "sluice/base/bytes.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/segment/anonymous_segment.hpp"
 #include "sluice/segment/file_segment.hpp"
 #include "sluice/segment/zero_segment.hpp"

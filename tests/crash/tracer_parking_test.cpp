@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "crash/tracer.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/wait/parking.hpp"
 #include "support/watchdog.hpp"
 

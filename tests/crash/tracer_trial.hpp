@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "sluice/layout/ring_view.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/ring/ring_concept.hpp"
 
 namespace sluice::test::tracer {

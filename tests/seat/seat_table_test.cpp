@@ -292,8 +292,9 @@ TEST_P(Seats, OwnersStateSurvivesASettlerThatMustWait) {
   sitting().kill();
   auto table = room.table();
   const auto refusal = thrown_by([&] {
-    (void)table.take(
-        role::producer, [](const ring_view&, std::uint32_t, seat_keeper&) { return false; }, "test");
+    (void)table.take(role::producer,
+                     test::settled_by([](const ring_view&, std::uint32_t, seat_keeper&) noexcept { return false; }),
+                     "test");
   });
   EXPECT_EQ(refusal.reason, errc::seat_taken);
   EXPECT_EQ(state(), seat_state::dead);
@@ -306,14 +307,13 @@ TEST_P(Seats, MenderThatIsKilledWhileSettlingIsFollowedByTheNext) {  // scenario
   static pipe_signal* told;
   told = &settling;
   auto mender = child_process::fork([&] {
-    (void)room.table().take(
-        role::producer,
-        [](const ring_view&, std::uint32_t, seat_keeper&) {
-          told->tell();
-          for (;;) ::pause();
-          return true;
-        },
-        "test");
+    (void)room.table().take(role::producer,
+                            test::settled_by([](const ring_view&, std::uint32_t, seat_keeper&) noexcept {
+                              told->tell();
+                              for (;;) ::pause();
+                              return true;
+                            }),
+                            "test");
   });
   settling.only_wait();
   ASSERT_TRUE(settling.is_told());

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 
 namespace sluice::test {
 

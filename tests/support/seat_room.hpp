@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/registry/registry.hpp"
 #include "sluice/seat/seat_table.hpp"
 #include "sluice/segment.hpp"
@@ -23,7 +23,22 @@ inline segment_plan plan_with_seats(std::uint32_t seats) {
 }
 
 /// What a dead owner left needs no settling here; see tests/ring for what rings do.
-inline bool settled(const ring_view&, std::uint32_t, seat_keeper&) { return true; }
+inline constexpr seat_rules settled{
+    .settle = [](const ring_view&, std::uint32_t, seat_keeper&) noexcept { return true; },
+    .holds_something =
+        [](const ring_view& ring, std::uint32_t seat_index) noexcept {
+          return ring.seats[seat_index].intent.load(std::memory_order_relaxed) != 0;  // own word
+        },
+    .resumes_at = [](const ring_view&, std::uint32_t) noexcept { return std::uint64_t{7}; },
+    .has_many_seats = true,
+};
+
+/// The same, with another way to settle.
+[[nodiscard]] constexpr seat_rules settled_by(decltype(seat_rules::settle) settle) {
+  auto rules = settled;
+  rules.settle = settle;
+  return rules;
+}
 
 /// Whether the owner of a seat can be told dead by a kernel lock on the segment's file, or by pid and start time.
 enum class judged_by { kernel_lock, process };

@@ -185,13 +185,11 @@ void print_holds(const ring_info& ring) {
   if (ring.holds.size() > max_shown) line("held by", "... and {} more", ring.holds.size() - max_shown);
 }
 
-std::string intent_text(const seat_report& seat) {
+std::string claims_text(const seat_report& seat) {
   std::string text;
-  for (const auto intent : {seat.intent, seat.second_intent}) {
-    const auto count = intent_count(intent);
-    if (count == 0) continue;
+  for (const auto& claim : seat.claims) {
     if (!text.empty()) text += ", ";
-    text += fmt::format("{} from {}{}", count, intent >> 16, intent_won(intent) ? "" : " (not won)");
+    text += fmt::format("{} from {}{}", claim.count, claim.first, claim.is_won ? "" : " (not won)");
   }
   return text.empty() ? "-" : text;
 }
@@ -201,7 +199,6 @@ void print_seats(const ring_info& ring) {
     line("seats", "never taken");
     return;
   }
-  const bool is_spsc = ring.descriptor.kind == static_cast<std::uint32_t>(ring_kind::spsc);
   table rows({{"SEAT", true},
               {"ROLE"},
               {"STATE"},
@@ -213,16 +210,15 @@ void print_seats(const ring_info& ring) {
               {"PARKS", true},
               {"OWNERS", true},
               {"MESSAGES", true},
-              {is_spsc ? "PEEKED" : "INTENT", true},
+              {"CLAIMS", true},
               {"REDELIVERED", true},
               {"ABANDONED", true}});
   for (const auto& seat : ring.seats) {
-    const auto peeked = seat.role == role::consumer ? std::to_string(seat.peeked) : "-";
     rows.add({std::to_string(seat.index), to_string(seat.role), to_string(seat.state), condition_of(seat),
               tools::pid_text(seat), seat.command.empty() ? "-" : seat.command, age_text(seat.taken_realtime_ns),
               seat.is_parked ? "yes" : "no", std::to_string(seat.parks), std::to_string(seat.generation),
-              std::to_string(is_spsc ? seat.sequence : seat.messages), is_spsc ? peeked : intent_text(seat),
-              std::to_string(seat.redelivered), std::to_string(seat.abandoned)});
+              std::to_string(seat.messages), claims_text(seat), std::to_string(seat.redelivered),
+              std::to_string(seat.abandoned)});
   }
   print_line("");
   print_lines(rows.text("  "));

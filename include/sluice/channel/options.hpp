@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/registry/registry.hpp"
 #include "sluice/registry/requirements.hpp"
 

@@ -25,8 +25,7 @@ class participant {
  public:
   /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken; misuse: there is no such
   /// ring; wrong_kind: it is not of `kind`.
-  participant(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own,
-              seat_table::settler settle);
+  participant(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own, const seat_rules& rules);
 
   [[nodiscard]] const attached_segment& attached() const noexcept { return attached_; }
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
@@ -87,13 +86,14 @@ class participant {
   [[noreturn]] void throw_name_is_lost();
 
   /// Every seat of the ring. For people.
-  [[nodiscard]] std::vector<seat_report> seats() const { return table_.report(); }
+  [[nodiscard]] std::vector<seat_report> seats() const;
 
  private:
   [[noreturn]] void throw_not_here() const;
 
   attached_segment attached_;
   ring_view ring_;
+  ring_kind kind_;
   seat_table table_;
   role own_;
   held_seat seat_;

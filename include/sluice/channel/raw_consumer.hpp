@@ -28,8 +28,8 @@ template <ring Ring, wait_strategy Wait>
 class raw_consumer {
  public:
   raw_consumer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
-      : owner_(
-            std::make_unique<participant>(std::move(attached), ring_index, Ring::kind, role::consumer, &Ring::settle)),
+      : owner_(std::make_unique<participant>(std::move(attached), ring_index, Ring::kind, role::consumer,
+                                             seat_rules_of<Ring>)),
         ring_(owner_->ring(), owner_->seat_index()),
         control_(owner_->ring().control),
         wait_(std::move(wait)) {

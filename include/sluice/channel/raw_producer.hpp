@@ -32,8 +32,8 @@ template <ring Ring, wait_strategy Wait>
 class raw_producer {
  public:
   raw_producer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
-      : owner_(
-            std::make_unique<participant>(std::move(attached), ring_index, Ring::kind, role::producer, &Ring::settle)),
+      : owner_(std::make_unique<participant>(std::move(attached), ring_index, Ring::kind, role::producer,
+                                             seat_rules_of<Ring>)),
         ring_(owner_->ring(), owner_->seat_index()),
         control_(owner_->ring().control),
         wait_(std::move(wait)),

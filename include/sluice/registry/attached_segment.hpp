@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/segment/segment.hpp"
 
 namespace sluice {

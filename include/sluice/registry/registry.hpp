@@ -23,7 +23,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/registry/attached_segment.hpp"
 #include "sluice/registry/requirements.hpp"
 #include "sluice/registry/segment_info.hpp"

@@ -11,6 +11,7 @@
 
 #include "sluice/base/error.hpp"
 #include "sluice/layout/segment_header.hpp"
+#include "sluice/part/facts.hpp"
 #include "sluice/registry/memory_report.hpp"
 #include "sluice/seat/seat_table.hpp"
 
@@ -39,14 +40,6 @@ struct named_process {
 /// "4711 (not checked)".
 [[nodiscard]] std::string pid_text(const named_process& process);
 
-/// One slot that holds something.
-struct slot_report {
-  std::uint64_t sequence = 0;
-  slot_kind kind = slot_kind::free;
-  std::uint32_t taken_seat = 0;    // of the dead consumer, when kind is taken
-  std::vector<std::byte> message;  // as it was when looked at: may be torn if it changed meanwhile
-};
-
 struct repair_report {
   std::uint64_t number = 0;
   repair_kind what = repair_kind::hole;
@@ -57,37 +50,16 @@ struct repair_report {
   std::uint64_t sequence = 0;
 };
 
-/// A participant waits for one slot, and the one that holds it takes its time.
-struct stall_report {
-  role waiting = role::producer;        // which side waits
-  std::uint64_t sequence = 0;           // for this slot
-  std::uint64_t since_realtime_ns = 0;  // noticed at the tick of one that waits
-  std::optional<std::uint32_t> holder;  // the seat that holds it, when one says so
-};
-
-/// A participant has its hand on slots: claimed and not published, or peeked at and not released. One run of them.
-struct hold_report {
-  std::uint32_t seat_index = 0;
-  std::uint64_t sequence = 0;  // of the first
-  std::uint64_t count = 0;
-  std::uint64_t waited_for_since_realtime_ns = 0;  // a participant waits for one of them; 0: none said so
-};
-
-struct ring_info {
+/// One ring: what its kind says of it, and what all have.
+struct ring_info : part_facts {
   ring_descriptor descriptor{};
   std::string type_name;
   bool is_closed = false;
   wake_mode mode = wake_mode::membarrier;
-  std::uint64_t tail = 0;        // next sequence to publish (mpmc: to claim)
-  std::uint64_t head = 0;        // next sequence to release (mpmc: to claim for reading)
-  std::uint64_t fill_slots = 0;  // tail - head, never above the capacity
-  std::uint64_t published_slots = 0, hole_slots = 0, taken_slots = 0, claimed_slots = 0;  // of the oldest 16,384
-  std::vector<hold_report> holds;                         // of the same slots; an spsc producer's claims leave no trace
   std::uint64_t holes = 0, redelivered = 0, settled = 0;  // repairs in all
   std::uint64_t unanswered = 0;  // how often a participant could not tell whether another lives, or not mend
   std::uint64_t recovered = 0, recovered_torn = 0, recovered_missing = 0;  // by recover(), when it made this segment
   std::uint64_t recovered_realtime_ns = 0;                                 // 0: it did not
-  std::vector<stall_report> stalls;                                        // what is being waited for now
   std::vector<seat_report> seats;                                          // those that were ever taken
   std::vector<repair_report> repairs;                                      // the last few, oldest first
 };

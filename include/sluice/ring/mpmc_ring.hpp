@@ -52,10 +52,17 @@ class mpmc_ring {
  public:
   static constexpr ring_kind kind = ring_kind::mpmc;
   static constexpr bool mends = true;
+  static constexpr bool has_many_seats = true;
 
   static bool settle(const ring_view& ring, std::uint32_t seat_index, seat_keeper& keeper) noexcept {
     return mpmc_repair::settle(ring, seat_index, keeper);
   }
+  static bool holds_something(const ring_view& ring, std::uint32_t seat_index) noexcept {
+    const auto& own = ring.seats[seat_index];
+    return own.intent.load(std::memory_order_relaxed) != 0 ||
+           own.second_intent.load(std::memory_order_relaxed) != 0;  // own words
+  }
+  static std::uint64_t resumes_at(const ring_view&, std::uint32_t) noexcept { return 0; }
 
   static bool is_sane(const ring_view& ring) noexcept {
     const auto before = ring.control->head.load(std::memory_order_acquire);  // H

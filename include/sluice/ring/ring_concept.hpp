@@ -12,6 +12,9 @@
 
 namespace sluice {
 
+template <class Ring>
+inline constexpr seat_rules seat_rules_of{Ring::settle, Ring::holds_something, Ring::resumes_at, Ring::has_many_seats};
+
 /// What a ring's side owes the world after a call, because it may not do it itself.
 struct ring_debt {
   std::uint64_t producers = 0;  // to be woken
@@ -35,8 +38,11 @@ concept ring = requires(const ring_view& view, std::uint32_t seat_index, seat_ke
   { R::kind } -> std::convertible_to<ring_kind>;
   // Whether a death can stall the living, so that participants that wait must mend.
   { R::mends } -> std::convertible_to<bool>;
-  // Settles what the dead owner of a seat left, under the seat's lock; false: not now, another process must act first.
+  // See seat_rules.
   { R::settle(view, seat_index, keeper) } -> std::same_as<bool>;
+  { R::holds_something(view, seat_index) } -> std::same_as<bool>;
+  { R::resumes_at(view, seat_index) } -> std::same_as<std::uint64_t>;
+  { R::has_many_seats } -> std::convertible_to<bool>;
 
   // Whether the counters are such as correct participants leave them, at whatever moment one looks.
   { R::is_sane(view) } -> std::same_as<bool>;

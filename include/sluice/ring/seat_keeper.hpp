@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "sluice/layout/ring_header.hpp"
+#include "sluice/layout/ring_view.hpp"
 
 namespace sluice {
 
@@ -28,6 +28,17 @@ class seat_keeper {
 
  protected:
   ~seat_keeper() = default;
+};
+
+/// What the seats ask of the kind of their ring.
+struct seat_rules {
+  /// Settles what the dead owner of a seat left, under the seat's lock; false: not now, another process must act first.
+  bool (*settle)(const ring_view&, std::uint32_t seat_index, seat_keeper&) noexcept;
+  /// Whether the owner, which is this process and has left the ring, leaves something that others must deliver.
+  bool (*holds_something)(const ring_view&, std::uint32_t seat_index) noexcept;
+  /// The sequence at which a successor of a dead owner goes on, for the log; 0: none in particular.
+  std::uint64_t (*resumes_at)(const ring_view&, std::uint32_t seat_index) noexcept;
+  bool has_many_seats;  ///< of each role, if it is created so
 };
 
 }  // namespace sluice

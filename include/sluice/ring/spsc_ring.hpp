@@ -43,9 +43,14 @@ class spsc_ring {
  public:
   static constexpr ring_kind kind = ring_kind::spsc;
   static constexpr bool mends = false;
+  static constexpr bool has_many_seats = false;
 
   /// Nothing to settle: the successor finds everything in the seat and the slots.
   static bool settle(const ring_view&, std::uint32_t, seat_keeper&) noexcept { return true; }
+  static bool holds_something(const ring_view&, std::uint32_t) noexcept { return false; }
+  static std::uint64_t resumes_at(const ring_view& ring, std::uint32_t seat_index) noexcept {
+    return ring.seats[seat_index].sequence.load(std::memory_order_relaxed);  // for people
+  }
 
   static bool is_sane(const ring_view& ring) noexcept {
     const auto& consumed = ring.seats[ring.first_seat(role::consumer)].sequence;

@@ -26,7 +26,7 @@
 #include <vector>
 
 #include "sluice/layout/ring_view.hpp"
-#include "sluice/ring/ring_concept.hpp"
+#include "sluice/ring/seat_keeper.hpp"
 #include "sluice/seat/process_mark.hpp"
 #include "sluice/segment/segment.hpp"
 
@@ -42,6 +42,13 @@ class byte_locks;
 enum class liveness { alive, stopped, exiting, dead, unknown };
 
 [[nodiscard]] const char* to_string(liveness value) noexcept;
+
+/// Sequences in a row that a participant claimed and did not publish, or was handed and did not release.
+struct claim_report {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+  bool is_won = true;  // false: announced, and perhaps another's
+};
 
 /// One seat as others see it: for peers, for errors and for `inspect`.
 struct seat_report {
@@ -59,8 +66,10 @@ struct seat_report {
   bool same_pid_namespace = true;
   bool knows_pid_namespace = true;  // false: the owner had no /proc to tell it
   bool is_parked = false;
-  std::uint64_t intent = 0, second_intent = 0, sequence = 0, peeked = 0, messages = 0, redelivered = 0, abandoned = 0,
-                parks = 0;
+  std::uint64_t redelivered = 0, abandoned = 0, parks = 0;
+  // What the seat's kind of ring knows: zero and empty until it was asked (report_seats() in src/part/part_kind.hpp).
+  std::uint64_t messages = 0;        // published or released, over all owners
+  std::vector<claim_report> claims;  // what it has in its hands, or is about to
 };
 
 /// "pid 4711 (feed, alive)": for errors. Says so when the pid is of another namespace, where it means another process.
@@ -114,12 +123,9 @@ class seat_table {
   /// For report() alone.
   seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index, lock_sight sight);
 
-  /// Leaves what a dead owner left settled; false when that must wait.
-  using settler = bool (*)(const ring_view&, std::uint32_t seat_index, seat_keeper&);
-
   /// Takes a seat of `own` for this process: one that is free, or else a dead owner's after settling it.
   /// @throws error seat_taken, with the pids and states of the processes that sit there; or why no lock can be had.
-  [[nodiscard]] held_seat take(role own, settler settle, const std::string& where);
+  [[nodiscard]] held_seat take(role own, const seat_rules& kind, const std::string& where);
 
   /// Proves deaths and counts. System calls: a few for each seat that is taken.
   [[nodiscard]] peer_count count(role whom);

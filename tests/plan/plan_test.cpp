@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "sluice/base/bytes.hpp"
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "support/expect_error.hpp"
 
 namespace sluice {

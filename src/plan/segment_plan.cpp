@@ -1,4 +1,4 @@
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "layout/checksum.hpp"
+#include "part/part_kind.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 
@@ -86,26 +87,28 @@ void require_sane(const type_identity& type) {
                                         ": must be a multiple of its alignment " + quantity(type.message_alignment));
 }
 
-std::uint32_t seats_for(ring_kind kind, std::uint32_t asked, const char* whose) {
-  if (kind == ring_kind::spsc) {
-    if (asked > 1)
-      throw error(errc::bad_argument,
-                  quantity(asked) + std::string(" ") + whose + " seats: an spsc ring has one, use mpmc for more");
-    return 1;
-  }
-  if (asked == 0) return 64;
-  if (asked > max_role_seats)
-    throw error(errc::bad_argument,
-                quantity(asked) + std::string(" ") + whose + " seats: at most " + quantity(max_role_seats));
-  return asked;
+std::uint32_t seats_for(const part_kind& kind, std::uint32_t asked, const char* whose) {
+  if (asked == 0) return kind.default_seats;
+  if (asked <= kind.max_seats) return asked;
+  throw error(errc::bad_argument,
+              quantity(asked) + " " + whose + " seats: " +
+                  (kind.max_seats == 1 ? std::string("an ") + kind.name + " ring has one, use mpmc for more"
+                                       : "at most " + quantity(kind.max_seats)));
+}
+
+const part_kind& kind_for(const ring_options& options) {
+  if (const auto* kind = find_part_kind(static_cast<std::uint32_t>(options.kind))) return *kind;
+  std::string known;
+  for (const auto* kind : part_kinds()) known += (known.empty() ? "" : ", ") + std::string(kind->name);
+  throw error(errc::bad_argument, "ring kind " + quantity(static_cast<std::uint32_t>(options.kind)) +
+                                      ": there is none, the kinds are " + known);
 }
 
 /// Fills everything but the offsets.
 ring_descriptor describe(const ring_request& request) {
   require_sane(request.type);
   const auto& options = request.options;
-  if (options.kind != ring_kind::spsc && options.kind != ring_kind::mpmc)
-    throw error(errc::bad_argument, "ring kind is neither spsc nor mpmc");
+  const auto& kind = kind_for(options);
   require_sane(options.durability);
   const bool is_durable = !options.durability.is_none();
   const auto capacity = options.capacity_slots != 0 ? options.capacity_slots
@@ -124,8 +127,8 @@ ring_descriptor describe(const ring_request& request) {
   ring.capacity_slots = capacity;
   ring.slot_stride_bytes = stride_for(request.type, is_durable);
   ring.payload_offset = payload_offset_for(request.type, is_durable);
-  ring.producer_seats = seats_for(options.kind, options.producer_seats, "producer");
-  ring.consumer_seats = seats_for(options.kind, options.consumer_seats, "consumer");
+  ring.producer_seats = seats_for(kind, options.producer_seats, "producer");
+  ring.consumer_seats = seats_for(kind, options.consumer_seats, "consumer");
   ring.type_hash = request.type.hash;
   ring.layout_hash = request.type.layout_hash;
   ring.flush_when = static_cast<std::uint32_t>(options.durability.when);
@@ -182,9 +185,8 @@ bool is_sane(const ring_descriptor& ring, std::uint64_t length) {
   const auto within = [length](std::uint64_t offset, std::uint64_t size) {
     return offset <= length && size <= length - offset;
   };
-  return (ring.kind == static_cast<std::uint32_t>(ring_kind::spsc) ||
-          ring.kind == static_cast<std::uint32_t>(ring_kind::mpmc)) &&
-         ring.message_bytes >= 1 && ring.message_bytes <= max_message_bytes &&
+  const auto* kind = find_part_kind(ring.kind);
+  return kind != nullptr && ring.message_bytes >= 1 && ring.message_bytes <= max_message_bytes &&
          std::has_single_bit(ring.message_alignment) && ring.message_alignment <= page_bytes &&
          std::has_single_bit(ring.capacity_slots) && ring.capacity_slots >= 2 &&
          ring.capacity_slots <= max_capacity_slots && ring.payload_offset >= sizeof(std::uint64_t) &&
@@ -192,7 +194,7 @@ bool is_sane(const ring_descriptor& ring, std::uint64_t length) {
          is_sane_durability(ring) && ring.slot_stride_bytes >= ring.payload_offset + ring.message_bytes &&
          ring.slot_stride_bytes <= 2 * max_message_bytes && ring.slot_stride_bytes % sizeof(std::uint64_t) == 0 &&
          ring.slot_stride_bytes % ring.message_alignment == 0 && ring.producer_seats >= 1 &&
-         ring.producer_seats <= max_role_seats && ring.consumer_seats >= 1 && ring.consumer_seats <= max_role_seats &&
+         ring.producer_seats <= kind->max_seats && ring.consumer_seats >= 1 && ring.consumer_seats <= kind->max_seats &&
          ring.control_offset >= sizeof(segment_header) && ring.control_offset % alignof(seat) == 0 &&
          ring.seats_offset == ring.control_offset + sizeof(ring_control) &&
          within(ring.control_offset, control_bytes(ring)) &&

@@ -6,7 +6,7 @@
 #include <functional>
 #include <random>
 
-#include "sluice/layout/segment_plan.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "support/expect_error.hpp"
 #include "support/header_bytes.hpp"
 

@@ -1,0 +1,38 @@
+// The one table of kinds.
+
+#include <algorithm>
+
+#include "part/part_kind.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr const part_kind* rows[] = {&spsc_part, &mpmc_part};
+
+}  // namespace
+
+std::span<const part_kind* const> part_kinds() noexcept { return rows; }
+
+const part_kind* find_part_kind(std::uint32_t tag) noexcept {
+  for (const auto* row : rows)
+    if (static_cast<std::uint32_t>(row->tag) == tag) return row;
+  return nullptr;
+}
+
+const part_kind& part_kind_of(ring_kind kind) noexcept {
+  const auto* row = find_part_kind(static_cast<std::uint32_t>(kind));
+  return row != nullptr ? *row : *rows[0];  // never null: validate_segment() refuses what is not in the table
+}
+
+const char* to_string(ring_kind kind) noexcept {
+  const auto* row = find_part_kind(static_cast<std::uint32_t>(kind));
+  return row != nullptr ? row->name : "unknown";
+}
+
+std::vector<seat_report> report_seats(const seat_table& table, const ring_view& ring, ring_kind kind) {
+  auto seats = table.report();
+  for (auto& seat : seats) part_kind_of(kind).describe_seat(ring, seat);
+  return seats;
+}
+
+}  // namespace sluice

@@ -1,0 +1,98 @@
+// The mpmc ring as cold code sees it: sluice/ring/mpmc_ring.hpp says what its words mean.
+
+#include <algorithm>
+
+#include "part/part_kind.hpp"
+#include "part/slot_look.hpp"
+
+namespace sluice {
+namespace {
+
+// Counts for people, and copies: nothing else is read on the word of these relaxed loads.
+
+part_cursors cursors_of(const ring_view& ring) noexcept {
+  return {ring.control->tail.load(std::memory_order_relaxed), ring.control->head.load(std::memory_order_relaxed)};
+}
+
+/// Where an intent begins: its 48 bits of position are read relative to a counter near it.
+std::uint64_t first_of(std::uint64_t intent, std::uint64_t near) noexcept {
+  constexpr unsigned unused_bits = 16;
+  const auto distance =
+      static_cast<std::int64_t>((intent & ~std::uint64_t{0xffff}) - (near << unused_bits)) >> unused_bits;
+  return near + static_cast<std::uint64_t>(distance);
+}
+
+void describe_seat(const ring_view& ring, seat_report& report) {
+  const auto& seat = ring.seats[report.index];
+  const auto cursors = cursors_of(ring);
+  report.messages = seat.messages.load(std::memory_order_relaxed);
+  for (const auto* const word : {&seat.intent, &seat.second_intent}) {
+    const auto intent = word->load(std::memory_order_relaxed);
+    if (intent_count(intent) == 0) continue;
+    const auto near = report.role == role::producer ? cursors.tail : cursors.head;
+    report.claims.push_back({first_of(intent, near), intent_count(intent), intent_won(intent)});
+  }
+}
+
+/// Those from head to tail and, of what consumers claimed before head, what their seats still cover. No more than
+/// max_slots_looked_at, whatever the shared words say.
+std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring) {
+  const auto cursors = cursors_of(ring);
+  const auto head = cursors.head;
+  std::vector<std::uint64_t> sequences;
+  for (auto i = ring.first_seat(role::consumer); i < ring.producer_seats + ring.consumer_seats; ++i) {
+    const auto state = state_of(ring.seats[i].state.load(std::memory_order_relaxed));
+    if (state != seat_state::taken && state != seat_state::dead) continue;
+    for (const auto* const word : {&ring.seats[i].intent, &ring.seats[i].second_intent}) {
+      const auto intent = word->load(std::memory_order_relaxed);
+      const auto distance = head - first_of(intent, head);
+      if (distance > ring.capacity() || distance > head) continue;  // not of the last lap: no correct participant's
+      for (auto q = head - distance; q < head && q - (head - distance) < intent_count(intent); ++q) {
+        if (sequences.size() == max_slots_looked_at) break;
+        sequences.push_back(q);
+      }
+    }
+  }
+  std::sort(sequences.begin(), sequences.end());
+  sequences.erase(std::unique(sequences.begin(), sequences.end()), sequences.end());
+  add_from_head_to_tail(sequences, cursors, ring.capacity());
+  return sequences;
+}
+
+bool still_waits(part_snapshot& ring, const part_facts& facts, role waiting, std::uint64_t sequence) {
+  if (waiting == role::producer) return facts.tail - sequence == ring.ring().capacity();
+  return facts.head == sequence && facts.tail > sequence && ring.slot(sequence).kind == slot_kind::free;
+}
+
+part_facts look(part_snapshot& ring, depth how_deep) {
+  return look_at_slots(ring,
+                       {cursors_of, sequences_of_interest, still_waits,
+                        [](const part_snapshot&, role) -> std::optional<std::uint32_t> { return std::nullopt; }},
+                       how_deep);
+}
+
+constexpr slot_recovery recovery{
+    .consumers_write_words = true,
+    .tail_offset = [](const ring_descriptor& ring) { return ring.control_offset + offsetof(ring_control, tail); },
+    .released_offset = nullptr,  // a slot's own word says it
+    .fill =
+        [](const ring_view& fresh, std::uint64_t count) noexcept {
+          fresh.control->tail.store(count, std::memory_order_relaxed);  // no other process yet
+        },
+};
+
+}  // namespace
+
+constinit const part_kind mpmc_part{
+    .tag = ring_kind::mpmc,
+    .name = "mpmc",
+    .default_seats = 64,
+    .max_seats = 4096,
+    .cursors = cursors_of,
+    .describe_seat = describe_seat,
+    .sequences_of_interest = sequences_of_interest,
+    .look = look,
+    .recovery = &recovery,
+};
+
+}  // namespace sluice

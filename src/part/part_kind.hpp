@@ -1,0 +1,66 @@
+#pragma once
+
+// One row for each kind of ring: everything that cold code asks of a kind. The hot path asks nothing here, because it
+// knows its kind by type. No other code compares kinds; `.ci/check_kinds` says so.
+//
+// A new kind is a folder src/part/<kind>/ with its row, a folder of headers with its ring, a value in ring_kind and a line
+// in kinds.cpp: see docs/map.md.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "part/slot_recovery.hpp"
+#include "part/snapshot.hpp"
+#include "sluice/part/facts.hpp"
+#include "sluice/seat/seat_table.hpp"
+
+namespace sluice {
+
+/// Where the two sides are: the next sequence to publish or claim, and the next to release or claim for reading.
+struct part_cursors {
+  std::uint64_t tail = 0;
+  std::uint64_t head = 0;
+};
+
+/// How much of a part is read. A list of a thousand names has no time for their slots.
+enum class depth { records, slots };
+
+struct part_kind {
+  ring_kind tag;
+  const char* name;             // in the CLI, in errors and in documents
+  std::uint32_t default_seats;  // of each role
+  std::uint32_t max_seats;      // likewise
+
+  /// Of a ring in memory or of a copy of its control and seats.
+  part_cursors (*cursors)(const ring_view&) noexcept;
+  /// What the seat of `report` has claimed or handed out, and how many messages it moved.
+  void (*describe_seat)(const ring_view&, seat_report& report);
+  /// The slots that may hold something, oldest first, at most max_slots_looked_at.
+  std::vector<std::uint64_t> (*sequences_of_interest)(const ring_view&);
+  part_facts (*look)(part_snapshot&, depth);
+  const slot_recovery* recovery;  // null: a ring of this kind cannot be durable
+};
+
+/// All of them, in the order of their tags.
+[[nodiscard]] std::span<const part_kind* const> part_kinds() noexcept;
+/// Null: no kind has this tag, which is input.
+[[nodiscard]] const part_kind* find_part_kind(std::uint32_t tag) noexcept;
+/// Of one that is known to be in the table.
+[[nodiscard]] const part_kind& part_kind_of(ring_kind kind) noexcept;
+/// Of a descriptor that was validated.
+[[nodiscard]] inline ring_kind kind_in(const ring_descriptor& ring) noexcept {
+  return static_cast<ring_kind>(ring.kind);
+}
+[[nodiscard]] inline const part_kind& part_kind_of(const ring_descriptor& ring) noexcept {
+  return part_kind_of(kind_in(ring));
+}
+
+/// Seats as seat_table::report() has them, with what their kind knows of them.
+[[nodiscard]] std::vector<seat_report> report_seats(const seat_table& table, const ring_view& ring, ring_kind kind);
+
+// The rows.
+extern const part_kind spsc_part;
+extern const part_kind mpmc_part;
+
+}  // namespace sluice

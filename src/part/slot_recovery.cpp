@@ -1,0 +1,155 @@
+#include "part/slot_recovery.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "layout/checksum.hpp"
+#include "sluice/base/clock.hpp"
+
+namespace sluice {
+namespace {
+
+/// A slot of the old ring, as its own word has it.
+struct found_slot {
+  std::uint64_t word = 0;
+  std::uint64_t sequence = 0;
+  bool has_message = false;  // says its word
+  bool is_whole = false;     // says the checksum too
+};
+
+/// What became of one sequence.
+enum class fate { whole, torn, released, absent };
+
+class old_ring {
+ public:
+  old_ring(const slot_recovery& kind, const old_slots& from)
+      : kind_(kind), from_(from), ring_(from.ring), slot_(ring_.payload_offset + ring_.message_bytes) {
+    view_.mask = ring_.capacity_slots - 1;
+    while (std::uint64_t{1} << view_.lap_bits < ring_.capacity_slots) ++view_.lap_bits;
+  }
+
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return view_.capacity(); }
+
+  /// Reads a slot; message() is then its message.
+  [[nodiscard]] found_slot look(std::uint64_t index) {
+    std::fill(slot_.begin(), slot_.end(), std::byte{0});  // for what is missing of a file that is cut short meanwhile
+    (void)from_.read(ring_.slots_offset + index * ring_.slot_stride_bytes, slot_);
+    found_slot found;
+    std::uint64_t checksum = 0;
+    std::memcpy(&found.word, slot_.data(), sizeof found.word);
+    std::memcpy(&checksum, slot_.data() + ring_.checksum_offset, sizeof checksum);
+    found.sequence = (lap_of(found.word) << view_.lap_bits) + index;
+    found.has_message = found.word == view_.word_for(found.sequence, slot_kind::published) ||
+                        (kind_.consumers_write_words && kind_of(found.word) == slot_kind::taken);
+    found.is_whole = found.has_message && checksum == slot_checksum(from_.creation_id, found.sequence, message());
+    return found;
+  }
+  [[nodiscard]] std::span<const std::byte> message() const noexcept {
+    return std::span(slot_).subspan(ring_.payload_offset);
+  }
+
+  [[nodiscard]] fate fate_of(std::uint64_t sequence) {
+    const auto found = look(sequence & view_.mask);
+    if (found.has_message && found.sequence == sequence) return found.is_whole ? fate::whole : fate::torn;
+    const bool is_later = kind_.consumers_write_words && found.sequence > sequence;
+    const bool is_hole = kind_.consumers_write_words && found.word == view_.word_for(sequence, slot_kind::hole);
+    return is_later || is_hole ? fate::released : fate::absent;
+  }
+
+  [[nodiscard]] std::uint64_t tail() const { return word_at(kind_.tail_offset(ring_)); }
+  /// Everything below was released, as far as one word can say.
+  [[nodiscard]] std::uint64_t released() const {
+    return kind_.released_offset != nullptr ? word_at(kind_.released_offset(ring_)) : 0;
+  }
+  [[nodiscard]] bool is_closed() const {
+    return (word_at(ring_.control_offset + offsetof(ring_control, mode)) >> 32 & 1) != 0;
+  }
+
+ private:
+  /// A word of the control or the seats, as it reached the disk.
+  [[nodiscard]] std::uint64_t word_at(std::uint64_t offset) const {
+    std::uint64_t word = 0;
+    (void)from_.read(offset, std::as_writable_bytes(std::span(&word, 1)));
+    return word;
+  }
+
+  const slot_recovery& kind_;
+  const old_slots& from_;
+  const ring_descriptor& ring_;
+  ring_view view_;  // for its arithmetic alone
+  std::vector<std::byte> slot_;
+};
+static_assert(offsetof(ring_control, closed) == offsetof(ring_control, mode) + 4);
+
+class new_ring {
+ public:
+  explicit new_ring(const new_slots& into) : into_(into) {}
+
+  void append(std::span<const std::byte> message) {
+    const auto& view = into_.view;
+    const auto checksum = slot_checksum(into_.creation_id, count_, message);
+    std::memcpy(view.payload(count_), message.data(), message.size());
+    std::memcpy(view.slot(count_) + into_.ring.checksum_offset, &checksum, sizeof checksum);
+    view.word(count_).store(view.word_for(count_, slot_kind::published),
+                            std::memory_order_relaxed);  // no other process yet
+    ++count_;
+  }
+
+  void finish(const slot_recovery& kind, const slots_recovered& found, bool is_closed) {
+    auto& control = *into_.view.control;
+    kind.fill(into_.view, count_);
+    control.closed.store(is_closed ? 1 : 0, std::memory_order_relaxed);  // no other process yet, here and below
+    control.recovered.store(count_, std::memory_order_relaxed);
+    control.recovered_torn.store(found.torn, std::memory_order_relaxed);
+    control.recovered_missing.store(found.missing, std::memory_order_relaxed);
+    control.recovered_realtime_ns.store(realtime_now_ns(), std::memory_order_relaxed);
+  }
+
+ private:
+  const new_slots& into_;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace
+
+slots_recovered recover_slots(const slot_recovery& kind, const old_slots& from_slots, const new_slots& into_slots) {
+  old_ring from(kind, from_slots);
+  new_ring into(into_slots);
+  const auto capacity = from.capacity();
+  // One look at every slot: where the whole messages end, and which ones are torn.
+  std::vector<std::uint64_t> torn;
+  std::optional<std::uint64_t> newest;
+  for (std::uint64_t i = 0; i < capacity; ++i) {
+    const auto found = from.look(i);
+    if (found.is_whole) newest = std::max(newest.value_or(0), found.sequence);
+    if (found.has_message && !found.is_whole) torn.push_back(found.sequence);
+  }
+
+  const auto tail = from.tail(), released = from.released();
+  const auto end = newest ? *newest + 1 : tail;
+  auto first = end - std::min(end, capacity);
+  if (released > first && released - first <= 2 * capacity) first = released;
+  // Messages that were published beyond the newest whole one; as many as there can be, whatever the word says.
+  const auto last = tail > end && tail - end <= capacity ? tail : end;
+
+  slots_recovered done;
+  for (auto sequence = first; sequence < last; ++sequence) {
+    switch (from.fate_of(sequence)) {
+      case fate::whole:
+        if (sequence >= end) break;  // no process was attached, so no correct one wrote it
+        into.append(from.message());
+        ++done.kept;
+        break;
+      case fate::absent: ++done.missing; break;
+      case fate::torn:
+      case fate::released: break;
+    }
+  }
+  done.torn = static_cast<std::uint64_t>(std::count_if(torn.begin(), torn.end(), [&](auto s) { return s >= first; }));
+  into.finish(kind, done, from.is_closed());
+  return done;
+}
+
+}  // namespace sluice

@@ -1,0 +1,54 @@
+#pragma once
+
+// A ring as a look sees it: a copy of its control and seats, and slots that are read one by one when they are asked for.
+// Nothing is mapped that could be cut short, and no byte is changed.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "sluice/layout/ring_view.hpp"
+#include "sluice/part/facts.hpp"
+#include "sluice/seat/seat_table.hpp"
+
+namespace sluice {
+
+/// A look must not take seconds, however large the ring.
+inline constexpr std::uint64_t max_slots_looked_at = 1U << 14;
+
+class part_snapshot {
+ public:
+  /// Reads bytes of the segment from `offset` on; fewer when it ends before. @throws error when the read fails.
+  using reader = std::function<std::size_t(std::uint64_t offset, std::span<std::byte> into)>;
+
+  /// @param ring  of the copy: its slots are never touched.
+  part_snapshot(const ring_view& ring, std::uint64_t slots_offset, std::vector<seat_report> seats, reader read)
+      : ring_(ring), slots_offset_(slots_offset), seats_(std::move(seats)), read_(std::move(read)) {}
+
+  [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
+  [[nodiscard]] const std::vector<seat_report>& seats() const noexcept { return seats_; }
+
+  /// The slot at `sequence` as its word says, with at most `max_bytes` of its message; where the ring's consumer writes no
+  /// words, a published word of an older lap is a free slot. Words of neighbours are read with one system call.
+  [[nodiscard]] slot_report slot(std::uint64_t sequence, std::uint64_t max_bytes = 0);
+
+ private:
+  [[nodiscard]] std::uint64_t offset_of(std::uint64_t sequence) const noexcept {
+    return slots_offset_ + (sequence & ring_.mask) * ring_.stride_bytes;
+  }
+  /// Empty: the segment ends before it.
+  [[nodiscard]] std::optional<std::uint64_t> word_at(std::uint64_t offset);
+  void read_from(std::uint64_t offset);
+
+  ring_view ring_;
+  std::uint64_t slots_offset_;
+  std::vector<seat_report> seats_;
+  reader read_;
+  std::uint64_t begin_ = 0;  // of the run that was read last
+  std::vector<std::byte> run_;
+};
+
+}  // namespace sluice

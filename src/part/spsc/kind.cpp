@@ -1,0 +1,80 @@
+// The spsc ring as cold code sees it: sluice/ring/spsc_ring.hpp says what its words mean.
+
+#include <algorithm>
+
+#include "part/part_kind.hpp"
+#include "part/slot_look.hpp"
+
+namespace sluice {
+namespace {
+
+// Counts for people, and copies: nothing else is read on the word of these relaxed loads.
+
+part_cursors cursors_of(const ring_view& ring) noexcept {
+  return {ring.seats[0].sequence.load(std::memory_order_relaxed),
+          ring.seats[ring.first_seat(role::consumer)].sequence.load(std::memory_order_relaxed)};
+}
+
+/// A seat counts by its sequence, which no new owner resets.
+void describe_seat(const ring_view& ring, seat_report& report) {
+  const auto& seat = ring.seats[report.index];
+  const auto done = seat.sequence.load(std::memory_order_relaxed);
+  const auto begun = seat.peeked.load(std::memory_order_relaxed);
+  report.messages = done;
+  if (begun > done) report.claims.push_back({done, std::min(begun - done, ring.capacity()), true});
+}
+
+std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring) {
+  std::vector<std::uint64_t> sequences;
+  add_from_head_to_tail(sequences, cursors_of(ring), ring.capacity());
+  return sequences;
+}
+
+/// A consumer's claims are all published: only a producer waits for a slot.
+bool still_waits(part_snapshot& ring, const part_facts& facts, role waiting, std::uint64_t sequence) {
+  return waiting == role::producer && facts.tail - sequence == ring.ring().capacity() && facts.head == sequence;
+}
+
+/// The one peer, which has not looked at the slot yet.
+std::optional<std::uint32_t> the_peer(const part_snapshot& ring, role waiting) {
+  for (const auto& seat : ring.seats())
+    if (seat.role == peer_of(waiting) && (seat.state == seat_state::taken || seat.state == seat_state::dead))
+      return seat.index;
+  return std::nullopt;
+}
+
+part_facts look(part_snapshot& ring, depth how_deep) {
+  return look_at_slots(ring, {cursors_of, sequences_of_interest, still_waits, the_peer}, how_deep);
+}
+
+/// As a consumer leaves it that had everything in its hands when it died.
+void fill_recovered(const ring_view& fresh, std::uint64_t count) noexcept {
+  fresh.seats[0].sequence.store(count, std::memory_order_relaxed);  // no other process yet, here and below
+  fresh.seats[fresh.first_seat(role::consumer)].peeked.store(count, std::memory_order_relaxed);
+}
+
+constexpr slot_recovery recovery{
+    .consumers_write_words = false,
+    .tail_offset = [](const ring_descriptor& ring) { return ring.seats_offset + offsetof(seat, sequence); },
+    .released_offset =
+        [](const ring_descriptor& ring) {
+          return ring.seats_offset + ring.producer_seats * sizeof(seat) + offsetof(seat, sequence);
+        },
+    .fill = fill_recovered,
+};
+
+}  // namespace
+
+constinit const part_kind spsc_part{
+    .tag = ring_kind::spsc,
+    .name = "spsc",
+    .default_seats = 1,
+    .max_seats = 1,
+    .cursors = cursors_of,
+    .describe_seat = describe_seat,
+    .sequences_of_interest = sequences_of_interest,
+    .look = look,
+    .recovery = &recovery,
+};
+
+}  // namespace sluice
