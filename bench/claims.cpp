@@ -15,8 +15,8 @@
 #include "reference/grace_counter_mpmc.hpp"
 #include "reference/owner_slot_mpmc.hpp"
 #include "reference/vyukov_mpmc.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/plan/segment_plan.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
 
 using namespace sluice_bench;
 

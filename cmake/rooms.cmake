@@ -68,7 +68,8 @@ function(sluice_add_tests folder)
     endif()
     target_include_directories(test_support ${scope}
         ${PROJECT_SOURCE_DIR}/${folder} ${PROJECT_SOURCE_DIR}/src)
-    target_compile_definitions(test_support ${scope} SLUICE_PROGRAM_DIR="${program_dir}")
+    target_compile_definitions(test_support ${scope} SLUICE_PROGRAM_DIR="${program_dir}"
+        SLUICE_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/${folder}/golden")
     target_link_libraries(test_support ${scope} sluice::static GTest::gtest GTest::gmock)
 
     sluice_add_programs(${folder}/programs "" test_support)

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "sluice/base/clock.hpp"
+#include "sluice/layout/lock_file_name.hpp"
 
 namespace sluice::tools {
 namespace {

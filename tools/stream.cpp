@@ -15,6 +15,7 @@
 #include "interrupt.hpp"
 #include "output.hpp"
 #include "record.hpp"
+#include "sluice/part/kinds.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -40,7 +41,7 @@ std::optional<durability> durability_from(const std::string& text) {
 }
 
 std::optional<ring_kind> ring_kind_from(const std::string& text) {
-  for (const auto kind : {ring_kind::spsc, ring_kind::mpmc})
+  for (const auto kind : ring_kinds())
     if (text == sluice::to_string(kind)) return kind;
   return std::nullopt;
 }
@@ -116,15 +117,15 @@ stream open_stream(const session& common, const stream_options& options) {
                                           {life, static_cast<std::uint32_t>(std::stoul(options.mode, nullptr, 8))});
   }();
   const auto& header = attached.memory().header();
-  const auto& ring = header.rings[0];
+  const auto& ring = header.parts[0];
   const auto kind = static_cast<ring_kind>(ring.kind);
   require_ring(header, 0, kind, record_identity(ring.message_bytes), "attach " + attached.what());
   if (ring.message_bytes < record_bytes(1))
     throw error(errc::corrupted, "attach " + attached.what() + ": its messages have no room for a record");
-  if (options.create && (ring.message_bytes != wanted_bytes || ring.capacity_slots != options.capacity_slots ||
+  if (options.create && (ring.message_bytes != wanted_bytes || ring.slots.capacity_slots != options.capacity_slots ||
                          kind != options.ring || durability_of(ring) != options.durability))
     spdlog::warn("{} was there already: {} ring, messages of {} bytes, {} slots, durability {}", attached.what(),
-                 sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.capacity_slots,
+                 sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.slots.capacity_slots,
                  sluice::to_string(durability_of(ring)));
   return {attached, located.name.str(), ring.message_bytes - sizeof(record_header),
           lifetime_of(header) == lifetime::ephemeral};

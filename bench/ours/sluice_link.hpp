@@ -18,7 +18,7 @@
 #include "harness/link.hpp"
 #include "harness/shared_pages.hpp"
 #include "sluice/channel/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment/zero_segment.hpp"
 #include "sluice/wait/busy_spin.hpp"
 #include "sluice/wait/park.hpp"

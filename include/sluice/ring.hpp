@@ -4,7 +4,7 @@
 
 #include "sluice/base/language.hpp"
 
+#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/part/spsc/spsc_ring.hpp"
 #include "sluice/plan/segment_plan.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
 #include "sluice/ring/ring_concept.hpp"
-#include "sluice/ring/spsc_ring.hpp"

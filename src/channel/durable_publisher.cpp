@@ -12,17 +12,17 @@ namespace sluice {
 
 std::unique_ptr<durable_publisher> durable_publisher::of(const segment& memory, std::uint32_t ring_index,
                                                          const std::string& what) {
-  const auto& ring = memory.header().rings[ring_index];
+  const auto& ring = memory.header().parts[ring_index];
   if (durability_of(ring).is_none()) return nullptr;
   return std::unique_ptr<durable_publisher>(new durable_publisher(memory, ring, what));
 }
 
-durable_publisher::durable_publisher(segment memory, const ring_descriptor& ring, std::string what)
+durable_publisher::durable_publisher(segment memory, const part_descriptor& ring, std::string what)
     : memory_(std::move(memory)),
       what_(std::move(what)),
       creation_id_(memory_.header().creation_id),
       message_bytes_(ring.message_bytes),
-      checksum_before_(ring.payload_offset - ring.checksum_offset),
+      checksum_before_(ring.slots.payload_offset - ring.slots.checksum_offset),
       flush_after_(ring.flush_messages != 0 ? ring.flush_messages : std::numeric_limits<std::uint64_t>::max()) {}
 
 void durable_publisher::seal(std::byte* message, std::uint64_t sequence) const noexcept {

@@ -26,24 +26,24 @@ observer::observer(segment memory) : memory_(std::move(memory)), what_("what is 
   if (memory_.placement().is_writable)
     throw error(errc::bad_argument, "observe a segment: it is mapped for writing; map it with view::read_only");
   if (memory_.has_file()) what_ = memory_.file().path;
-  alignas(segment_header) std::byte copy[sizeof(segment_header)];
+  segment_header copy{};
   const auto length = std::min(sizeof copy, memory_.bytes().size());
-  std::memcpy(copy, memory_.bytes().data(), length);
+  std::memcpy(bytes_of(copy).data(), memory_.bytes().data(), length);
   memory_.require_whole(what_);
-  validate_segment(std::span(copy).first(length), memory_.bytes().size(), "observe " + what_);
-  memory_.trust(*reinterpret_cast<const segment_header*>(copy));
+  validate_segment(bytes_of(copy).first(length), memory_.bytes().size(), "observe " + what_);
+  memory_.trust(copy);
 }
 
 ring_view observer::ring(std::uint32_t index) const {
-  if (index >= header().ring_count)
+  if (index >= header().part_count)
     throw error(errc::bad_argument, "observe ring " + std::to_string(index) + " of " + what_ + ": it has " +
-                                        std::to_string(header().ring_count));
-  return view_ring(memory_.bytes(), header().rings[index]);
+                                        std::to_string(header().part_count));
+  return view_ring(memory_.bytes(), header().parts[index]);
 }
 
 ring_counts observer::counts(std::uint32_t ring_index) const {
   const auto seen = ring(ring_index);
-  const auto cursors = part_kind_of(header().rings[ring_index]).cursors(seen);
+  const auto cursors = part_kind_of(header().parts[ring_index]).cursors(seen);
   ring_counts counts;  // for people: nothing else is read on the word of these
   counts.tail = cursors.tail;
   counts.head = cursors.head;
@@ -67,8 +67,8 @@ std::vector<seat_report> observer::seats(std::uint32_t ring_index) const {
       // This process may not open it: what the segment's own file shows must do.
     }
   }
-  auto seats = report_seats(seat_table(memory_, seen, ring_index, std::move(sight)), seen,
-                            kind_in(header().rings[ring_index]));
+  auto seats =
+      report_seats(seat_table(memory_, seen, ring_index, std::move(sight)), seen, kind_in(header().parts[ring_index]));
   memory_.require_whole(what_);
   return seats;
 }

@@ -21,14 +21,14 @@ std::string where(const attached_segment& attached, role own) {
   return std::string("take the ") + to_string(own) + "'s seat of " + attached.what();
 }
 
-const ring_descriptor& descriptor_of(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind,
+const part_descriptor& descriptor_of(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind,
                                      role own) {
   const auto& header = attached.memory().header();
-  if (ring_index >= header.ring_count)
+  if (ring_index >= header.part_count)
     throw error(errc::misuse, where(attached, own) + ": there is no ring " + std::to_string(ring_index) +
-                                  ", the segment has " + std::to_string(header.ring_count) +
+                                  ", the segment has " + std::to_string(header.part_count) +
                                   "; rings are counted from 0");
-  const auto& ring = header.rings[ring_index];
+  const auto& ring = header.parts[ring_index];
   if (ring.kind != static_cast<std::uint32_t>(kind))
     throw error(errc::wrong_kind, where(attached, own) + ": ring " + std::to_string(ring_index) + " is " +
                                       to_string(static_cast<ring_kind>(ring.kind)) + ", not " + to_string(kind) +
@@ -51,7 +51,6 @@ participant::participant(attached_segment attached, std::uint32_t ring_index, ri
                          const seat_rules& rules)
     : attached_(joined(std::move(attached))),
       ring_(view_ring(attached_.memory().bytes(), descriptor_of(attached_, ring_index, kind, own))),
-      kind_(kind),
       table_(attached_.memory(), ring_, ring_index, attached_.locks()),
       own_(own),
       seat_(table_.take(own, rules, where(attached_, own))),
@@ -125,7 +124,7 @@ void participant::throw_name_is_lost() {
                                    " is attached, so none can come; attach again once it was created anew");
 }
 
-std::vector<seat_report> participant::seats() const { return report_seats(table_, ring_, kind_); }
+std::vector<seat_report> participant::seats() const { return report_seats(table_, ring_, kind_in(descriptor())); }
 
 peer_state participant::peer() {
   const auto peers = table_.count(peer_of(own_));

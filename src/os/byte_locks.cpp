@@ -41,7 +41,7 @@ bool set(int file, short type, std::uint64_t offset) noexcept {
 short type_of(lock_mode mode) noexcept { return mode == lock_mode::exclusive ? F_WRLCK : F_RDLCK; }
 
 // Beyond all bytes that mean anything: docs/format.md, table 6.
-constexpr std::uint64_t trial_offset = (std::uint64_t{1} << 62) + 0x30000;
+constexpr std::uint64_t trial_offset = (std::uint64_t{1} << 62) + 0x700000;
 constexpr std::uint64_t trial_bytes = 0x10000;
 
 fd open_again(const lockable_file& file) {

@@ -1,10 +1,16 @@
 // The one table of kinds.
 
 #include <algorithm>
+#include <array>
 
 #include "part/part_kind.hpp"
+#include "sluice/part/kinds.hpp"
 
 namespace sluice {
+
+extern const part_kind spsc_part;
+extern const part_kind mpmc_part;
+
 namespace {
 
 constexpr const part_kind* rows[] = {&spsc_part, &mpmc_part};
@@ -12,6 +18,15 @@ constexpr const part_kind* rows[] = {&spsc_part, &mpmc_part};
 }  // namespace
 
 std::span<const part_kind* const> part_kinds() noexcept { return rows; }
+
+std::span<const ring_kind> ring_kinds() noexcept {
+  static const auto tags = [] {
+    std::array<ring_kind, std::size(rows)> all{};
+    std::transform(std::begin(rows), std::end(rows), all.begin(), [](const auto* row) { return row->tag; });
+    return all;
+  }();
+  return tags;
+}
 
 const part_kind* find_part_kind(std::uint32_t tag) noexcept {
   for (const auto* row : rows)

@@ -13,6 +13,7 @@
 #include "part/slot_recovery.hpp"
 #include "part/snapshot.hpp"
 #include "sluice/part/facts.hpp"
+#include "sluice/part/ring_options.hpp"
 #include "sluice/seat/seat_table.hpp"
 
 namespace sluice {
@@ -32,6 +33,14 @@ struct part_kind {
   std::uint32_t default_seats;  // of each role
   std::uint32_t max_seats;      // likewise
 
+  /// Of the kind's own control, behind that of all kinds: a multiple of alignof(seat).
+  std::uint64_t control_bytes;
+  /// Fills the bytes of the kind in a descriptor and body_bytes, given message, seats and durability there.
+  /// @throws error bad_argument.
+  void (*form)(part_descriptor&, const ring_options&);
+  /// Whether a creator can have written them. What all kinds have is checked.
+  bool (*is_sane)(const part_descriptor&) noexcept;
+
   /// Of a ring in memory or of a copy of its control and seats.
   part_cursors (*cursors)(const ring_view&) noexcept;
   /// What the seat of `report` has claimed or handed out, and how many messages it moved.
@@ -49,18 +58,14 @@ struct part_kind {
 /// Of one that is known to be in the table.
 [[nodiscard]] const part_kind& part_kind_of(ring_kind kind) noexcept;
 /// Of a descriptor that was validated.
-[[nodiscard]] inline ring_kind kind_in(const ring_descriptor& ring) noexcept {
+[[nodiscard]] inline ring_kind kind_in(const part_descriptor& ring) noexcept {
   return static_cast<ring_kind>(ring.kind);
 }
-[[nodiscard]] inline const part_kind& part_kind_of(const ring_descriptor& ring) noexcept {
+[[nodiscard]] inline const part_kind& part_kind_of(const part_descriptor& ring) noexcept {
   return part_kind_of(kind_in(ring));
 }
 
 /// Seats as seat_table::report() has them, with what their kind knows of them.
 [[nodiscard]] std::vector<seat_report> report_seats(const seat_table& table, const ring_view& ring, ring_kind kind);
-
-// The rows.
-extern const part_kind spsc_part;
-extern const part_kind mpmc_part;
 
 }  // namespace sluice

@@ -25,9 +25,9 @@ enum class fate { whole, torn, released, absent };
 class old_ring {
  public:
   old_ring(const slot_recovery& kind, const old_slots& from)
-      : kind_(kind), from_(from), ring_(from.ring), slot_(ring_.payload_offset + ring_.message_bytes) {
-    view_.mask = ring_.capacity_slots - 1;
-    while (std::uint64_t{1} << view_.lap_bits < ring_.capacity_slots) ++view_.lap_bits;
+      : kind_(kind), from_(from), ring_(from.ring), slot_(ring_.slots.payload_offset + ring_.message_bytes) {
+    view_.mask = ring_.slots.capacity_slots - 1;
+    while (std::uint64_t{1} << view_.lap_bits < ring_.slots.capacity_slots) ++view_.lap_bits;
   }
 
   [[nodiscard]] std::uint64_t capacity() const noexcept { return view_.capacity(); }
@@ -35,11 +35,11 @@ class old_ring {
   /// Reads a slot; message() is then its message.
   [[nodiscard]] found_slot look(std::uint64_t index) {
     std::fill(slot_.begin(), slot_.end(), std::byte{0});  // for what is missing of a file that is cut short meanwhile
-    (void)from_.read(ring_.slots_offset + index * ring_.slot_stride_bytes, slot_);
+    (void)from_.read(ring_.body_offset + index * ring_.slots.slot_stride_bytes, slot_);
     found_slot found;
     std::uint64_t checksum = 0;
     std::memcpy(&found.word, slot_.data(), sizeof found.word);
-    std::memcpy(&checksum, slot_.data() + ring_.checksum_offset, sizeof checksum);
+    std::memcpy(&checksum, slot_.data() + ring_.slots.checksum_offset, sizeof checksum);
     found.sequence = (lap_of(found.word) << view_.lap_bits) + index;
     found.has_message = found.word == view_.word_for(found.sequence, slot_kind::published) ||
                         (kind_.consumers_write_words && kind_of(found.word) == slot_kind::taken);
@@ -47,7 +47,7 @@ class old_ring {
     return found;
   }
   [[nodiscard]] std::span<const std::byte> message() const noexcept {
-    return std::span(slot_).subspan(ring_.payload_offset);
+    return std::span(slot_).subspan(ring_.slots.payload_offset);
   }
 
   [[nodiscard]] fate fate_of(std::uint64_t sequence) {
@@ -77,7 +77,7 @@ class old_ring {
 
   const slot_recovery& kind_;
   const old_slots& from_;
-  const ring_descriptor& ring_;
+  const part_descriptor& ring_;
   ring_view view_;  // for its arithmetic alone
   std::vector<std::byte> slot_;
 };
@@ -91,7 +91,7 @@ class new_ring {
     const auto& view = into_.view;
     const auto checksum = slot_checksum(into_.creation_id, count_, message);
     std::memcpy(view.payload(count_), message.data(), message.size());
-    std::memcpy(view.slot(count_) + into_.ring.checksum_offset, &checksum, sizeof checksum);
+    std::memcpy(view.slot(count_) + into_.ring.slots.checksum_offset, &checksum, sizeof checksum);
     view.word(count_).store(view.word_for(count_, slot_kind::published),
                             std::memory_order_relaxed);  // no other process yet
     ++count_;

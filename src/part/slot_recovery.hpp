@@ -22,9 +22,9 @@ namespace sluice {
 struct slot_recovery {
   bool consumers_write_words;  ///< a consumer hands a slot back by a word of the next lap
   /// Offset in the segment of the word that counts what was published or claimed.
-  std::uint64_t (*tail_offset)(const ring_descriptor&);
+  std::uint64_t (*tail_offset)(const part_descriptor&);
   /// Of the word below which all was released; null: there is none.
-  std::uint64_t (*released_offset)(const ring_descriptor&);
+  std::uint64_t (*released_offset)(const part_descriptor&);
   /// Makes a new ring hold the messages of its first `count` slots, for a consumer to deliver marked.
   void (*fill)(const ring_view& fresh, std::uint64_t count) noexcept;
 };
@@ -37,14 +37,14 @@ struct slots_recovered {
 
 /// A ring that a reset left: reads bytes of its segment from `offset` on; fewer when it ends before.
 struct old_slots {
-  const ring_descriptor& ring;
+  const part_descriptor& ring;
   std::uint64_t creation_id;  // of its segment: part of the checksums
   std::function<std::size_t(std::uint64_t offset, std::span<std::byte> into)> read;
 };
 
 /// An empty ring of the same form, to which no other process is attached yet.
 struct new_slots {
-  const ring_descriptor& ring;
+  const part_descriptor& ring;
   std::uint64_t creation_id;
   ring_view view;
 };

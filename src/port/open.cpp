@@ -1,4 +1,4 @@
-// The ports of each kind of ring: the one place here that knows the kinds.
+// The ports of each kind of ring.
 
 #include <utility>
 
@@ -80,17 +80,31 @@ class consumer_port_of final : holds_raw<raw_consumer<Ring, chosen_wait>>, publi
   void end(std::uint64_t released) noexcept override { raw_->release_batch(released); }
 };
 
+template <ring...>
+struct kinds {};
+/// A new kind of ring is one name here.
+using all_kinds = kinds<spsc_ring, mpmc_ring>;
+
+/// Null: the ring is of none of these kinds.
+template <class Port, template <class> class PortOf, ring... Rings>
+std::unique_ptr<Port> open(kinds<Rings...>, ring_kind kind, attached_segment& attached, std::uint32_t ring_index,
+                           wait_kind wait) {
+  std::unique_ptr<Port> opened;
+  (void)((Rings::kind == kind &&
+          (opened = std::make_unique<PortOf<Rings>>(std::move(attached), ring_index, wait)) != nullptr) ||
+         ...);
+  return opened;
+}
+
 template <class Port, template <class> class PortOf>
 std::unique_ptr<Port> open(attached_segment attached, std::uint32_t ring_index, wait_kind wait) {
   const auto& header = attached.memory().header();
-  if (ring_index >= header.ring_count)
+  if (ring_index >= header.part_count)
     throw error(errc::misuse, "open a port of " + attached.what() + ": there is no ring " + std::to_string(ring_index) +
-                                  ", the segment has " + std::to_string(header.ring_count) +
+                                  ", the segment has " + std::to_string(header.part_count) +
                                   "; rings are counted from 0");
-  switch (static_cast<ring_kind>(header.rings[ring_index].kind)) {
-    case ring_kind::spsc: return std::make_unique<PortOf<spsc_ring>>(std::move(attached), ring_index, wait);
-    case ring_kind::mpmc: return std::make_unique<PortOf<mpmc_ring>>(std::move(attached), ring_index, wait);
-  }
+  const auto kind = static_cast<ring_kind>(header.parts[ring_index].kind);
+  if (auto opened = open<Port, PortOf>(all_kinds(), kind, attached, ring_index, wait)) return opened;
   throw error(errc::wrong_kind, "open a port of " + attached.what() + ": ring " + std::to_string(ring_index) +
                                     " is of a kind that this version does not know; use the version that made it");
 }

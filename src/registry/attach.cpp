@@ -30,11 +30,11 @@ attached_segment attach_unnamed(segment memory) {
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";
   require_participant(memory, "attach " + what);
   // Checked in a copy: no other process can change it between the check and its use.
-  alignas(segment_header) std::byte copy[sizeof(segment_header)];
+  segment_header copy{};
   const auto length = std::min(sizeof copy, memory.bytes().size());
-  std::memcpy(copy, memory.bytes().data(), length);
-  validate_segment(std::span(copy).first(length), memory.bytes().size(), "attach " + what);
-  memory.trust(*reinterpret_cast<const segment_header*>(copy));
+  std::memcpy(bytes_of(copy).data(), memory.bytes().data(), length);
+  validate_segment(bytes_of(copy).first(length), memory.bytes().size(), "attach " + what);
+  memory.trust(copy);
   memory.require_whole(what);
   return attached_segment::unnamed(std::move(memory), std::move(what));
 }

@@ -40,7 +40,7 @@ building::building(int directory, std::string directory_path, std::string name, 
       path_(directory_path_ + "/" + name_) {
   os::require_local(directory_, directory_path_, what);
   require_disk(plan, what);
-  const bool is_to_last = std::any_of(plan.rings.begin(), plan.rings.end(),
+  const bool is_to_last = std::any_of(plan.parts.begin(), plan.parts.end(),
                                       [](const auto& ring) { return !durability_of(ring).is_none(); });
   auto origin = origin_here(segment_kind::file, is_to_last ? lifetime::persistent : how.lifetime);
   try {
@@ -72,8 +72,8 @@ void building::discard() noexcept {
 }
 
 void building::require_disk(const segment_plan& plan, const std::string& what) const {
-  const bool is_to_last = std::any_of(plan.rings.begin(), plan.rings.end(),
-                                      [](const ring_descriptor& ring) { return !durability_of(ring).is_none(); });
+  const bool is_to_last = std::any_of(plan.parts.begin(), plan.parts.end(),
+                                      [](const part_descriptor& ring) { return !durability_of(ring).is_none(); });
   if (!is_to_last) return;
   require_boot_is_known(what);
   if (os::is_in_memory(directory_))

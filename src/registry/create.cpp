@@ -31,9 +31,9 @@ void require_expected_place(const std::string& directory, const segment_name& na
 /// What was asked for and cannot be had later: that messages are written to the disk. Sizes are the existing segment's.
 void require_plan(attached_segment& attached, const segment_plan& plan, const std::string& what) {
   const auto& header = attached.memory().header();
-  for (std::size_t i = 0; i < std::min<std::size_t>(plan.rings.size(), header.ring_count); ++i) {
+  for (std::size_t i = 0; i < std::min<std::size_t>(plan.parts.size(), header.part_count); ++i) {
     try {
-      require_options(header, i, {.durability = durability_of(plan.rings[i])}, what);
+      require_options(header, i, {.durability = durability_of(plan.parts[i])}, what);
     } catch (const error&) {
       attached.leave_name();
       throw;
@@ -59,7 +59,7 @@ std::string what_to_do_with(const registry& where, const segment_name& name) {
 }  // namespace
 
 attached_segment format_unnamed(segment memory, const segment_plan& plan) {
-  for (const auto& ring : plan.rings)
+  for (const auto& ring : plan.parts)
     if (!durability_of(ring).is_none())
       throw error(errc::bad_argument,
                   std::string("format a segment in ") + to_string(memory.kind()) +

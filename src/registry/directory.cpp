@@ -85,8 +85,12 @@ std::optional<os::fd> open_registry(const std::string& directory, bool is_defaul
 namespace {
 
 void read_header(opened_file& opened) {
-  opened.header_bytes =
-      os::read_at(opened.file.get(), 0, std::as_writable_bytes(std::span(&opened.header, 1)), opened.path);
+  auto& read = opened.header_read_bytes;
+  const auto room = bytes_of(opened.header);
+  read = os::read_at(opened.file.get(), 0, room.first(page_bytes), opened.path);  // most have no more of a directory
+  const auto all = header_bytes(std::min<std::size_t>(opened.header.part_count, max_parts));
+  if (read == page_bytes && all > read)
+    read += os::read_at(opened.file.get(), read, room.subspan(read, all - read), opened.path);
 }
 
 }  // namespace
@@ -145,9 +149,9 @@ std::string gate_holder_text(const opened_file& opened) {
     return "the holder is not known; `fuser " + opened.path +
            "` lists the processes that have it open. Continue the one that is stopped, and try again";
   };
-  alignas(segment_header) std::byte copy[sizeof(segment_header)];
-  if (os::read_at(opened.file.get(), 0, copy, opened.path) < sizeof copy) return unknown();
-  const auto& header = *reinterpret_cast<const segment_header*>(copy);
+  segment_header header{};
+  const auto begin = bytes_of(header).first(header_bytes(0));
+  if (os::read_at(opened.file.get(), 0, begin, opened.path) < begin.size()) return unknown();
   const auto holder = look_at_named(header.gate_holder, header.gate_holder_namespace, header.time_namespace);
   if (holder.sight != process_sight::here && holder.sight != process_sight::perhaps_here) return unknown();
   const auto name = "process " + std::to_string(holder.pid) +
@@ -187,7 +191,7 @@ void require_not_squatted(int directory, const std::string& directory_path, cons
 }
 
 segment_header checked_header(const opened_file& opened, const std::string& what) {
-  const auto bytes = std::as_bytes(std::span(&opened.header, 1)).first(opened.header_bytes);
+  const auto bytes = std::as_bytes(std::span(&opened.header, 1)).first(opened.header_read_bytes);
   validate_segment(bytes, opened.facts.length_bytes, what);
   return opened.header;
 }
@@ -235,7 +239,7 @@ bool is_attached_by_anybody(const opened_file& opened) {
   // Presence is a shared lock, so every process that may open the file can hold it as well. Seats are held exclusively.
   const int file = opened.lockable().descriptor;
   return os::is_locked(file, presence_lock_offset, 1, os::lock_mode::shared) ||
-         os::is_locked(file, seat_lock_offset(0, 0), seat_lock_offset(max_rings, 0) - seat_lock_offset(0, 0),
+         os::is_locked(file, seat_lock_offset(0, 0), seat_lock_offset(max_parts, 0) - seat_lock_offset(0, 0),
                        os::lock_mode::exclusive);
 }
 
@@ -386,8 +390,8 @@ std::vector<shared_lock_report> shared_locks_on(const opened_file& opened, const
     if (const auto reader = os::shared_lock_at(opened.file.get(), offset)) found.push_back({byte, *reader});
   };
   look(gate_lock_offset, "gate");
-  for (std::uint32_t ring = 0; ring < header.ring_count; ++ring)
-    for (std::uint32_t i = 0; i < header.rings[ring].producer_seats + header.rings[ring].consumer_seats; ++i)
+  for (std::uint32_t ring = 0; ring < header.part_count; ++ring)
+    for (std::uint32_t i = 0; i < header.parts[ring].producer_seats + header.parts[ring].consumer_seats; ++i)
       look(seat_lock_offset(ring, i), "seat " + std::to_string(i) + " of ring " + std::to_string(ring));
   return found;
 }

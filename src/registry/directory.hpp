@@ -14,6 +14,7 @@
 #include "part/part_kind.hpp"
 #include "segment/lock_file.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/plan/segment_plan.hpp"
 #include "sluice/registry/registry.hpp"
 
 namespace sluice::detail {
@@ -27,7 +28,7 @@ struct opened_file {
   os::file_facts facts;
   std::string path;
   segment_header header{};                  // as it was when this was opened: input, not checked
-  std::size_t header_bytes = 0;             // so many of it are there
+  std::size_t header_read_bytes = 0;        // so many of it are there
   std::optional<lock_file> locks = {};      // what holds the kernel locks; empty: `file` does, or it cannot be had
   std::optional<error> locks_problem = {};  // why not
 

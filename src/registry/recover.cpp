@@ -20,15 +20,15 @@ namespace {
 /// The same segment once more, empty.
 segment_plan plan_of(const segment_header& header, const std::string& what) {
   std::vector<ring_request> requests;
-  for (std::uint32_t i = 0; i < header.ring_count; ++i) {
-    const auto& ring = header.rings[i];
+  for (std::uint32_t i = 0; i < header.part_count; ++i) {
+    const auto& ring = header.parts[i];
     if (durability_of(ring).is_none())
       throw error(errc::wrong_kind,
                   what +
                       ": it was made without durability, so nothing tells its whole messages from torn ones, and none "
                       "can be kept; remove it (sluice clear) and create it anew");
     requests.push_back({{ring.type_name, ring.type_hash, ring.message_bytes, ring.message_alignment, ring.layout_hash},
-                        {static_cast<ring_kind>(ring.kind), ring.capacity_slots, footprint::latency,
+                        {static_cast<ring_kind>(ring.kind), ring.slots.capacity_slots, footprint::latency,
                          ring.producer_seats, ring.consumer_seats, durability_of(ring)}});
   }
   try {
@@ -57,8 +57,8 @@ recovery_report build_anew(const detail::opened_file& old, const segment_header&
   detail::building fresh(directory, directory_path, name, plan, how, what);
   if (fresh.facts().uid != old.facts.uid || fresh.facts().gid != old.facts.gid) give_back(fresh, old, what);
   recovery_report report;
-  for (std::uint32_t i = 0; i < header.ring_count; ++i) {
-    const auto& ring = header.rings[i];
+  for (std::uint32_t i = 0; i < header.part_count; ++i) {
+    const auto& ring = header.parts[i];
     const auto& made = fresh.memory().header();
     const auto found =
         recover_slots(*part_kind_of(ring).recovery,
@@ -66,7 +66,7 @@ recovery_report build_anew(const detail::opened_file& old, const segment_header&
                        [&](std::uint64_t offset, std::span<std::byte> into) {
                          return os::read_at(old.file.get(), offset, into, old.path);
                        }},
-                      {made.rings[i], made.creation_id, view_ring(fresh.memory().bytes(), made.rings[i])});
+                      {made.parts[i], made.creation_id, view_ring(fresh.memory().bytes(), made.parts[i])});
     report.rings.push_back({found.kept, found.torn, found.missing});
   }
   fresh.place_over();

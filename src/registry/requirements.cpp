@@ -18,7 +18,7 @@ bool is_met(const durability& asked, const durability& found) noexcept {
 
 void require_options(const segment_header& header, std::size_t index, const requirements& asked,
                      const std::string& where) {
-  const auto& ring = header.rings[index];
+  const auto& ring = header.parts[index];
   const auto refuse = [&](const std::string& wanted, const std::string& found) {
     throw error(errc::wrong_kind, where + ": it exists with " + found + ", and " + wanted +
                                       " was asked for; ask for what it has, or remove it (sluice clear) and create it "
@@ -29,7 +29,7 @@ void require_options(const segment_header& header, std::size_t index, const requ
     if (found < wanted)
       refuse(before + "at least " + std::to_string(wanted) + of_what, before + std::to_string(found) + of_what);
   };
-  require_count(asked.capacity_slots, ring.capacity_slots, "a capacity of ", " slots");
+  require_count(asked.capacity_slots, ring.slots.capacity_slots, "a capacity of ", " slots");
   require_count(asked.producer_seats, ring.producer_seats, "", " producer seats");
   require_count(asked.consumer_seats, ring.consumer_seats, "", " consumer seats");
   if (!is_met(asked.durability, durability_of(ring)))

@@ -16,7 +16,7 @@ namespace sluice {
 namespace {
 
 /// A copy of the first `bytes` of a file that passes for a segment: no other process can change it during the look.
-segment snapshot(const detail::opened_file& opened, std::uint64_t bytes) {
+segment copy_of(const detail::opened_file& opened, std::uint64_t bytes) {
   auto copy = std::make_shared<std::vector<std::byte>>(bytes + alignof(seat));
   const auto at = reinterpret_cast<std::uintptr_t>(copy->data());
   const std::span aligned(copy->data() + (alignof(seat) - at % alignof(seat)) % alignof(seat), bytes);
@@ -29,9 +29,9 @@ segment snapshot(const detail::opened_file& opened, std::uint64_t bytes) {
 
 /// Where the last control and seats end. validate_segment() has bounded it, so a copy of that is small.
 std::uint64_t records_end(const segment_header& header) {
-  std::uint64_t end = sizeof(segment_header);
-  for (std::size_t i = 0; i < header.ring_count; ++i) {
-    const auto& ring = header.rings[i];
+  std::uint64_t end = header_bytes(header.part_count);
+  for (std::size_t i = 0; i < header.part_count; ++i) {
+    const auto& ring = header.parts[i];
     end = std::max(end, ring.seats_offset + sizeof(seat) * (std::uint64_t{ring.producer_seats} + ring.consumer_seats));
   }
   return end;
@@ -69,11 +69,11 @@ std::vector<repair_report> repairs_of(const ring_view& ring, std::uint64_t time_
 }
 
 part_snapshot snapshot_of(const detail::opened_file& opened, const segment& copy, std::uint32_t index) {
-  const auto& descriptor = copy.header().rings[index];
+  const auto& descriptor = copy.header().parts[index];
   const auto ring = view_ring(copy.bytes(), descriptor);
   const auto locks = opened.lockable();
   const seat_table table(copy, ring, index, lock_sight{{locks.descriptor, locks.path}, opened.shows_all_locks()});
-  return {ring, descriptor.slots_offset, report_seats(table, ring, kind_in(descriptor)),
+  return {ring, descriptor.body_offset, report_seats(table, ring, kind_in(descriptor)),
           [&opened](std::uint64_t offset, std::span<std::byte> into) {
             return os::read_at(opened.file.get(), offset, into, opened.path);
           }};
@@ -83,7 +83,7 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   auto snapshot = snapshot_of(opened, copy, index);
   const auto& control = *snapshot.ring().control;
   ring_info info;
-  info.descriptor = copy.header().rings[index];
+  info.descriptor = copy.header().parts[index];
   static_cast<part_facts&>(info) = part_kind_of(info.descriptor).look(snapshot, how_deep);
   info.type_name = info.descriptor.type_name;
   info.is_closed = control.closed.load(std::memory_order_relaxed) != 0;  // of a copy, here and below
@@ -171,12 +171,11 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
   info.gid = opened.facts.gid;
   try {
     info.is_in_use = is_attached_by_anybody(opened);
-    const auto header = checked_header(opened, opened.path);
-    const auto copy = snapshot(opened, records_end(header));
+    const auto copy = copy_of(opened, records_end(checked_header(opened, opened.path)));
     validate_segment(copy.bytes(), info.length_bytes, opened.path);  // what is used is what was checked
     if (records_end(copy.header()) > copy.bytes().size())
       throw error(errc::corrupted, opened.path + ": the header changed while it was read");
-    std::memcpy(&info.header, copy.bytes().data(), sizeof info.header);
+    std::memcpy(bytes_of(info.header).data(), copy.bytes().data(), header_bytes(copy.header().part_count));
     const auto boot = boot_of(info.header, opened);
     require_known(boot, opened.path);
     info.is_of_another_boot = boot == made_in::another_boot;
@@ -188,7 +187,7 @@ segment_info detail::read_info(const opened_file& opened, const std::string& nam
     info.creator = look_at_named(info.header.creator, info.header.pid_namespace, info.header.time_namespace);
     info.gate_holder =
         look_at_named(info.header.gate_holder, info.header.gate_holder_namespace, info.header.time_namespace);
-    for (std::uint32_t i = 0; i < info.header.ring_count; ++i)
+    for (std::uint32_t i = 0; i < info.header.part_count; ++i)
       info.rings.push_back(read_ring(opened, copy, i, how_deep));
     if (how_deep == depth::slots) info.shared_locks = shared_locks_on(opened, info.header);
     // What is to outlast a reset of the machine outlasts its participants: nothing that sweep takes.
@@ -286,7 +285,7 @@ std::vector<slot_report> registry::slots(const segment_name& name, std::size_t r
     throw error(errc::bad_argument,
                 "inspect \"" + name.str() + "\": it has " + std::to_string(info.rings.size()) + " ring(s)");
   const auto& descriptor = info.rings[ring_index].descriptor;
-  const auto copy = snapshot(*opened, records_end(info.header));
+  const auto copy = copy_of(*opened, records_end(info.header));
   auto snapshot = snapshot_of(*opened, copy, static_cast<std::uint32_t>(ring_index));
   const auto& kind = part_kind_of(descriptor);
   const auto head = kind.cursors(snapshot.ring()).head;

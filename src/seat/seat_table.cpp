@@ -498,8 +498,6 @@ std::vector<seat_report> seat_table::impl::reports() const {
     seat.same_pid_namespace = owner_namespace != 0 && owner_namespace == pid_namespace;
     seat.knows_pid_namespace = owner_namespace != 0;
     seat.is_parked = record.parked.load(std::memory_order_relaxed) != 0;
-    seat.redelivered = record.redelivered.load(std::memory_order_relaxed);
-    seat.abandoned = record.abandoned.load(std::memory_order_relaxed);
     seat.parks = record.parks.load(std::memory_order_relaxed);
     const auto process = process_of(i);
     seat.process_state = to_string(process);

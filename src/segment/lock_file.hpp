@@ -10,7 +10,8 @@
 
 #include "os/fd.hpp"
 #include "os/file.hpp"
-#include "sluice/plan/segment_plan.hpp"
+#include "sluice/layout/lock_file_name.hpp"
+#include "sluice/layout/segment_header.hpp"
 #include "sluice/segment/segment.hpp"
 
 namespace sluice {

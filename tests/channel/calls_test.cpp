@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "support/behind.hpp"
 #include "support/is_there.hpp"
 #include "support/watchdog.hpp"

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment/memfd_segment.hpp"
 #include "sluice/segment/zero_segment.hpp"
 #include "support/temp_registry.hpp"

@@ -154,7 +154,8 @@ TYPED_TEST(Closing, AProducerThatCannotBeMadeDoesNotOpenAClosedChannel) {
   auto in = place.consumer();
   in.close();
   auto& own = details_of(in);
-  auto& counter = TypeParam::ring::kind == ring_kind::spsc ? own.ring().seats[0].sequence : own.ring().control->tail;
+  auto& counter = TypeParam::ring::kind == ring_kind::spsc ? spsc_seat_of(own.ring(), 0).sequence
+                                                           : mpmc_control_of(own.ring()).tail;
   const auto before = counter.exchange(100);
   EXPECT_THROW((void)place.producer(), error) << "the counters contradict each other";
   EXPECT_TRUE(own.is_closed());

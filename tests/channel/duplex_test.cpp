@@ -8,7 +8,7 @@
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment/zero_segment.hpp"
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"

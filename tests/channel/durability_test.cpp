@@ -100,8 +100,8 @@ TYPED_TEST(Durable, WithoutDurabilityNothingIsFlushedAndNoSlotIsLonger) {
     out.close();
   }
   EXPECT_FALSE(this->is_clean(made));
-  EXPECT_EQ(made.header().rings[0].slot_stride_bytes, 8 + sizeof(numbered));
-  EXPECT_EQ(made.header().rings[0].checksum_offset, 0U);
+  EXPECT_EQ(made.header().parts[0].slots.slot_stride_bytes, 8 + sizeof(numbered));
+  EXPECT_EQ(made.header().parts[0].slots.checksum_offset, 0U);
 }
 
 TYPED_TEST(Durable, TheChecksumBesideAMessageIsOverCreationSequenceAndMessage) {
@@ -110,11 +110,12 @@ TYPED_TEST(Durable, TheChecksumBesideAMessageIsOverCreationSequenceAndMessage) {
   auto in = made.consumer();
   for (std::uint64_t i = 0; i < 20; ++i) {
     ASSERT_TRUE(out.try_send(numbered::of(100 + i)));
-    const auto& ring = made.header().rings[0];
-    const auto* const slot = made.memory().bytes().data() + ring.slots_offset + i % 8 * ring.slot_stride_bytes;
+    const auto& ring = made.header().parts[0];
+    const auto* const slot = made.memory().bytes().data() + ring.body_offset + i % 8 * ring.slots.slot_stride_bytes;
     std::uint64_t checksum = 0;
-    std::memcpy(&checksum, slot + ring.checksum_offset, 8);
-    EXPECT_EQ(checksum, slot_sum(made.header().creation_id, i, std::span(slot + ring.payload_offset, sizeof(numbered))))
+    std::memcpy(&checksum, slot + ring.slots.checksum_offset, 8);
+    EXPECT_EQ(checksum,
+              slot_sum(made.header().creation_id, i, std::span(slot + ring.slots.payload_offset, sizeof(numbered))))
         << i;
     EXPECT_EQ(in.try_receive(), numbered::of(100 + i));
   }

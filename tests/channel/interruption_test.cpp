@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/is_there.hpp"

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "support/behind.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"

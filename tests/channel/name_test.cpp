@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/temp_registry.hpp"

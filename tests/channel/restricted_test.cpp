@@ -165,11 +165,11 @@ void one_mpmc_channel::expect_delivery_after_closefrom() {
 TEST_F(ClosedDescriptors, DoNotKeepADeadConsumersMessageFromComingAgain) { expect_delivery_after_closefrom(); }
 
 TEST_F(ClosedDescriptors, CostNoSeatWhileAReaderKeepsItsLockFromBeingAskedFor) {
-  constexpr std::uint64_t trials = 0x10000;  // docs/format.md, table 6
+  constexpr std::uint64_t trials = 0x10000;  // docs/format.md, lock bytes
   auto child = child_process::fork([&] {
     auto out = shared_.producer();
     for (std::uint64_t i = 1; i <= options().capacity_slots; ++i) EXPECT_TRUE(out.try_send(numbered::of(i)));
-    const int reader = open_with_shared_lock(names_.path("q"), gate_lock_offset + 0x30000, F_OFD_SETLK, trials);
+    const int reader = open_with_shared_lock(names_.path("q"), gate_lock_offset + 0x700000, F_OFD_SETLK, trials);
     const int kept = ::fcntl(reader, F_DUPFD, 256);  // beyond what is closed
     close_what_is_not_mine();
     EXPECT_THAT(thrown_by([&] { (void)out.send_for(numbered::of(9), 10s); }),

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/watchdog.hpp"

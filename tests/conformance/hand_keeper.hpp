@@ -21,10 +21,11 @@ class hand_keeper final : public seat_keeper {
     state.store(seat_word(seat_state::taken, generation_of(state.load()) + 1));
     return seat_index;
   }
-  /// Leaves in order. An intent that is not cleared is for others to settle, as if the owner had died.
+  /// Leaves in order. What is still in its hands is for others to settle, as if the owner had died.
+  template <class Ring>
   void leave(std::uint32_t seat_index) {
     auto& own = ring_.seats[seat_index];
-    const auto state = (own.intent.load() | own.second_intent.load()) != 0 ? seat_state::dead : seat_state::free;
+    const auto state = Ring::holds_something(ring_, seat_index) ? seat_state::dead : seat_state::free;
     if (state == seat_state::dead) own.left.store(generation_of(own.state.load()));
     own.state.store(seat_word(state, generation_of(own.state.load())));
   }

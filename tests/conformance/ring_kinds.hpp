@@ -7,8 +7,8 @@
 #include <string>
 
 #include "conformance/ring_memory.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
-#include "sluice/ring/spsc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/part/spsc/spsc_ring.hpp"
 
 namespace sluice::test {
 

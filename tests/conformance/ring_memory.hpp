@@ -53,7 +53,7 @@ class segment_memory {
     origin.kind = segment_.kind();
     format_segment(segment_.bytes(), plan, origin);
     validate_segment(segment_.bytes(), segment_.bytes().size(), "validate");
-    view_ = view_ring(segment_.bytes(), segment_.header().rings[0]);
+    view_ = view_ring(segment_.bytes(), segment_.header().parts[0]);
   }
 
  private:

@@ -106,7 +106,7 @@ class ring_rig {
   void consumer_leaves_and_successor_comes() {
     in->leave();
     in.reset();
-    keeper.leave(consumer_seat);
+    keeper.template leave<ring>(consumer_seat);
     if (state_of(view.seats[consumer_seat].state.load()) == seat_state::dead) {
       EXPECT_TRUE(ring::settle(view, consumer_seat, keeper));
     }

@@ -210,9 +210,9 @@ TYPED_TEST(Torn, ADamagedPageIsReportedAndTheRestIsDelivered) {
   for (int i = 0; i < rounds / 3 && !this->HasFatalFailure(); ++i) {
     this->let_them_work();
     auto bytes = this->copy();
-    const auto& ring = header_in(bytes).rings[0];
-    const auto slots = bytes.size() - ring.slots_offset;
-    const auto at = ring.slots_offset + this->random_() % (slots - 4096);
+    const auto& ring = header_in(bytes).parts[0];
+    const auto slots = bytes.size() - ring.body_offset;
+    const auto at = ring.body_offset + this->random_() % (slots - 4096);
     for (std::size_t n = 0; n < 4096; ++n) bytes[at + n] ^= std::byte(this->random_() % 255 + 1);
     this->judge(bytes,
                 std::vector<std::uint64_t>(TestFixture::each_side, 0));  // what was there is gone: nothing is owed

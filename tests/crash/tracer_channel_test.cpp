@@ -7,7 +7,7 @@
 #include "crash/tracer_real.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment/zero_segment.hpp"
 #include "sluice/wait/park.hpp"
 #include "support/behind.hpp"
@@ -125,7 +125,7 @@ class channel_world final : public world {
   }
 
   void scan() {
-    const auto released = is_mpmc ? 0 : ring_.seats[1].sequence.load();
+    const auto released = is_mpmc ? 0 : spsc_seat_of(ring_, 1).sequence.load();
     for (std::uint64_t i = 0; i < capacity; ++i) {
       const auto word = ring_.word(i).load();
       const auto q = lap_of(word) * capacity + i;

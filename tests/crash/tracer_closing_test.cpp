@@ -8,7 +8,7 @@
 #include "crash/tracer.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/wait/park.hpp"
 #include "support/behind.hpp"
 #include "support/watchdog.hpp"

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "crash/tracer_workbench.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES

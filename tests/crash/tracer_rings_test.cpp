@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "crash/tracer_workbench.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
-#include "sluice/ring/spsc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/part/spsc/spsc_ring.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
@@ -141,9 +141,9 @@ arrangement holding(std::uint64_t count, std::uint32_t sender = 2) {
 
 /// The owner of `seat` is stopped between its announcement and its exchange, which will fail.
 void announce(cast<mpmc_ring>& all, std::uint32_t seat, std::uint64_t count) {
-  const auto& control = *all.ring.control;
+  const auto& control = mpmc_control_of(all.ring);
   const auto position = (all.is_producer(seat) ? control.tail : control.head).load();
-  all.ring.seats[seat].intent.store(intent_word(position, count, false));
+  mpmc_seat_of(all.ring, seat).intent.store(intent_word(position, count, false));
   all.losers.insert(seat);
 }
 
@@ -202,8 +202,8 @@ std::vector<mpmc> mpmc_producer_scenes() {
       {"mpmc producer: lose, and claim again", 0, holding(1),
        [](cast<mpmc_ring>& all, receipts& seen) {
          // What it would do had another producer been quicker between its announcement and its exchange.
-         all.ring.seats[0].intent.store(intent_word(all.ring.control->tail.load() - 1, 1, false));
-         all.ring.seats[0].intent.store(0);
+         mpmc_seat_of(all.ring, 0).intent.store(intent_word(mpmc_control_of(all.ring).tail.load() - 1, 1, false));
+         mpmc_seat_of(all.ring, 0).intent.store(0);
          sends<mpmc_ring>(0, 1, 1)(all, seen);
        },
        1, 0},

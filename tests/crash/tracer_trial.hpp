@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "sluice/layout/ring_view.hpp"
+#include "sluice/part/mpmc/mpmc_layout.hpp"
+#include "sluice/part/spsc/spsc_layout.hpp"
 #include "sluice/plan/segment_plan.hpp"
 #include "sluice/ring/ring_concept.hpp"
 
@@ -154,7 +156,7 @@ struct cast {
     producers[seat]->publish(0);
   }
   void go_on(std::uint32_t seat) {
-    if (losers.erase(seat) != 0) ring.seats[seat].intent.store(0);
+    if (losers.erase(seat) != 0) mpmc_seat_of(ring, seat).intent.store(0);
     if (const auto count = std::exchange(open_claims[seat], 0); count != 0) {
       for (std::uint64_t i = 0; i < count; ++i) {
         sent.push_back(new_id(seat));
@@ -251,7 +253,7 @@ class trial {
   /// For when no other is slow or dead, so that every open position is its own.
   [[nodiscard]] std::string run_beside_a_stopped(std::uint32_t child) {
     all_.forget(child);
-    const auto& control = *all_.ring.control;
+    const auto& control = mpmc_control_of(all_.ring);
     const auto head = control.head.load();
     const auto tail = control.tail.load();
     std::map<std::uint64_t, std::uint64_t> kept;  // position to word; of spsc nothing could be taken away
@@ -298,7 +300,7 @@ class trial {
   [[nodiscard]] bool is_spsc() const noexcept { return Ring::kind == ring_kind::spsc; }
 
   void scan() {
-    const auto released = is_spsc() ? all_.ring.seats[1].sequence.load() : 0;
+    const auto released = is_spsc() ? spsc_seat_of(all_.ring, 1).sequence.load() : 0;
     for (std::uint64_t i = 0; i < capacity; ++i) {
       const auto word = all_.ring.word(i).load();
       const auto q = lap_of(word) * capacity + i;
@@ -315,12 +317,13 @@ class trial {
 
   bool finds_remainder() const {
     for (const auto loser : all_.losers) {
-      const auto theirs = all_.ring.seats[loser].intent.load();
+      const auto theirs = mpmc_seat_of(all_.ring, loser).intent.load();
       const bool produces = all_.is_producer(loser);
-      const auto counter = (produces ? all_.ring.control->tail : all_.ring.control->head).load();
+      const auto counter = (produces ? mpmc_control_of(all_.ring).tail : mpmc_control_of(all_.ring).head).load();
       for (const auto& [seat, generation] : dead_) {
         if (all_.is_producer(seat) != produces) continue;
-        for (const auto intent : {all_.ring.seats[seat].intent.load(), all_.ring.seats[seat].second_intent.load()}) {
+        for (const auto intent :
+             {mpmc_seat_of(all_.ring, seat).intent.load(), mpmc_seat_of(all_.ring, seat).second_intent.load()}) {
           if (intent_won(intent)) continue;
           for (std::uint64_t q = intent >> 16; q < (intent >> 16) + intent_count(intent); ++q)
             if (counter > q && intent_covers(theirs, q) &&
@@ -418,7 +421,7 @@ class trial {
 
   [[nodiscard]] bool is_behind_an_open_claim(std::uint64_t q) const {
     for (std::uint32_t seat = 0; seat < trial_seats; ++seat)
-      if (all_.open_claims[seat] != 0 && (all_.ring.seats[seat].intent.load() >> 16) < q) return true;
+      if (all_.open_claims[seat] != 0 && (mpmc_seat_of(all_.ring, seat).intent.load() >> 16) < q) return true;
     return false;
   }
 

@@ -2,6 +2,7 @@
 
 #include "sluice/layout/ring_header.hpp"
 #include "sluice/layout/seat.hpp"
+#include "sluice/part/mpmc/mpmc_layout.hpp"
 
 namespace sluice {
 namespace {

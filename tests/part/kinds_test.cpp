@@ -6,6 +6,8 @@
 #include <string>
 
 #include "part/part_kind.hpp"
+#include "sluice/part/mpmc/mpmc_layout.hpp"
+#include "sluice/part/spsc/spsc_layout.hpp"
 #include "support/seat_room.hpp"
 
 namespace sluice {
@@ -36,7 +38,7 @@ TEST(PartKinds, TagOfNoKindIsFoundNowhere) {
 
 struct described {
   explicit described(std::uint32_t seats, std::uint32_t index)
-      : room(judged_by::process, seats), kind(part_kind_of(room.memory.memory().header().rings[0])) {
+      : room(judged_by::process, seats), kind(part_kind_of(room.memory.memory().header().parts[0])) {
     report.index = index;
     report.role = index < room.ring.producer_seats ? role::producer : role::consumer;
   }
@@ -45,7 +47,8 @@ struct described {
     kind.describe_seat(room.ring, report);
     return report;
   }
-  seat& words() { return room.ring.seats[report.index]; }
+  spsc_seat& spsc_words() { return spsc_seat_of(room.ring, report.index); }
+  mpmc_seat& mpmc_words() { return mpmc_seat_of(room.ring, report.index); }
 
   seat_room room;
   const part_kind& kind;
@@ -54,19 +57,19 @@ struct described {
 
 TEST(PartKinds, SpscConsumerHoldsWhatItWasHandedAndDidNotRelease) {
   described one(1, 1);
-  one.words().sequence = 5;
-  one.words().peeked = 7;
+  one.spsc_words().sequence = 5;
+  one.spsc_words().peeked = 7;
   ASSERT_EQ(one.now().claims.size(), 1U);
   EXPECT_EQ(one.report.claims[0].first, 5U);
   EXPECT_EQ(one.report.claims[0].count, 2U);
   EXPECT_EQ(one.report.messages, 5U);
-  one.words().peeked = 5;
+  one.spsc_words().peeked = 5;
   EXPECT_TRUE(one.now().claims.empty());
 }
 
 TEST(PartKinds, SpscSeatThatClaimsMoreThanTheRingIsShownWithTheRing) {
   described one(1, 1);
-  one.words().peeked = ~std::uint64_t{0};
+  one.spsc_words().peeked = ~std::uint64_t{0};
   ASSERT_EQ(one.now().claims.size(), 1U);
   EXPECT_EQ(one.report.claims[0].count, one.room.ring.capacity());
 }
@@ -74,10 +77,10 @@ TEST(PartKinds, SpscSeatThatClaimsMoreThanTheRingIsShownWithTheRing) {
 TEST(PartKinds, MpmcIntentsAreReadNearTheCounterOfTheirRole) {
   constexpr auto lap = std::uint64_t{1} << 48;  // an intent has no more bits of its position
   described one(2, 3);
-  one.room.ring.control->head = lap + 10;
-  one.words().intent = intent_word(8, 2, true);
-  one.words().second_intent = intent_word(11, 1, false);
-  one.words().messages = 4;
+  mpmc_control_of(one.room.ring).head = lap + 10;
+  one.mpmc_words().intent = intent_word(8, 2, true);
+  one.mpmc_words().second_intent = intent_word(11, 1, false);
+  one.mpmc_words().messages = 4;
   ASSERT_EQ(one.now().claims.size(), 2U);
   EXPECT_EQ(one.report.claims[0].first, lap + 8);
   EXPECT_EQ(one.report.claims[0].count, 2U);
@@ -89,10 +92,10 @@ TEST(PartKinds, MpmcIntentsAreReadNearTheCounterOfTheirRole) {
 
 TEST(PartKinds, NoMoreSlotsAreLookedAtThanOneLookMayCost) {
   described one(2, 2);
-  one.room.ring.control->tail = 1U << 20;
-  one.room.ring.control->head = (1U << 20) - 3;
+  mpmc_control_of(one.room.ring).tail = 1U << 20;
+  mpmc_control_of(one.room.ring).head = (1U << 20) - 3;
   for (std::uint32_t seat = 2; seat < 4; ++seat)
-    one.room.ring.seats[seat].intent = intent_word((1U << 20) - 8, max_claim, true);
+    mpmc_seat_of(one.room.ring, seat).intent = intent_word((1U << 20) - 8, max_claim, true);
   one.room.ring.seats[2].state = seat_word(seat_state::taken, 1);
   one.room.ring.seats[3].state = seat_word(seat_state::dead, 1);
   const auto looked_at = one.kind.sequences_of_interest(one.room.ring);

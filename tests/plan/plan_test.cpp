@@ -49,17 +49,17 @@ TEST(Plan, RefusalOfACapacityNamesTheNextGoodOne) {
 }
 
 TEST(Plan, TakesTheSmallestAndTheLargestCapacity) {
-  EXPECT_EQ(plan_segment(ring_of(2)).rings[0].capacity_slots, 2U);
-  EXPECT_EQ(plan_segment(ring_of(1ULL << 32, 8)).rings[0].capacity_slots, 1ULL << 32);
+  EXPECT_EQ(plan_segment(ring_of(2)).parts[0].slots.capacity_slots, 2U);
+  EXPECT_EQ(plan_segment(ring_of(1ULL << 32, 8)).parts[0].slots.capacity_slots, 1ULL << 32);
 }
 
 TEST(Plan, RefusesMoreThan64TiB) { EXPECT_THAT(planning(ring_of(1ULL << 32, 1ULL << 30)), Threw(errc::bad_argument)); }
 
 TEST(Plan, ChoosesACapacityWhenNoneIsGiven) {
   auto request = ring_of(0);
-  const auto small = plan_segment(request).rings[0].capacity_slots;
+  const auto small = plan_segment(request).parts[0].slots.capacity_slots;
   request.options.sized_for = footprint::throughput;
-  const auto large = plan_segment(request).rings[0].capacity_slots;
+  const auto large = plan_segment(request).parts[0].slots.capacity_slots;
   EXPECT_EQ(small & (small - 1), 0U);
   EXPECT_GE(small, 8U);
   EXPECT_GT(large, small);
@@ -67,19 +67,19 @@ TEST(Plan, ChoosesACapacityWhenNoneIsGiven) {
 
 TEST(Plan, ChoosesFewSlotsForLargeMessagesAndARingThatAFirstCacheCannotHoldForThoseOfManyLines) {
   const auto bytes_for = [](std::uint64_t message_bytes) {
-    const auto ring = plan_segment(ring_of(0, message_bytes)).rings[0];
-    return ring.capacity_slots * ring.slot_stride_bytes;
+    const auto ring = plan_segment(ring_of(0, message_bytes)).parts[0];
+    return ring.slots.capacity_slots * ring.slots.slot_stride_bytes;
   };
   EXPECT_LE(bytes_for(64), 64U << 10);
   EXPECT_GT(bytes_for(1024), 512U << 10);
   EXPECT_GT(bytes_for(4096), 512U << 10);
-  EXPECT_EQ(plan_segment(ring_of(0, 1U << 20)).rings[0].capacity_slots, 2U);
+  EXPECT_EQ(plan_segment(ring_of(0, 1U << 20)).parts[0].slots.capacity_slots, 2U);
 }
 
 TEST(Plan, KeepsTheNextSlotOutOfReachOfAPrefetcherThatRunsOverTheEndOfAMessage) {
   const auto gap_after = [](std::uint64_t message_bytes, std::uint32_t alignment) {
-    const auto ring = plan_segment(ring_of(8, message_bytes, alignment)).rings[0];
-    return ring.slot_stride_bytes - ring.payload_offset - ring.message_bytes;
+    const auto ring = plan_segment(ring_of(8, message_bytes, alignment)).parts[0];
+    return ring.slots.slot_stride_bytes - ring.slots.payload_offset - ring.message_bytes;
   };
   EXPECT_GE(gap_after(4096, 8), 960U);
   EXPECT_LT(gap_after(1024, 8), 64U);
@@ -100,17 +100,17 @@ INSTANTIATE_TEST_SUITE_P(Bad, MessageOfScenario2,
                                            bad_message{(1ULL << 30) + 8, 8}, bad_message{~0ULL, 1}));
 
 TEST(Plan, TakesTheLargestMessageAndTheLargestAlignment) {
-  EXPECT_EQ(plan_segment(ring_of(2, 1ULL << 30)).rings[0].message_bytes, 1ULL << 30);
+  EXPECT_EQ(plan_segment(ring_of(2, 1ULL << 30)).parts[0].message_bytes, 1ULL << 30);
   const auto plan = plan_segment(ring_of(2, 4096, 4096));
-  EXPECT_EQ(plan.rings[0].slots_offset % 4096, 0U);
-  EXPECT_EQ(plan.rings[0].payload_offset % 4096, 0U);
-  EXPECT_EQ(plan.rings[0].slot_stride_bytes % 4096, 0U);
+  EXPECT_EQ(plan.parts[0].body_offset % 4096, 0U);
+  EXPECT_EQ(plan.parts[0].slots.payload_offset % 4096, 0U);
+  EXPECT_EQ(plan.parts[0].slots.slot_stride_bytes % 4096, 0U);
 }
 
 TEST(Plan, AnSpscRingHasOneSeatASide) {
   const auto plan = plan_segment(ring_of(8));
-  EXPECT_EQ(plan.rings[0].producer_seats, 1U);
-  EXPECT_EQ(plan.rings[0].consumer_seats, 1U);
+  EXPECT_EQ(plan.parts[0].producer_seats, 1U);
+  EXPECT_EQ(plan.parts[0].consumer_seats, 1U);
 }
 
 TEST(Plan, RefusesTwoProducerSeatsOfAnSpscRing) {
@@ -129,22 +129,32 @@ TEST(Plan, AnMpmcRingTakesUpTo4096SeatsASide) {
   auto request = ring_of(8);
   request.options.kind = ring_kind::mpmc;
   request.options.producer_seats = 4096;
-  EXPECT_EQ(plan_segment(request).rings[0].producer_seats, 4096U);
-  EXPECT_EQ(plan_segment(request).rings[0].consumer_seats, 64U) << "what 0 stands for";
+  EXPECT_EQ(plan_segment(request).parts[0].producer_seats, 4096U);
+  EXPECT_EQ(plan_segment(request).parts[0].consumer_seats, 64U) << "what 0 stands for";
   request.options.consumer_seats = 4097;
   EXPECT_THAT(planning(request), ThrewSaying(errc::bad_argument, "consumer"));
 }
 
 TEST(Plan, RefusesAKindThatIsNone) {
   auto request = ring_of(8);
-  request.options.kind = static_cast<ring_kind>(3);
+  request.options.kind = static_cast<ring_kind>(77);
   EXPECT_THAT(planning(request), ThrewSaying(errc::bad_argument, "kind"));
 }
 
-TEST(Plan, RefusesNoRingAndThreeRings) {
-  const ring_request three[] = {ring_of(8), ring_of(8), ring_of(8)};
-  EXPECT_THAT(thrown_by([&] { (void)plan_segment(std::span(three, 0)); }), Threw(errc::bad_argument));
-  EXPECT_THAT(thrown_by([&] { (void)plan_segment(three); }), Threw(errc::bad_argument));
+TEST(Plan, RefusesNoPartAndMoreThanTheDirectoryHolds) {
+  const std::vector<ring_request> many(max_parts + 1, ring_of(8));
+  EXPECT_THAT(thrown_by([&] { (void)plan_segment(std::span(many).first(0)); }), Threw(errc::bad_argument));
+  EXPECT_THAT(thrown_by([&] { (void)plan_segment(many); }), ThrewSaying(errc::bad_argument, "64"));
+  EXPECT_EQ(plan_segment(std::span(many).first(max_parts)).parts.size(), max_parts);
+}
+
+TEST(Plan, RefusesMoreSeatsInAllThanALookCopies) {
+  auto request = ring_of(8);
+  request.options.kind = ring_kind::mpmc;
+  request.options.producer_seats = request.options.consumer_seats = 4096;
+  const std::vector<ring_request> many(4, request);
+  EXPECT_THAT(thrown_by([&] { (void)plan_segment(many); }), ThrewSaying(errc::bad_argument, "fewer seats"));
+  EXPECT_EQ(plan_segment(std::span(many).first(3)).parts.size(), 3U);
 }
 
 TEST(Plan, PartsNeverOverlapAndEndWithinWhatIsAsked) {
@@ -155,21 +165,22 @@ TEST(Plan, PartsNeverOverlapAndEndWithinWhatIsAsked) {
         request.options.kind = kind;
         const ring_request two[] = {request, request};
         const auto plan = plan_segment(two);
-        ASSERT_EQ(plan.rings.size(), 2U);
-        std::uint64_t controls_end = sizeof(segment_header);
-        for (const auto& ring : plan.rings) {
+        ASSERT_EQ(plan.parts.size(), 2U);
+        std::uint64_t controls_end = header_bytes(2);
+        for (const auto& ring : plan.parts) {
           EXPECT_GE(ring.control_offset, controls_end);
           EXPECT_EQ(ring.control_offset % alignof(seat), 0U);
-          EXPECT_EQ(ring.seats_offset, ring.control_offset + sizeof(ring_control));
+          EXPECT_GE(ring.seats_offset, ring.control_offset + sizeof(ring_control));
+          EXPECT_EQ(ring.seats_offset % alignof(seat), 0U);
           controls_end = ring.seats_offset + sizeof(seat) * (ring.producer_seats + ring.consumer_seats);
-          EXPECT_GE(ring.slot_stride_bytes, ring.payload_offset + ring.message_bytes);
-          EXPECT_EQ(ring.slot_stride_bytes % 8, 0U) << "slot words are atomics";
-          EXPECT_GE(ring.payload_offset, 8U);
+          EXPECT_GE(ring.slots.slot_stride_bytes, ring.slots.payload_offset + ring.message_bytes);
+          EXPECT_EQ(ring.slots.slot_stride_bytes % 8, 0U) << "slot words are atomics";
+          EXPECT_GE(ring.slots.payload_offset, 8U);
         }
-        EXPECT_GE(plan.rings[0].slots_offset, controls_end);
-        const auto first_end = plan.rings[0].slots_offset + capacity * plan.rings[0].slot_stride_bytes;
-        EXPECT_GE(plan.rings[1].slots_offset, first_end);
-        EXPECT_LE(plan.rings[1].slots_offset + capacity * plan.rings[1].slot_stride_bytes, plan.asked_bytes);
+        EXPECT_GE(plan.parts[0].body_offset, controls_end);
+        const auto first_end = plan.parts[0].body_offset + capacity * plan.parts[0].slots.slot_stride_bytes;
+        EXPECT_GE(plan.parts[1].body_offset, first_end);
+        EXPECT_LE(plan.parts[1].body_offset + capacity * plan.parts[1].slots.slot_stride_bytes, plan.asked_bytes);
       }
 }
 
@@ -178,7 +189,7 @@ TEST(Plan, CutsALongTypeNameAndTerminatesIt) {
   auto request = ring_of(8);
   request.type.name = name;
   const auto plan = plan_segment(request);
-  EXPECT_EQ(std::string(plan.rings[0].type_name), name.substr(0, type_name_bytes - 1));
+  EXPECT_EQ(std::string(plan.parts[0].type_name), name.substr(0, type_name_bytes - 1));
 }
 
 TEST(Plan, ASlotOfADurableRingHasItsChecksumBetweenWordAndMessage) {
@@ -186,15 +197,15 @@ TEST(Plan, ASlotOfADurableRingHasItsChecksumBetweenWordAndMessage) {
     for (const std::uint32_t alignment : {1, 8, 32, 64}) {
       if (bytes % alignment != 0) continue;
       auto request = ring_of(16, bytes, alignment);
-      const auto plain = plan_segment(request).rings[0];
+      const auto plain = plan_segment(request).parts[0];
       request.options.durability = durability::every(3);
-      const auto durable = plan_segment(request).rings[0];
-      EXPECT_EQ(plain.checksum_offset, 0U);
-      EXPECT_EQ(durable.checksum_offset, 8U);
-      EXPECT_GE(durable.payload_offset, 16U);
-      EXPECT_EQ(durable.payload_offset % alignment, 0U);
-      EXPECT_GE(durable.slot_stride_bytes, durable.payload_offset + bytes);
-      EXPECT_LE(durable.slot_stride_bytes - plain.slot_stride_bytes, std::max<std::uint64_t>(8, alignment));
+      const auto durable = plan_segment(request).parts[0];
+      EXPECT_EQ(plain.slots.checksum_offset, 0U);
+      EXPECT_EQ(durable.slots.checksum_offset, 8U);
+      EXPECT_GE(durable.slots.payload_offset, 16U);
+      EXPECT_EQ(durable.slots.payload_offset % alignment, 0U);
+      EXPECT_GE(durable.slots.slot_stride_bytes, durable.slots.payload_offset + bytes);
+      EXPECT_LE(durable.slots.slot_stride_bytes - plain.slots.slot_stride_bytes, std::max<std::uint64_t>(8, alignment));
       EXPECT_EQ(durability_of(durable), durability::every(3));
     }
 }

@@ -26,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "part/part_kind.hpp"
 #include "soak_ledger.hpp"
 #include "soak_worker.hpp"
 #include "support/behind.hpp"
@@ -352,25 +353,21 @@ class round_of {
     std::fprintf(stderr, "soak: WEDGED: %s for %.1f s (ring %s, segment %s, capacity %llu)\n", what,
                  static_cast<double>(wedge_ns) / 1e9, sluice::to_string(Ring::kind),
                  sluice::to_string(static_cast<sluice::segment_kind>(through_.header().kind)), number(ring.capacity()));
-    const auto tail = control.tail.load();
-    const auto head = control.head.load();
+    const auto [tail, head] = sluice::part_kind_of(Ring::kind).cursors(ring);
     std::fprintf(stderr, "  tail %llu head %llu parked %llx %llx mode %u closed %u repairs %llu holes %llu\n",
                  number(tail), number(head), number(control.parked[0].load()), number(control.parked[1].load()),
                  control.mode.load(), control.closed.load(), number(control.repairs.load()),
                  number(control.holes.load()));
     for (std::uint32_t s = 0; s < ring.producer_seats + ring.consumer_seats; ++s) {
       const auto& seat = ring.seats[s];
-      const auto intent = seat.intent.load();
-      std::fprintf(
-          stderr,
-          "  seat %u %s %s generation %llu pid %llu intent %llu + %llu%s sequence %llu peeked %llu parked %u "
-          "mender %llx\n",
-          s, s < ring.producer_seats ? "producer" : "consumer", sluice::to_string(sluice::state_of(seat.state.load())),
-          number(sluice::generation_of(seat.state.load())), number(seat.owner.load() & 0x3fffff), number(intent >> 16),
-          number(sluice::intent_count(intent)), sluice::intent_won(intent) ? " won" : "", number(seat.sequence.load()),
-          number(seat.peeked.load()), seat.parked.load(), number(seat.mender.load()));
+      std::fprintf(stderr, "  seat %u %s %s generation %llu pid %llu own words %llx %llx %llx parked %u mender %llx\n",
+                   s, s < ring.producer_seats ? "producer" : "consumer",
+                   sluice::to_string(sluice::state_of(seat.state.load())),
+                   number(sluice::generation_of(seat.state.load())), number(seat.owner.load() & 0x3fffff),
+                   number(seat.own[0].load()), number(seat.own[1].load()), number(seat.own[2].load()),
+                   seat.parked.load(), number(seat.mender.load()));
     }
-    const auto oldest = Ring::kind == sluice::ring_kind::mpmc ? head : ring.seats[ring.producer_seats].sequence.load();
+    const auto oldest = head;
     for (auto q = oldest >= 4 ? oldest - 4 : 0; q < oldest + 12; ++q) {
       const auto word = ring.word(q).load();
       std::fprintf(stderr, "  word %llu: lap %llu (of it: %llu) kind %llu seat %llu\n", number(q),

@@ -15,7 +15,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/channel/observer.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment/adopted_segment.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"

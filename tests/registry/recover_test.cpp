@@ -56,10 +56,10 @@ class Recover : public ::testing::Test {
   void reset() const { reset_with(image_of(path())); }
 
   static std::byte* slot(image& bytes, std::uint64_t sequence) {
-    const auto ring = header_in(bytes).rings[0];
-    return bytes.data() + ring.slots_offset + sequence % capacity * ring.slot_stride_bytes;
+    const auto ring = header_in(bytes).parts[0];
+    return bytes.data() + ring.body_offset + sequence % capacity * ring.slots.slot_stride_bytes;
   }
-  static std::uint64_t stride(const image& bytes) { return header_in(bytes).rings[0].slot_stride_bytes; }
+  static std::uint64_t stride(const image& bytes) { return header_in(bytes).parts[0].slots.slot_stride_bytes; }
 
   /// What a consumer gets now; all of it marked, or it is a failure.
   std::vector<std::uint64_t> delivered() {
@@ -196,8 +196,8 @@ TYPED_TEST(Recover, AWholeMessageOfAnOlderLapIsNotDeliveredAndTheNewOneIsMissing
   auto bytes = image_of(this->path());
   std::memcpy(TestFixture::slot(bytes, 9), TestFixture::slot(old, 9), TestFixture::stride(bytes));
   // Even when the words that tell how far each participant was are as old.
-  const auto records = header_in(bytes).rings[0].slots_offset - sizeof(segment_header);
-  std::memcpy(bytes.data() + sizeof(segment_header), old.data() + sizeof(segment_header), records);
+  const auto records = header_in(bytes).parts[0].body_offset - header_bytes(1);
+  std::memcpy(bytes.data() + header_bytes(1), old.data() + header_bytes(1), records);
   this->reset_with(bytes);
   const auto report = this->names().recover(name);
   EXPECT_EQ(report.rings[0].torn, 0U);
@@ -213,7 +213,7 @@ TYPED_TEST(Recover, WhatWasPublishedAndNeverReachedTheDiskIsCounted) {
   auto old = image_of(this->path());
   this->make(7, 2);
   auto bytes = image_of(this->path());
-  const auto slots = header_in(bytes).rings[0].slots_offset;
+  const auto slots = header_in(bytes).parts[0].body_offset;
   std::memcpy(bytes.data() + slots, old.data() + slots, bytes.size() - slots);
   this->reset_with(bytes);
   expect_found(this->names().recover(name), 2, 0, 3);
@@ -303,7 +303,7 @@ TYPED_TEST(Recover, GivesTheNewFileWhatTheOldOneHad) {
   EXPECT_EQ(after.uid, before.uid);
   EXPECT_EQ(after.header.lifetime, before.header.lifetime);
   EXPECT_NE(after.header.creation_id, before.header.creation_id);
-  EXPECT_EQ(std::memcmp(&after.header.rings[0], &before.header.rings[0], sizeof(ring_descriptor)), 0);
+  EXPECT_EQ(std::memcmp(&after.header.parts[0], &before.header.parts[0], sizeof(part_descriptor)), 0);
 }
 
 TYPED_TEST(Recover, OfManyThatAttachAtOnceAllComeToTheSameChannelRecoveredOnce) {
@@ -429,7 +429,7 @@ TYPED_TEST(Recover, OfRandomBytesBehindTheHeaderItEndsAndDeliversNothingThatWasN
   std::mt19937_64 random(11);
   for (int round = 0; round < 200; ++round) {
     auto bytes = whole;
-    const auto from = sizeof(segment_header) + random() % (bytes.size() - sizeof(segment_header));
+    const auto from = header_bytes(1) + random() % (bytes.size() - header_bytes(1));
     const auto count = std::min<std::size_t>(bytes.size() - from, 1 + random() % 3000);
     for (std::size_t i = 0; i < count; ++i)
       bytes[from + i] = round % 3 == 0 ? std::byte{0xff} : std::byte(random() & 0xff);
@@ -457,10 +457,12 @@ TYPED_TEST(Recover, OfAForgedHeaderIsCorruptedAndChangesNothing) {
     EXPECT_EQ(image_of(this->path()), bytes);
     return end;
   };
-  EXPECT_THAT(forging([](auto& h) { h.rings[0].checksum_offset = h.rings[0].payload_offset; }), Threw(errc::corrupted));
-  EXPECT_THAT(forging([](auto& h) { h.rings[0].checksum_offset = ~std::uint64_t{0} - 7; }), Threw(errc::corrupted));
-  EXPECT_THAT(forging([](auto& h) { h.rings[0].flush_when = 3; }), Threw(errc::corrupted));
-  EXPECT_THAT(forging([](auto& h) { h.rings[0].flush_messages = 0; }), Threw(errc::corrupted));
+  EXPECT_THAT(forging([](auto& h) { h.parts[0].slots.checksum_offset = h.parts[0].slots.payload_offset; }),
+              Threw(errc::corrupted));
+  EXPECT_THAT(forging([](auto& h) { h.parts[0].slots.checksum_offset = ~std::uint64_t{0} - 7; }),
+              Threw(errc::corrupted));
+  EXPECT_THAT(forging([](auto& h) { h.parts[0].flush_when = 3; }), Threw(errc::corrupted));
+  EXPECT_THAT(forging([](auto& h) { h.parts[0].flush_messages = 0; }), Threw(errc::corrupted));
   auto bytes = whole;
   bytes.resize(bytes.size() - 512);
   write_image(this->path(), bytes);

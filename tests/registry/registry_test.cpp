@@ -90,7 +90,7 @@ struct Registry : ::testing::Test {
   void somebody_dies_there() const {
     staying([&](const auto& stay) {
       const auto attached = names->attach(orders);
-      seat_table table(attached.memory(), view_ring(attached.memory().bytes(), attached.memory().header().rings[0]), 0);
+      seat_table table(attached.memory(), view_ring(attached.memory().bytes(), attached.memory().header().parts[0]), 0);
       const auto seat = table.take(role::producer, test::settled, "test");
       stay();
     }).kill();
@@ -233,7 +233,7 @@ TEST_F(Registry, AttachingATruncatedFileIsNamed) {  // seeds row 8, scenario 61
 
 TEST_F(Registry, AttachingAForgedDescriptorIsCorrupted) {
   (void)names->create(orders, plan);
-  forge([](auto& header) { header.rings[0].capacity_slots = 1ULL << 30; });
+  forge([](auto& header) { header.parts[0].slots.capacity_slots = 1ULL << 30; });
   EXPECT_THAT(attaching(), Threw(errc::corrupted));
 }
 
@@ -249,10 +249,10 @@ TEST_F(Registry, HeaderThatAPeerOverwritesAfterTheCheckIsNotUsed) {  // seeds ro
   auto child = child_process::fork([&] {
     const auto mine = channel<std::uint64_t>::attach(*names, orders);
     auto* const header = reinterpret_cast<segment_header*>(hostile.memory().bytes().data());
-    header->rings[0].control_offset = 1ULL << 44;
-    header->rings[0].seats_offset = 1ULL << 45;
-    header->rings[0].slots_offset = 1ULL << 46;
-    header->rings[0].capacity_slots = 3;
+    header->parts[0].control_offset = 1ULL << 44;
+    header->parts[0].seats_offset = 1ULL << 45;
+    header->parts[0].body_offset = 1ULL << 46;
+    header->parts[0].slots.capacity_slots = 3;
     auto out = mine.producer();
     auto in = mine.consumer();
     std::uint64_t got = 0;
@@ -287,7 +287,7 @@ TEST_F(Registry, RefusedRemovalNamesTheOwnerOfASeat) {
   { (void)names->create(orders, plan); }
   const auto child = staying([&](const auto& stay) {
     const auto attached = names->attach(orders);
-    seat_table table(attached.memory(), view_ring(attached.memory().bytes(), attached.memory().header().rings[0]), 0);
+    seat_table table(attached.memory(), view_ring(attached.memory().bytes(), attached.memory().header().parts[0]), 0);
     const auto seat = table.take(role::consumer, test::settled, "test");
     stay();
   });
@@ -540,7 +540,7 @@ TEST_F(Registry, SweepSparesForeignFilesThatAreEmptyOrZero) {
 
 TEST_F(Registry, SweepSparesBrokenSegments) {
   { (void)names->create(orders, plan); }
-  forge([](auto& header) { header.rings[0].capacity_slots = 3; });
+  forge([](auto& header) { header.parts[0].slots.capacity_slots = 3; });
   EXPECT_TRUE(names->sweep().empty());
   EXPECT_TRUE(fs::exists(path));
 }
@@ -625,7 +625,7 @@ TEST_F(Registry, LookingAtASegmentOfRandomCountersTerminates) {  // scenario 63
   auto text = bytes_of(path);
   const auto header = test::header_in(std::as_bytes(std::span(text)));
   std::uint64_t state = 99;
-  for (auto at = header.rings[0].control_offset; at < text.size(); ++at) {
+  for (auto at = header.parts[0].control_offset; at < text.size(); ++at) {
     state = state * 6364136223846793005ULL + 1442695040888963407ULL;
     text[at] = static_cast<char>(state >> 56);
   }
@@ -640,9 +640,9 @@ TEST_F(Registry, LookingAtASparseGiantIsNoDanger) {  // scenario 62: a hostile f
   { (void)names->create(orders, plan); }
   constexpr std::uint64_t far = 1ULL << 42;
   forge([](auto& header) {
-    header.rings[0].control_offset += far;
-    header.rings[0].seats_offset += far;
-    header.rings[0].slots_offset += far;
+    header.parts[0].control_offset += far;
+    header.parts[0].seats_offset += far;
+    header.parts[0].body_offset += far;
     header.asked_bytes += far;
     header.mapped_bytes += far;
   });
@@ -811,7 +811,7 @@ TEST_F(Registry, SweepOfWhatTheDeadLeftNeverPartsTwoThatShareAName) {  // protoc
     for (int i = 0; i < 2000; ++i) {
       {
         const auto mine = names->create_or_attach(orders, plan);
-        const auto ring = view_ring(mine.memory().bytes(), mine.memory().header().rings[0]);
+        const auto ring = view_ring(mine.memory().bytes(), mine.memory().header().parts[0]);
         ring.seats[0].state.store(seat_word(seat_state::dead, 1));
         std::this_thread::yield();
         if (names->inspect(orders).header.creation_id != mine.memory().header().creation_id) return 1;

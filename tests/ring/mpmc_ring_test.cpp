@@ -1,6 +1,6 @@
 // The mpmc ring in particular: several on each side, claims of the dead beside claims of the slow, counters at their ends.
 
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 
 #include <gtest/gtest.h>
 
@@ -27,8 +27,8 @@ class MpmcRing : public ::testing::Test {
   }
   /// As if `sequence` messages had gone through the ring before.
   static void begin_at(mpmc_rig& rig, std::uint64_t sequence) {
-    rig.view.control->head = sequence;
-    rig.view.control->tail = sequence;
+    mpmc_control_of(rig.view).head = sequence;
+    mpmc_control_of(rig.view).tail = sequence;
     for (std::uint64_t i = 0; i < rig.view.capacity(); ++i)
       rig.view.word(sequence + i) = rig.view.word_for(sequence + i, slot_kind::free);
   }
@@ -146,7 +146,7 @@ TEST_F(MpmcRing, TheSeatOfOneThatLeftWithAMessageInHandIsFreeOnceAnotherDelivere
   ASSERT_TRUE(rig.send(1));
   ASSERT_EQ(rig.peek(1), 1U);
   rig.in->leave();
-  rig.keeper.leave(rig.consumer_seat);
+  rig.keeper.leave<mpmc_ring>(rig.consumer_seat);
   auto& seat = rig.view.seats[rig.consumer_seat];
   ASSERT_TRUE(left_in_order(seat, seat.state.load()));
   rig.in.reset();
@@ -208,7 +208,8 @@ TEST_F(MpmcRing, TheSeatOfADeadLoserIsSettledWhileTheLivingWinnerWorks) {
   ASSERT_TRUE(rig.send(0));
   ASSERT_EQ(rig.peek(1), 1U);
   const auto loser = rig.keeper.sit(role::consumer, 1);
-  rig.view.seats[loser].intent = intent_word(0, 1, false);  // announced the same message, and died before its exchange
+  mpmc_seat_of(rig.view, loser).intent =
+      intent_word(0, 1, false);  // announced the same message, and died before its exchange
   rig.keeper.die(loser);
   ASSERT_TRUE(rig.keeper.is_dead(loser, rig.view.seats[loser].state.load()));
   EXPECT_TRUE(mpmc_ring::settle(rig.view, loser, rig.keeper));
@@ -226,7 +227,7 @@ TEST_F(MpmcRing, RedeliveryLooksAtEachMessageOnce) {
   rig.in.emplace(rig.view, seat);
   rig.mend();
   for (std::uint64_t left = 50; left != 0; --left) {
-    EXPECT_EQ(intent_count(rig.view.seats[seat].intent.load()), left) << "the range begins at the next one";
+    EXPECT_EQ(intent_count(mpmc_seat_of(rig.view, seat).intent.load()), left) << "the range begins at the next one";
     ASSERT_TRUE(rig.receives(50 - left));
   }
 }
@@ -241,14 +242,14 @@ TEST_F(MpmcRing, ABatchOfADeadProducerIsMendedInOneCallHoweverLongItIs) {
 
 TEST_F(MpmcRing, WhatOneCallMendsAndStepsOverIsBoundedWhateverTheCountersSay) {
   mpmc_rig rig(8, 1 << 20);
-  rig.view.control->tail = rig.view.capacity();  // no producer wrote this
+  mpmc_control_of(rig.view).tail = rig.view.capacity();  // no producer wrote this
   rig.mend();
   const auto holes = rig.keeper.holes;
   EXPECT_GT(holes, 0U);
   EXPECT_LE(holes, 1U << 16);
   EXPECT_EQ(rig.peek(1), 0U);
-  EXPECT_LE(rig.view.control->head.load(), holes);
-  for (int i = 0; i < 100 && rig.view.control->head != rig.view.capacity(); ++i) {
+  EXPECT_LE(mpmc_control_of(rig.view).head.load(), holes);
+  for (int i = 0; i < 100 && mpmc_control_of(rig.view).head != rig.view.capacity(); ++i) {
     rig.mend();
     EXPECT_EQ(rig.peek(1), 0U);
   }
@@ -271,7 +272,7 @@ TEST_F(MpmcRing, ALoserThatDiedCoveringAnothersClaimMakesNoHole) {
   mpmc_rig rig;
   ASSERT_EQ(rig.out->try_claim(1), 1U);
   const auto loser = rig.keeper.sit(role::producer, 1);
-  rig.view.seats[loser].intent = intent_word(0, 1, false);  // announced the same position, lost, and died
+  mpmc_seat_of(rig.view, loser).intent = intent_word(0, 1, false);  // announced the same position, lost, and died
   rig.keeper.die(loser);
   rig.mend();
   EXPECT_EQ(rig.keeper.holes, 0U);
@@ -284,7 +285,7 @@ TEST_F(MpmcRing, ADeadWinnerIsMendedBesideALivingLoser) {
   mpmc_rig rig;
   ASSERT_EQ(rig.out->try_claim(1), 1U);
   const auto loser = rig.keeper.sit(role::producer, 1);
-  rig.view.seats[loser].intent = intent_word(0, 1, false);  // stopped before it noticed that it lost
+  mpmc_seat_of(rig.view, loser).intent = intent_word(0, 1, false);  // stopped before it noticed that it lost
   rig.keeper.die(rig.producer_seat);
   rig.mend();
   EXPECT_EQ(rig.keeper.holes, 1U) << "the dead one is marked as the winner";

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "conformance/ring_rig.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::test {

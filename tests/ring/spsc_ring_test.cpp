@@ -1,6 +1,6 @@
 // The spsc ring in particular: words set by hand to what a death leaves, and counters at their ends.
 
-#include "sluice/ring/spsc_ring.hpp"
+#include "sluice/part/spsc/spsc_ring.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,15 +16,15 @@ using spsc_rig = ring_rig<ring_in<spsc_ring, callers_memory>>;
 
 class SpscRing : public ::testing::Test {
  protected:
-  [[nodiscard]] static seat& producer_seat(spsc_rig& rig) { return rig.view.seats[rig.producer_seat]; }
-  [[nodiscard]] static seat& consumer_seat(spsc_rig& rig) { return rig.view.seats[rig.consumer_seat]; }
+  [[nodiscard]] static spsc_seat& producer_seat(spsc_rig& rig) { return spsc_seat_of(rig.view, rig.producer_seat); }
+  [[nodiscard]] static spsc_seat& consumer_seat(spsc_rig& rig) { return spsc_seat_of(rig.view, rig.consumer_seat); }
 
   /// As if `sequence` messages had gone through the ring before.
   static void begin_at(spsc_rig& rig, std::uint64_t sequence) {
     producer_seat(rig).sequence = sequence;
     consumer_seat(rig).sequence = sequence;
     consumer_seat(rig).peeked = sequence;
-    rig.view.control->head = sequence;
+    spsc_control_of(rig.view).head = sequence;
     for (std::uint64_t i = 1; i <= rig.view.capacity(); ++i)
       rig.view.word(sequence - i) = rig.view.word_for(sequence - i, slot_kind::published);
     rig.out.emplace(rig.view, rig.producer_seat);
@@ -59,7 +59,7 @@ TEST_F(SpscRing, TheCopyOfTheProgressIsLazyAndNeverAhead) {
   for (std::uint64_t i = 0; i < 1000; ++i) {
     ASSERT_TRUE(rig.send(i));
     ASSERT_TRUE(rig.receives(i));
-    const auto copy = rig.view.control->head.load(), exact = consumer_seat(rig).sequence.load();
+    const auto copy = spsc_control_of(rig.view).head.load(), exact = consumer_seat(rig).sequence.load();
     ASSERT_EQ(exact, i + 1);
     ASSERT_LT(exact - copy, 8U);
   }
@@ -69,7 +69,7 @@ TEST_F(SpscRing, AFullProducerSeesAReleaseThatWasNotCopiedYet) {
   spsc_rig rig(8, 64);
   for (std::uint64_t i = 0; i < 64; ++i) ASSERT_TRUE(rig.send(i));
   ASSERT_TRUE(rig.receives(0));
-  ASSERT_EQ(rig.view.control->head.load(), 0U);
+  ASSERT_EQ(spsc_control_of(rig.view).head.load(), 0U);
   EXPECT_EQ(rig.out->try_claim(2), 1U);
 }
 
@@ -239,7 +239,7 @@ TEST_F(SpscRing, AProgressThatNoConsumerWroteGivesNoRoom) {
   for (std::uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(rig.send(i));
   for (const auto progress : {std::uint64_t{9}, std::uint64_t{1} << 40, ~std::uint64_t{0}, std::uint64_t{0} - 8}) {
     consumer_seat(rig).sequence = progress;
-    rig.view.control->head = progress;
+    spsc_control_of(rig.view).head = progress;
     EXPECT_EQ(rig.out->try_claim(8), 0U) << progress;
   }
 }

@@ -1,6 +1,6 @@
 // When one side of a stream gives the other a lead, and when it must not: it would be a delay for nothing.
 
-#include "sluice/ring/stream_pace.hpp"
+#include "sluice/part/mpmc/stream_pace.hpp"
 
 #include <gtest/gtest.h>
 

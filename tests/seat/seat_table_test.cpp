@@ -453,7 +453,7 @@ TEST(SeatsOfAFile, WhoseDescriptorWasClosedAndWhichHasNoNameAreNeverTakenForDead
   const test::watchdog dog;
   const auto plan = test::plan_with_seats(1);
   const auto memory = format_unnamed(memfd_segment::create(plan.mapped_bytes), plan);
-  const auto ring = view_ring(memory.memory().bytes(), memory.memory().header().rings[0]);
+  const auto ring = view_ring(memory.memory().bytes(), memory.memory().header().parts[0]);
   const auto producer = seat_table(memory.memory(), ring, 0).take(role::producer, test::settled, "test");
   auto child = child_process::fork([&] {
     seat_table table(memory.memory(), ring, 0);

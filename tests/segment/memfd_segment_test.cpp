@@ -14,7 +14,7 @@
 #include <fstream>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment.hpp"
 #include "support/call_counter.hpp"
 #include "support/temp_registry.hpp"

@@ -132,8 +132,8 @@ TEST(SeedsRow7, NothingOfOursLiesBehindTheEndOfTheFile) {
   EXPECT_LE(header.asked_bytes, header.mapped_bytes);
   EXPECT_EQ(header.mapped_bytes % page_bytes, 0U);
   EXPECT_GE(info.length_bytes, header.mapped_bytes);
-  const auto& ring = header.rings[0];
-  EXPECT_LE(ring.slots_offset + ring.capacity_slots * ring.slot_stride_bytes, header.asked_bytes);
+  const auto& ring = header.parts[0];
+  EXPECT_LE(ring.body_offset + ring.slots.capacity_slots * ring.slots.slot_stride_bytes, header.asked_bytes);
 }
 
 TEST(SeedsRow8, AttachRefusesAFileThatIsShorterThanItsHeaderSays) {

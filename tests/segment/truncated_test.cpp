@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
@@ -436,8 +436,8 @@ TYPED_TEST(TruncatedChannel, AMessageThatWasCutAwayWhileItWasCopiedIsNotHandedOv
   for (auto& word : slot->words) word = 7;
   slot.publish();
   // The slot's word stays, the end of its message goes.
-  const auto& ring = wide.header().rings[0];
-  cut(this->names.path("large"), (ring.slots_offset + ring.payload_offset + 4096) / 4096 * 4096);
+  const auto& ring = wide.header().parts[0];
+  cut(this->names.path("large"), (ring.body_offset + ring.slots.payload_offset + 4096) / 4096 * 4096);
   static large into;
   EXPECT_THAT(thrown_by([&] { (void)in.try_receive(into); }), Threw(errc::truncated));
 }

@@ -5,6 +5,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -32,16 +33,18 @@ inline std::vector<std::byte> formatted(const segment_plan& plan, const segment_
 }
 
 inline segment_header header_in(std::span<const std::byte> bytes) {
-  segment_header header;
-  std::memcpy(static_cast<void*>(&header), bytes.data(), sizeof header);
+  segment_header header{};
+  std::memcpy(static_cast<void*>(&header), bytes.data(), std::min(bytes.size(), sizeof header));
   return header;
 }
 
-/// Puts `header` back with a checksum that fits it.
+/// Puts `header` back with checksums that fit it.
 inline void seal(std::span<std::byte> bytes, segment_header header) {
-  std::memcpy(bytes.data(), &header, sizeof header);
-  header.checksum = xxh3_of(bytes.first(offsetof(segment_header, checksum)));
-  std::memcpy(bytes.data(), &header, sizeof header);
+  const auto own = bytes_of(header);
+  const auto parts = std::min<std::size_t>(header.part_count, max_parts);
+  header.directory_checksum = xxh3_of(own.subspan(offsetof(segment_header, parts), parts * sizeof(part_descriptor)));
+  header.checksum = xxh3_of(own.first(offsetof(segment_header, checksum)));
+  std::memcpy(bytes.data(), &header, std::min(bytes.size(), header_bytes(parts)));
 }
 
 /// Changes the header as a hostile creator would: with a checksum that fits.

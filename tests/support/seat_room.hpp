@@ -27,7 +27,7 @@ inline constexpr seat_rules settled{
     .settle = [](const ring_view&, std::uint32_t, seat_keeper&) noexcept { return true; },
     .holds_something =
         [](const ring_view& ring, std::uint32_t seat_index) noexcept {
-          return ring.seats[seat_index].intent.load(std::memory_order_relaxed) != 0;  // own word
+          return ring.seats[seat_index].own[0].load(std::memory_order_relaxed) != 0;  // own word
         },
     .resumes_at = [](const ring_view&, std::uint32_t) noexcept { return std::uint64_t{7}; },
     .has_many_seats = true,
@@ -49,7 +49,7 @@ struct seat_room {
                    ? names->create(segment_name("room"), plan_with_seats(seats))
                    : format_unnamed(anonymous_segment::create(plan_with_seats(seats).mapped_bytes),
                                     plan_with_seats(seats))),
-        ring(view_ring(memory.memory().bytes(), memory.memory().header().rings[0])) {}
+        ring(view_ring(memory.memory().bytes(), memory.memory().header().parts[0])) {}
 
   /// A table of the calling process's own: its identity is that of its maker.
   [[nodiscard]] seat_table table() const { return {memory.memory(), ring, 0}; }

@@ -12,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t version_offset = 8;
-constexpr std::uint64_t type_name_offset = 128 + 80;
+constexpr std::uint64_t type_name_offset = 256 + 32;
 
 class Broken : public Cli {
  protected:

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "support/header_bytes.hpp"
 #include "tools/run_cli.hpp"
 
@@ -84,8 +84,8 @@ TEST_F(Hostile, CountersAtTheEdgesOfTheirRange) {
       0, 1, 63, 64, 65, std::uint64_t{1} << 32, std::uint64_t{1} << 48, ~std::uint64_t{0} - 1, ~std::uint64_t{0}};
   for (const auto tail : edges)
     for (const auto head : edges) {
-      patch(file("edges"), control + 64, word(tail));
-      patch(file("edges"), control + 128, word(head));
+      patch(file("edges"), control + 512, word(tail));
+      patch(file("edges"), control + 640, word(head));
       const auto end = run({"inspect", "edges", "--slots", "100000", "--json"});
       ASSERT_EQ(end.code, 0) << tail << " " << head << "\n" << end;
       const auto found = json::parse(end.out)["rings"][0];
@@ -103,7 +103,8 @@ TEST_F(Hostile, ARingOf4BillionSlotsIsNotWalked) {
   const auto length =
       slots_end(form["slots_offset"].get<std::uint64_t>(), form["slot_stride_bytes"].get<std::uint64_t>());
   forge(std::as_writable_bytes(std::span(bytes)), [&](segment_header& header) {
-    header.rings[0].capacity_slots = std::uint64_t{1} << 32;
+    header.parts[0].slots.capacity_slots = std::uint64_t{1} << 32;
+    header.parts[0].body_bytes = header.parts[0].slots.slot_stride_bytes << 32;
     header.asked_bytes = length;
     header.mapped_bytes = (length + 4095) / 4096 * 4096;
   });
@@ -114,8 +115,8 @@ TEST_F(Hostile, ARingOf4BillionSlotsIsNotWalked) {
                                    {std::uint64_t{1} << 33, std::uint64_t{1} << 32},
                                    {~std::uint64_t{0}, ~std::uint64_t{0}},
                                    {std::uint64_t{40}, std::uint64_t{1} << 33}}) {
-    patch(file("giant"), control + 64, word(tail));
-    patch(file("giant"), control + 128, word(head));
+    patch(file("giant"), control + 512, word(tail));
+    patch(file("giant"), control + 640, word(head));
     const auto end = run({"inspect", "giant", "--slots", "1000000", "--json"});
     ASSERT_EQ(end.code, 0) << end;
     EXPECT_LE(json::parse(end.out)["rings"][0]["slots"].size(), 16'384U);

@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "sluice/channel.hpp"
-#include "sluice/ring/mpmc_ring.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "support/child_process.hpp"
 #include "support/shared_lock.hpp"
 #include "tools/run_cli.hpp"

@@ -300,7 +300,7 @@ TEST_F(Mpmc, TheClaimOfASenderThatDiedIsSteppedOverAndCounted) {
   until([&] { return seat_of(a.pid())["condition"] == "stopped"; });
   const auto intent_offset = form["seats_offset"].get<std::uint64_t>() + seat["index"].get<std::uint64_t>() * 128 + 64;
   patch(file("orders"), intent_offset, word(std::uint64_t{1} << 16 | 1U << 1 | 1U));  // sequence 1, won
-  patch(file("orders"), form["control_offset"].get<std::uint64_t>() + 64, word(2));   // tail
+  patch(file("orders"), form["control_offset"].get<std::uint64_t>() + 512, word(2));  // tail
   auto b = open_sender("b 1\n");
   until([&] { return ring("orders")["tail"] == 3; });
 

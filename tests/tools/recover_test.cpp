@@ -38,8 +38,8 @@ class DurableCli : public Cli {
   /// Flips a bit in the message of slot `index`.
   void damage(const std::string& name, std::uint64_t index) const {
     auto bytes = image_of(file(name));
-    const auto form = header_in(bytes).rings[0];
-    bytes[form.slots_offset + index * form.slot_stride_bytes + form.payload_offset + 8] ^= std::byte{1};
+    const auto form = header_in(bytes).parts[0];
+    bytes[form.body_offset + index * form.slots.slot_stride_bytes + form.slots.payload_offset + 8] ^= std::byte{1};
     write_image(file(name), bytes);
   }
   std::filesystem::path disk_;

@@ -75,9 +75,9 @@ TEST_F(Terminal, ATypeNameIsPrintableWhereverItIsSaid) {
   make_idle("orders", "one\n");
   auto bytes = read_all(file("orders"));
   forge(std::as_writable_bytes(std::span(bytes)), [](segment_header& header) {
-    std::memset(header.rings[0].type_name, 0, sizeof header.rings[0].type_name);
-    std::memcpy(header.rings[0].type_name, hostile.data(), hostile.size());
-    header.rings[0].type_hash = 1;
+    std::memset(header.parts[0].type_name, 0, sizeof header.parts[0].type_name);
+    std::memcpy(header.parts[0].type_name, hostile.data(), hostile.size());
+    header.parts[0].type_hash = 1;
   });
   patch(file("orders"), 0, bytes);
   for (const std::vector<std::string>& words :

@@ -121,7 +121,7 @@ void print_header(const segment_info& info) {
   const auto& header = info.header;
   line("format", "version {}, {} segment, {}, {} ring(s)", header.version,
        to_string(static_cast<segment_kind>(header.kind)), to_string(static_cast<lifetime>(header.lifetime)),
-       header.ring_count);
+       header.part_count);
   line("size", "{} bytes asked ({}), {} mapped ({})", header.asked_bytes, size_text(header.asked_bytes),
        header.mapped_bytes, size_text(header.mapped_bytes));
   line("created", "{} by pid {}, user {}", time_text(header.created_realtime_ns), printable(pid_text(info.creator)),
@@ -138,17 +138,19 @@ void print_ring(const ring_info& ring, std::size_t index) {
   print_line("ring {}: {}{}", index, to_string(static_cast<ring_kind>(form.kind)), ring.is_closed ? ", closed" : "");
   line("type", "{} (hash {:016x})", ring.type_name, form.type_hash);
   line("message", "{} bytes, aligned to {}", form.message_bytes, form.message_alignment);
-  line("slots", "{} of {} bytes, the message at {}", form.capacity_slots, form.slot_stride_bytes, form.payload_offset);
+  line("slots", "{} of {} bytes, the message at {}", form.slots.capacity_slots, form.slots.slot_stride_bytes,
+       form.slots.payload_offset);
   line("offsets", "control {}, seats {} ({} + {}), slots {}", form.control_offset, form.seats_offset,
-       form.producer_seats, form.consumer_seats, form.slots_offset);
+       form.producer_seats, form.consumer_seats, form.body_offset);
   line("wake-ups", "{}", to_string(ring.mode));
-  line("durability", "{}{}", sluice::to_string(durability_of(form)),
-       form.checksum_offset == 0 ? "" : fmt::format(", checksums at {} of each slot", form.checksum_offset));
+  line(
+      "durability", "{}{}", sluice::to_string(durability_of(form)),
+      form.slots.checksum_offset == 0 ? "" : fmt::format(", checksums at {} of each slot", form.slots.checksum_offset));
   if (ring.recovered_realtime_ns != 0)
     line("recovered", "{}: {} messages kept, {} torn, {} missing", time_text(ring.recovered_realtime_ns),
          ring.recovered, ring.recovered_torn, ring.recovered_missing);
   line("positions", "tail {}, head {}, fill {} ({}%)", ring.tail, ring.head, ring.fill_slots,
-       ring.fill_slots * 100 / form.capacity_slots);
+       ring.fill_slots * 100 / form.slots.capacity_slots);
   line("slot states", "{} published, {} claimed, {} holes, {} taken from a dead consumer", ring.published_slots,
        ring.claimed_slots, ring.hole_slots, ring.taken_slots);
   line("repaired", "{} holes, {} redelivered, {} seats settled or taken over", ring.holes, ring.redelivered,

@@ -26,7 +26,7 @@ std::string durability_text(const durability& value) {
 }
 
 std::string fill_text(const ring_info& ring) {
-  const auto capacity = ring.descriptor.capacity_slots;
+  const auto capacity = ring.descriptor.slots.capacity_slots;
   if (ring.fill_slots == 0) return ring.is_closed ? "0 closed" : "0";
   return fmt::format("{} ({}%){}", ring.fill_slots, ring.fill_slots * 100 / capacity, ring.is_closed ? " closed" : "");
 }
@@ -41,7 +41,7 @@ void add_rows(table& rows, const segment_info& info) {
       row = {"", "", ""};
     row.insert(row.end(),
                {to_string(static_cast<ring_kind>(ring.descriptor.kind)),
-                shortened(printable(ring.type_name), type_width), std::to_string(ring.descriptor.capacity_slots),
+                shortened(printable(ring.type_name), type_width), std::to_string(ring.descriptor.slots.capacity_slots),
                 fill_text(ring), durability_text(durability_of(ring.descriptor))});
     if (i == 0)
       row.insert(row.end(),

@@ -41,7 +41,7 @@ class sender {
         what_("send \"" + into.name + "\""),
         room_(into.room_bytes),
         done_(done),
-        may_have_others_(into.attached.memory().header().rings[0].producer_seats > 1),
+        may_have_others_(into.attached.memory().header().parts[0].producer_seats > 1),
         out_(enter(into.attached)),
         companion_(*out_, into.name, options.timeout_s) {}
 

@@ -8,8 +8,8 @@
 #include "sluice/channel/consumer.hpp"
 #include "sluice/channel/options.hpp"
 #include "sluice/channel/producer.hpp"
+#include "sluice/part/spsc/spsc_ring.hpp"
 #include "sluice/registry/registry.hpp"
-#include "sluice/ring/spsc_ring.hpp"
 #include "sluice/segment/anonymous_segment.hpp"
 #include "sluice/segment/hand_over.hpp"
 
@@ -118,7 +118,9 @@ class channel {
     return sluice::consumer<T, Ring, Wait>(raw_consumer<Ring, Wait>(attached_, ring_index_, std::move(wait)));
   }
 
-  [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return header().rings[ring_index_].capacity_slots; }
+  [[nodiscard]] std::uint64_t capacity_slots() const noexcept {
+    return header().parts[ring_index_].slots.capacity_slots;
+  }
   [[nodiscard]] const segment_header& header() const noexcept { return memory().header(); }
   [[nodiscard]] const segment& memory() const noexcept { return attached_.memory(); }
   /// Whether the channel's name still leads to this channel. Waits ask this by themselves; programs that poll may.

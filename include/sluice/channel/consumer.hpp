@@ -16,7 +16,7 @@
 #include "sluice/base/clock.hpp"
 #include "sluice/channel/message.hpp"
 #include "sluice/channel/raw_consumer.hpp"
-#include "sluice/ring/spsc_ring.hpp"
+#include "sluice/part/spsc/spsc_ring.hpp"
 #include "sluice/wait/spin_then_park.hpp"
 
 namespace sluice {

@@ -38,7 +38,7 @@ class durable_publisher {
   }
 
  private:
-  durable_publisher(segment memory, const ring_descriptor& ring, std::string what);
+  durable_publisher(segment memory, const part_descriptor& ring, std::string what);
 
   segment memory_;
   std::string what_;

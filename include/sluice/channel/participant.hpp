@@ -29,8 +29,8 @@ class participant {
 
   [[nodiscard]] const attached_segment& attached() const noexcept { return attached_; }
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
-  [[nodiscard]] const ring_descriptor& descriptor() const noexcept {
-    return attached_.memory().header().rings[ring_index_];
+  [[nodiscard]] const part_descriptor& descriptor() const noexcept {
+    return attached_.memory().header().parts[ring_index_];
   }
   [[nodiscard]] role own() const noexcept { return own_; }
   [[nodiscard]] std::uint32_t seat_index() const noexcept { return seat_.index(); }
@@ -93,7 +93,6 @@ class participant {
 
   attached_segment attached_;
   ring_view ring_;
-  ring_kind kind_;
   seat_table table_;
   role own_;
   held_seat seat_;

@@ -13,7 +13,7 @@
 #include "sluice/base/clock.hpp"
 #include "sluice/channel/message.hpp"
 #include "sluice/channel/raw_producer.hpp"
-#include "sluice/ring/spsc_ring.hpp"
+#include "sluice/part/spsc/spsc_ring.hpp"
 #include "sluice/wait/spin_then_park.hpp"
 
 namespace sluice {

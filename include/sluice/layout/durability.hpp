@@ -33,13 +33,13 @@ struct durability {
 /// "none", "on close", "every message", "every 100 messages".
 [[nodiscard]] std::string to_string(const durability& value);
 
-[[nodiscard]] constexpr durability durability_of(const ring_descriptor& ring) noexcept {
+[[nodiscard]] constexpr durability durability_of(const part_descriptor& ring) noexcept {
   return {static_cast<flush_when>(ring.flush_when), ring.flush_messages};
 }
 /// Whether any ring of a validated segment is durable.
 [[nodiscard]] constexpr bool is_durable(const segment_header& header) noexcept {
-  for (std::uint32_t i = 0; i < header.ring_count; ++i)
-    if (!durability_of(header.rings[i]).is_none()) return true;
+  for (std::uint32_t i = 0; i < header.part_count; ++i)
+    if (!durability_of(header.parts[i]).is_none()) return true;
   return false;
 }
 /// How long the name of a validated segment stays. What is to outlast a reset of the machine outlasts its participants

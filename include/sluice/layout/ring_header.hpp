@@ -1,7 +1,7 @@
 #pragma once
 
-// What a ring keeps in the shared bytes beside its slots and seats. All zero is a valid, open, empty ring, so creating
-// one touches no page but the first.
+// What every part keeps in the shared bytes for its participants, whatever its kind, and the words of slots. The kind's own
+// control follows. All zero is a valid, open, empty ring, so creating one touches no page but the first.
 
 #include <atomic>
 #include <cstddef>
@@ -48,15 +48,6 @@ struct alignas(cache_line_bytes) ring_control {
   // How often a participant could not ask whether another lives, or not lock a dead one's seat: for people.
   std::atomic<std::uint64_t> unanswered;
 
-  alignas(cache_line_bytes) std::atomic<std::uint64_t> tail;  // mpmc: next sequence to claim for filling
-  std::atomic<std::uint64_t> reserved1[7];
-
-  alignas(cache_line_bytes)
-      std::atomic<std::uint64_t> head;  // mpmc: next to claim for reading; spsc: copy of the consumer's progress
-  std::atomic<std::uint64_t>
-      handovers;  // mpmc: how often messages passed from a dead consumer's seat to a living one's
-  std::atomic<std::uint64_t> reserved2[6];
-
   alignas(cache_line_bytes) std::atomic<std::uint64_t> repairs;  // how many there were, in all
   std::atomic<std::uint64_t> holes;                              // claims of dead producers that became holes
   std::atomic<std::uint64_t> redelivered;                        // messages of dead consumers that were delivered again
@@ -68,10 +59,8 @@ struct alignas(cache_line_bytes) ring_control {
 };
 
 static_assert(sizeof(repair_record) == 48, "docs/format.md, table 5");
-static_assert(offsetof(ring_control, tail) == 64 && offsetof(ring_control, head) == 128 &&
-                  offsetof(ring_control, repairs) == 192,
-              "docs/format.md, table 3");
-static_assert(sizeof(ring_control) == 640 && sizeof(ring_control) % cache_line_bytes == 0, "docs/format.md, table 3");
+static_assert(offsetof(ring_control, repairs) == 64 && offsetof(ring_control, log) == 128, "docs/format.md, table 3");
+static_assert(sizeof(ring_control) == 512, "docs/format.md, table 3");
 static_assert(std::is_standard_layout_v<ring_control>, "other processes compute these offsets");
 
 // ---- Slot words ------------------------------------------------------------------------------------------------------
@@ -94,21 +83,5 @@ inline constexpr std::uint64_t max_seats = 1U << 13;
 }
 [[nodiscard]] constexpr slot_kind kind_of(std::uint64_t word) noexcept { return static_cast<slot_kind>(word & 3); }
 [[nodiscard]] constexpr std::uint64_t lap_of(std::uint64_t word) noexcept { return word >> lap_shift; }
-
-// ---- Intent ----------------------------------------------------------------------------------------------------------
-// One word: position (48 bits) << 16 | count (15 bits) << 1 | won. Zero: none. Positions are compared modulo 2^48
-// around the ring's head or tail, so they may wrap.
-
-inline constexpr std::uint64_t max_claim = (1U << 15) - 1;
-
-[[nodiscard]] constexpr std::uint64_t intent_word(std::uint64_t position, std::uint64_t count, bool won) noexcept {
-  return position << 16 | count << 1 | static_cast<std::uint64_t>(won);
-}
-[[nodiscard]] constexpr std::uint64_t intent_count(std::uint64_t word) noexcept { return word >> 1 & max_claim; }
-[[nodiscard]] constexpr bool intent_won(std::uint64_t word) noexcept { return (word & 1) != 0; }
-/// Whether `word` covers `position`: exact as long as both are within 2^47 of each other.
-[[nodiscard]] constexpr bool intent_covers(std::uint64_t word, std::uint64_t position) noexcept {
-  return (((position << 16) - (word & ~std::uint64_t{0xffff})) >> 16) < intent_count(word);
-}
 
 }  // namespace sluice

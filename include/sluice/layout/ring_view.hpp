@@ -24,6 +24,12 @@ struct ring_view {
   std::uint32_t producer_seats = 0;
   std::uint32_t consumer_seats = 0;
 
+  /// What the kind keeps behind the control of all kinds.
+  template <class Control>
+  [[nodiscard]] Control& control_of_kind() const noexcept {
+    static_assert(sizeof(Control) % alignof(seat) == 0, "seats follow");
+    return *reinterpret_cast<Control*>(control + 1);
+  }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return mask + 1; }
   [[nodiscard]] std::uint64_t lap(std::uint64_t sequence) const noexcept { return sequence >> lap_bits; }
   [[nodiscard]] std::byte* slot(std::uint64_t sequence) const noexcept {

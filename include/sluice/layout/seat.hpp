@@ -1,8 +1,8 @@
 #pragma once
 
-// A seat: the record that one participant of a ring has in the shared bytes. Its second line is written by its owner
-// alone, with plain stores, so what it counts costs nothing; its first line changes only when a process takes or
-// leaves it, parks, wakes or mends.
+// A seat: the record that one participant of a ring has in the shared bytes. Its second line belongs to its owner's kind of
+// ring, and is written by its owner alone, with plain stores, so what it counts costs nothing; its first line changes only
+// when a process takes or leaves it, parks, wakes or mends.
 
 #include <atomic>
 #include <cstddef>
@@ -56,23 +56,28 @@ struct alignas(2 * cache_line_bytes) seat {
   std::atomic<std::uint64_t> left;    // generation of the last owner that left in order with messages in its hands
 
   // The owner's line.
-  std::atomic<std::uint64_t> intent;          // mpmc: the positions it is about to claim or has claimed
-  std::atomic<std::uint64_t> sequence;        // spsc: published / released up to here, exactly. Never reset.
-  std::atomic<std::uint64_t> peeked;          // spsc: handed out up to here (consumer), claimed up to here (producer)
-  std::atomic<std::uint64_t> messages;        // published / released, over all owners
-  std::atomic<std::uint64_t> redelivered;     // consumer: of those, delivered a second time
-  std::atomic<std::uint64_t> abandoned;       // producer: claims given back unfilled
-  std::atomic<std::uint64_t> second_intent;   // mpmc: as intent, for a claim that is open beside the first
+  alignas(cache_line_bytes) std::atomic<std::uint64_t> own[7];  // of the kind: spsc_seat, mpmc_seat
   std::atomic<std::uint32_t> only_processor;  // 1 + the only one that the owner may run on; 0: several, or not known
   std::atomic<std::uint32_t> reserved1;
 };
 
 static_assert(sizeof(seat) == 128 && offsetof(seat, futex) == 40 && offsetof(seat, left) == 56 &&
-                  offsetof(seat, intent) == 64,
+                  offsetof(seat, own) == 64 && offsetof(seat, only_processor) == 120,
               "docs/format.md, table 4");
 static_assert(std::is_standard_layout_v<seat>, "other processes compute these offsets");
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a lock inside would be per process");
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "a lock inside would be per process");
+
+/// The words of a seat as its kind names them. `Words` has the size of seat::own.
+template <class Words>
+[[nodiscard]] Words& words_of(seat& record) noexcept {
+  static_assert(sizeof(Words) == sizeof(record.own) && std::is_standard_layout_v<Words>);
+  return *reinterpret_cast<Words*>(record.own);
+}
+template <class Words>
+[[nodiscard]] const Words& words_of(const seat& record) noexcept {
+  return words_of<Words>(const_cast<seat&>(record));
+}
 
 /// Whether the owner that `word` calls dead or settled left in order, with messages in its hands that others settle. A later
 /// generation in `left` means that the seat went on after `word` was read: no death is news then either.

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,20 +13,9 @@
 #include "sluice/layout/ring_view.hpp"
 #include "sluice/layout/segment_header.hpp"
 #include "sluice/layout/type_identity.hpp"
+#include "sluice/part/ring_options.hpp"
 
 namespace sluice {
-
-/// What a ring is sized for when its capacity is not given.
-enum class footprint { latency, throughput };
-
-struct ring_options {
-  ring_kind kind = ring_kind::spsc;
-  std::uint64_t capacity_slots = 0;  ///< power of two, 2 to 2^32; 0: chosen by `sized_for` from the message size
-  footprint sized_for = footprint::latency;  ///< latency: 64 KiB, or 1 MiB for messages from 1 KiB; throughput: 4 MiB
-  std::uint32_t producer_seats = 0;          ///< mpmc: how many producers at once, 1 to 4096; 0: 64. spsc: always 1
-  std::uint32_t consumer_seats = 0;          ///< mpmc: how many consumers at once, 1 to 4096; 0: 64. spsc: always 1
-  sluice::durability durability = {};        ///< for a ring in a file on a disk
-};
 
 /// A ring to be made: what a user chose, and for which message.
 struct ring_request {
@@ -37,12 +25,12 @@ struct ring_request {
 
 /// Where everything will lie. Nothing is made by making a plan.
 struct segment_plan {
-  std::vector<ring_descriptor> rings;
+  std::vector<part_descriptor> parts;
   std::uint64_t asked_bytes = 0;
   std::uint64_t mapped_bytes = 0;
 };
 
-/// Computes offsets and sizes for one or two rings.
+/// Computes offsets and sizes for 1 to max_parts rings.
 /// @throws error bad_argument: capacity not a power of two, too small or too large; seats out of range; message of no
 ///         bytes, above 1 GiB, or with an alignment above 4096; durability of every 0 messages.
 [[nodiscard]] segment_plan plan_segment(std::span<const ring_request> requests);
@@ -71,25 +59,20 @@ segment_header format_segment(std::span<std::byte> bytes, const segment_plan& pl
 /// @param bytes   what is mapped, or the beginning of it (at least a header's worth is needed to succeed).
 /// @param length  how long the segment really is (the file's length).
 /// @param where   named in the error: `attach "orders"`.
-/// @throws error  half_made (all zero), not_a_segment, wrong_byte_order, wrong_version, corrupted (checksum, or offsets
-///                that no creator writes), truncated (shorter than it says).
+/// @throws error  half_made (all zero), not_a_segment, wrong_byte_order, wrong_version, wrong_kind (a part that only a
+///                later build knows), corrupted (checksum, or offsets that no creator writes), truncated (shorter than
+///                it says).
 void validate_segment(std::span<const std::byte> bytes, std::uint64_t length, const std::string& where);
 
 /// Whether this build's format wrote the header, and no byte of it has changed since: not that what it describes can exist.
 [[nodiscard]] bool is_intact(const segment_header& header) noexcept;
-
-/// ".sluice-locks-00c0ffee00c0ffee": of the file with `lock_inode`, in the segment's directory. It is no legal name of a
-/// segment, and a segment that is renamed keeps it.
-[[nodiscard]] std::string lock_file_name(std::uint64_t creation_id);
-/// The creation_id in the name of a lock file; empty: it is none.
-[[nodiscard]] std::optional<std::uint64_t> creation_id_in(const std::string& name) noexcept;
 
 /// Checks that ring `index` exists, is of `kind` and holds messages of `type`. @throws error wrong_type, wrong_kind.
 void require_ring(const segment_header& header, std::size_t index, ring_kind kind, const type_identity& type,
                   const std::string& where);
 
 /// Pointers into a validated segment.
-[[nodiscard]] ring_view view_ring(std::span<std::byte> bytes, const ring_descriptor& descriptor) noexcept;
+[[nodiscard]] ring_view view_ring(std::span<std::byte> bytes, const part_descriptor& descriptor) noexcept;
 
 /// Bytes a ring of its own needs in memory the caller owns; see view_memory(). @throws error bad_argument: durable.
 [[nodiscard]] std::uint64_t ring_memory_bytes(const ring_request& request);

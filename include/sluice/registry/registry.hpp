@@ -6,7 +6,7 @@
 // or whole. Only the process that holds its gate takes a name away, and never while a living process is attached.
 //
 // Locks, all kernel-held and all on bytes of the segment's own file or, where its mode lets some users read that may not write,
-// of a lock file beside it, which those users cannot open (byte_locks.hpp, docs/format.md table 6):
+// of a lock file beside it, which those users cannot open (byte_locks.hpp, docs/format.md):
 //   gate      shared to attach, exclusive to remove; held for a few system calls only.
 //   presence  shared, for as long as a process is attached.
 //   seats     one each.

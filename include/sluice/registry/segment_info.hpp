@@ -52,7 +52,7 @@ struct repair_report {
 
 /// One ring: what its kind says of it, and what all have.
 struct ring_info : part_facts {
-  ring_descriptor descriptor{};
+  part_descriptor descriptor{};
   std::string type_name;
   bool is_closed = false;
   wake_mode mode = wake_mode::membarrier;

@@ -66,9 +66,11 @@ struct seat_report {
   bool same_pid_namespace = true;
   bool knows_pid_namespace = true;  // false: the owner had no /proc to tell it
   bool is_parked = false;
-  std::uint64_t redelivered = 0, abandoned = 0, parks = 0;
+  std::uint64_t parks = 0;
   // What the seat's kind of ring knows: zero and empty until it was asked (report_seats() in src/part/part_kind.hpp).
   std::uint64_t messages = 0;        // published or released, over all owners
+  std::uint64_t redelivered = 0;     // consumer: of those, delivered again
+  std::uint64_t abandoned = 0;       // producer: claims given back
   std::vector<claim_report> claims;  // what it has in its hands, or is about to
 };
 
@@ -152,12 +154,12 @@ class seat_table {
   std::shared_ptr<impl> impl_;
 };
 
-/// Offsets, beyond any file, of the bytes that are locked. docs/format.md, table 6.
+/// Offsets, beyond any file, of the bytes that are locked. docs/format.md, lock bytes.
 inline constexpr std::uint64_t gate_lock_offset = std::uint64_t{1} << 62;
 inline constexpr std::uint64_t presence_lock_offset = gate_lock_offset + 1;
 /// Where a segment begins within a larger file, all of them lie this much further: each page has bytes of its own.
 [[nodiscard]] constexpr std::uint64_t lock_shift(std::uint64_t segment_offset_bytes) noexcept {
-  return segment_offset_bytes / page_bytes * 0x40000;
+  return segment_offset_bytes / page_bytes * 0x800000;
 }
 [[nodiscard]] constexpr std::uint64_t seat_lock_offset(std::uint32_t ring_index, std::uint32_t seat_index) noexcept {
   return gate_lock_offset + 0x10000 + std::uint64_t{ring_index} * 0x10000 + seat_index;

@@ -35,6 +35,7 @@
 #include <utility>
 
 #include "sluice/base/pause.hpp"
+#include "sluice/part/spsc/spsc_layout.hpp"
 #include "sluice/ring/ring_concept.hpp"
 
 namespace sluice {
@@ -49,28 +50,31 @@ class spsc_ring {
   static bool settle(const ring_view&, std::uint32_t, seat_keeper&) noexcept { return true; }
   static bool holds_something(const ring_view&, std::uint32_t) noexcept { return false; }
   static std::uint64_t resumes_at(const ring_view& ring, std::uint32_t seat_index) noexcept {
-    return ring.seats[seat_index].sequence.load(std::memory_order_relaxed);  // for people
+    return spsc_seat_of(ring, seat_index).sequence.load(std::memory_order_relaxed);  // for people
   }
 
   static bool is_sane(const ring_view& ring) noexcept {
-    const auto& consumed = ring.seats[ring.first_seat(role::consumer)].sequence;
-    const auto before = consumed.load(std::memory_order_acquire);                   // S
-    const auto published = ring.seats[0].sequence.load(std::memory_order_acquire);  // T
-    if (consumed.load(std::memory_order_relaxed) != before) return true;            // it moves: not now
+    const auto& consumed = spsc_seat_of(ring, ring.first_seat(role::consumer)).sequence;
+    const auto before = consumed.load(std::memory_order_acquire);                           // S
+    const auto published = spsc_seat_of(ring, 0).sequence.load(std::memory_order_acquire);  // T
+    if (consumed.load(std::memory_order_relaxed) != before) return true;                    // it moves: not now
     // A producer that died before it noted what it published lags behind, by a batch at most.
     return published - before + ring.capacity() <= 2 * ring.capacity();
   }
 
   static std::uint64_t size_approx(const ring_view& ring) noexcept {
-    const auto released = ring.seats[ring.first_seat(role::consumer)].sequence.load(std::memory_order_relaxed);
-    const auto size = ring.seats[0].sequence.load(std::memory_order_relaxed) - released;  // a guess, for the caller
+    const auto released = spsc_seat_of(ring, ring.first_seat(role::consumer)).sequence.load(std::memory_order_relaxed);
+    const auto size =
+        spsc_seat_of(ring, 0).sequence.load(std::memory_order_relaxed) - released;  // a guess, for the caller
     return size <= ring.capacity() ? size : 0;
   }
 
   class producer {
    public:
     producer(const ring_view& ring, std::uint32_t seat_index) noexcept
-        : ring_(ring), own_(&ring.seats[seat_index]), peer_(&ring.seats[ring.first_seat(role::consumer)]) {
+        : ring_(ring),
+          own_(&spsc_seat_of(ring, seat_index)),
+          peer_(&spsc_seat_of(ring, ring.first_seat(role::consumer))) {
       tail_ = own_->sequence.load(std::memory_order_acquire);  // T
       // A predecessor may have died between publishing and noting it.
       for (std::uint64_t i = 0; i < ring_.capacity() && is_published(tail_); ++i) ++tail_;
@@ -209,7 +213,7 @@ class spsc_ring {
     /// miss. A producer that waits for room would look for every slot or two that come free. So one that is back before
     /// an eighth of the ring was published gives the consumer some turns first. What it answers is exact all the same.
     [[gnu::noinline]] void look_at_progress(std::uint64_t count) noexcept {
-      believe(ring_.control->head.load(std::memory_order_acquire));  // C
+      believe(spsc_control_of(ring_).head.load(std::memory_order_acquire));  // C
       if (limit_ - tail_ >= count) return;
       if (tail_ - looked_exactly_at_ < ring_.capacity() / 8)
         for (int i = 0; i < turns_given; ++i) cpu_pause();
@@ -227,8 +231,8 @@ class spsc_ring {
     static constexpr int turns_given = 8;
 
     ring_view ring_;
-    seat* own_;
-    const seat* peer_;
+    spsc_seat* own_;
+    const spsc_seat* peer_;
     std::uint64_t tail_ = 0;               // next sequence to publish
     std::uint64_t claimed_ = 0;            // what own_->peeked says
     std::uint64_t limit_ = 0;              // first sequence that may still be in use
@@ -241,12 +245,14 @@ class spsc_ring {
   class consumer {
    public:
     consumer(const ring_view& ring, std::uint32_t seat_index) noexcept
-        : ring_(ring), own_(&ring.seats[seat_index]), copy_every_(std::max<std::uint64_t>(1, ring.capacity() / 8)) {
+        : ring_(ring),
+          own_(&spsc_seat_of(ring, seat_index)),
+          copy_every_(std::max<std::uint64_t>(1, ring.capacity() / 8)) {
       head_ = own_->sequence.load(std::memory_order_acquire);          // S
       marked_ = own_->peeked.load(std::memory_order_acquire) - head_;  // P
       if (marked_ > ring_.capacity()) marked_ = 0;                     // nothing that a correct consumer wrote
       handed_out_ = head_;
-      copied_ = ring_.control->head.load(std::memory_order_relaxed);  // only this side writes it
+      copied_ = spsc_control_of(ring_).head.load(std::memory_order_relaxed);  // only this side writes it
     }
 
     std::uint64_t try_peek(std::uint64_t count) noexcept {
@@ -272,10 +278,10 @@ class spsc_ring {
 
     [[nodiscard]] static constexpr std::uint64_t waits_for() noexcept { return nothing_to_wait_for(); }
     [[nodiscard]] bool is_exhausted(seat_keeper& keeper, bool = false) const noexcept {
-      const auto claimed = ring_.seats[0].peeked.load(std::memory_order_acquire);  // N
-      if (static_cast<std::int64_t>(claimed - handed_out_) <= 0) return true;      // what was claimed was handed out
-      const auto state = ring_.seats[0].state.load(std::memory_order_acquire);     // seat_table.hpp A, D
-      return state_of(state) != seat_state::taken || keeper.is_dead(0, state);     // a dead one's claim is void
+      const auto claimed = spsc_seat_of(ring_, 0).peeked.load(std::memory_order_acquire);  // N
+      if (static_cast<std::int64_t>(claimed - handed_out_) <= 0) return true;   // what was claimed was handed out
+      const auto state = ring_.seats[0].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+      return state_of(state) != seat_state::taken || keeper.is_dead(0, state);  // a dead one's claim is void
     }
     bool mend(seat_keeper&) noexcept { return false; }
     [[nodiscard]] static constexpr bool owes() noexcept { return false; }
@@ -334,7 +340,7 @@ class spsc_ring {
       own_->sequence.store(head,
                            std::memory_order_release);  // S: before the copy, or a successor would begin too early
       if (must_copy) {
-        ring_.control->head.store(head, std::memory_order_release);  // C
+        spsc_control_of(ring_).head.store(head, std::memory_order_release);  // C
         copied_ = head;
       }
     }
@@ -347,7 +353,7 @@ class spsc_ring {
     }
 
     ring_view ring_;
-    seat* own_;
+    spsc_seat* own_;
     std::uint64_t head_ = 0;  // next sequence to release
     std::uint64_t handed_out_ =
         0;  // by this handle, up to here; own_->peeked says this or head_ + marked_, if that is more

@@ -1,9 +1,11 @@
-// The spsc ring as cold code sees it: sluice/ring/spsc_ring.hpp says what its words mean.
+// The spsc ring as cold code sees it: sluice/part/spsc/spsc_ring.hpp says what its words mean.
 
 #include <algorithm>
 
 #include "part/part_kind.hpp"
+#include "part/slot_form.hpp"
 #include "part/slot_look.hpp"
+#include "sluice/part/spsc/spsc_layout.hpp"
 
 namespace sluice {
 namespace {
@@ -11,16 +13,18 @@ namespace {
 // Counts for people, and copies: nothing else is read on the word of these relaxed loads.
 
 part_cursors cursors_of(const ring_view& ring) noexcept {
-  return {ring.seats[0].sequence.load(std::memory_order_relaxed),
-          ring.seats[ring.first_seat(role::consumer)].sequence.load(std::memory_order_relaxed)};
+  return {spsc_seat_of(ring, 0).sequence.load(std::memory_order_relaxed),
+          spsc_seat_of(ring, ring.first_seat(role::consumer)).sequence.load(std::memory_order_relaxed)};
 }
 
 /// A seat counts by its sequence, which no new owner resets.
 void describe_seat(const ring_view& ring, seat_report& report) {
-  const auto& seat = ring.seats[report.index];
+  const auto& seat = spsc_seat_of(ring, report.index);
   const auto done = seat.sequence.load(std::memory_order_relaxed);
   const auto begun = seat.peeked.load(std::memory_order_relaxed);
   report.messages = done;
+  report.redelivered = seat.redelivered.load(std::memory_order_relaxed);
+  report.abandoned = seat.abandoned.load(std::memory_order_relaxed);
   if (begun > done) report.claims.push_back({done, std::min(begun - done, ring.capacity()), true});
 }
 
@@ -49,27 +53,32 @@ part_facts look(part_snapshot& ring, depth how_deep) {
 
 /// As a consumer leaves it that had everything in its hands when it died.
 void fill_recovered(const ring_view& fresh, std::uint64_t count) noexcept {
-  fresh.seats[0].sequence.store(count, std::memory_order_relaxed);  // no other process yet, here and below
-  fresh.seats[fresh.first_seat(role::consumer)].peeked.store(count, std::memory_order_relaxed);
+  spsc_seat_of(fresh, 0).sequence.store(count, std::memory_order_relaxed);  // no other process yet, here and below
+  spsc_seat_of(fresh, fresh.first_seat(role::consumer)).peeked.store(count, std::memory_order_relaxed);
+}
+
+std::uint64_t sequence_offset(const part_descriptor& ring, std::uint32_t seat_index) {
+  return ring.seats_offset + seat_index * sizeof(seat) + offsetof(seat, own) + offsetof(spsc_seat, sequence);
 }
 
 constexpr slot_recovery recovery{
     .consumers_write_words = false,
-    .tail_offset = [](const ring_descriptor& ring) { return ring.seats_offset + offsetof(seat, sequence); },
-    .released_offset =
-        [](const ring_descriptor& ring) {
-          return ring.seats_offset + ring.producer_seats * sizeof(seat) + offsetof(seat, sequence);
-        },
+    .tail_offset = [](const part_descriptor& ring) { return sequence_offset(ring, 0); },
+    .released_offset = [](const part_descriptor& ring) { return sequence_offset(ring, ring.producer_seats); },
     .fill = fill_recovered,
 };
 
 }  // namespace
 
+extern const part_kind spsc_part;
 constinit const part_kind spsc_part{
     .tag = ring_kind::spsc,
     .name = "spsc",
     .default_seats = 1,
     .max_seats = 1,
+    .control_bytes = sizeof(spsc_control),
+    .form = form_slots,
+    .is_sane = are_sane_slots,
     .cursors = cursors_of,
     .describe_seat = describe_seat,
     .sequences_of_interest = sequences_of_interest,

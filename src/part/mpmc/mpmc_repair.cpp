@@ -1,7 +1,9 @@
-#include "sluice/ring/mpmc_repair.hpp"
+#include "sluice/part/mpmc/mpmc_repair.hpp"
 
 #include <algorithm>
 #include <array>
+
+#include "sluice/part/mpmc/mpmc_layout.hpp"
 
 namespace sluice::mpmc_repair {
 namespace {
@@ -26,8 +28,9 @@ intent_range range_of(std::uint64_t intent, std::uint64_t near, std::uint64_t ca
 
 /// Both intents of a seat. Each covers a claim of its own, so a mender that looks for what a seat covers looks at both.
 std::array<std::uint64_t, 2> intents_of(const seat& record) noexcept {
-  return {record.intent.load(std::memory_order_acquire),          // mpmc_ring.hpp I
-          record.second_intent.load(std::memory_order_acquire)};  // mpmc_ring.hpp I
+  const auto& words = words_of<mpmc_seat>(record);
+  return {words.intent.load(std::memory_order_acquire),          // mpmc_ring.hpp I
+          words.second_intent.load(std::memory_order_acquire)};  // mpmc_ring.hpp I
 }
 
 bool covers(const seat& record, std::uint64_t q) noexcept {
@@ -125,7 +128,7 @@ bool make_hole(const ring_view& ring, std::uint64_t q) noexcept {
 
 /// Whether a consumer's intent covers anything that was claimed and not released, by that consumer or another.
 bool covers_unreleased(const ring_view& ring, std::uint64_t intent) noexcept {
-  const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+  const auto head = mpmc_control_of(ring).head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
   const auto range = range_of(intent, head, ring.capacity());
   for (std::uint64_t i = 0; i < range.count; ++i) {
     const auto q = range.first + i;
@@ -145,10 +148,10 @@ bool may_hold_messages(const ring_view& ring, std::uint32_t s) noexcept {
 /// A dead producer's claim becomes holes, as far as it is its own. @return false: later.
 bool settle_claim(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t intent, seat_keeper& keeper) noexcept {
   const auto range =
-      range_of(intent, ring.control->tail.load(std::memory_order_acquire), ring.capacity());  // mpmc_ring.hpp T
+      range_of(intent, mpmc_control_of(ring).tail.load(std::memory_order_acquire), ring.capacity());  // mpmc_ring.hpp T
   for (std::uint64_t i = 0; i < range.count; ++i) {
     const auto q = range.first + i;
-    if (!was_claimed(ring.control->tail.load(std::memory_order_acquire), q, ring.capacity()))
+    if (!was_claimed(mpmc_control_of(ring).tail.load(std::memory_order_acquire), q, ring.capacity()))
       continue;  // mpmc_ring.hpp T: before the seats
     if (ring.word(q).load(std::memory_order_acquire) != ring.word_for(q, slot_kind::free))
       continue;  // mpmc_ring.hpp W, X
@@ -162,13 +165,13 @@ bool settle_claim(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t 
 bool arbitrate_claim(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t intent, seat_keeper& keeper,
                      std::uint64_t& freed) noexcept {
   const auto range =
-      range_of(intent, ring.control->head.load(std::memory_order_acquire), ring.capacity());  // mpmc_ring.hpp H
+      range_of(intent, mpmc_control_of(ring).head.load(std::memory_order_acquire), ring.capacity());  // mpmc_ring.hpp H
   auto looks_left = looks_a_call;
   std::uint64_t redelivered = 0, oldest = 0;
   bool is_settled = true;
   for (std::uint64_t i = 0; i < range.count && is_settled; ++i) {
     const auto q = range.first + i;
-    if (!was_claimed(ring.control->head.load(std::memory_order_acquire), q, ring.capacity()))
+    if (!was_claimed(mpmc_control_of(ring).head.load(std::memory_order_acquire), q, ring.capacity()))
       continue;                                                // mpmc_ring.hpp H: before word and seats
     auto word = ring.word(q).load(std::memory_order_acquire);  // mpmc_ring.hpp W, X
     const bool is_hole = word == ring.word_for(q, slot_kind::hole);
@@ -195,7 +198,7 @@ bool arbitrate_claim(const ring_view& ring, std::uint32_t dead_seat, std::uint64
 
 /// From the first to the last message of an intent that waits to be delivered again.
 std::uint64_t narrowed(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t intent) noexcept {
-  const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+  const auto head = mpmc_control_of(ring).head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
   const auto range = range_of(intent, head, ring.capacity());
   const auto is_left = [&](std::uint64_t i) {
     return was_claimed(head, range.first + i, ring.capacity()) && is_orphan(ring, dead_seat, range.first + i);
@@ -212,8 +215,8 @@ void hand_over(const ring_view& ring, std::uint32_t dead_seat, std::atomic<std::
                std::atomic<std::uint64_t>& to) noexcept {
   const auto intent = narrowed(ring, dead_seat, from.load(std::memory_order_acquire));  // mpmc_ring.hpp I
   if (intent != 0) {
-    to.store(intent, std::memory_order_release);                           // mpmc_ring.hpp I
-    const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+    to.store(intent, std::memory_order_release);                                   // mpmc_ring.hpp I
+    const auto head = mpmc_control_of(ring).head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
     const auto range = range_of(intent, head, ring.capacity());
     for (std::uint64_t i = 0; i < range.count; ++i) {
       const auto q = range.first + i;
@@ -221,16 +224,21 @@ void hand_over(const ring_view& ring, std::uint32_t dead_seat, std::atomic<std::
       ring.word(q).compare_exchange_strong(word, ring.word_for(q, slot_kind::taken, own_seat),
                                            std::memory_order_acq_rel, std::memory_order_relaxed);  // mpmc_ring.hpp X
     }
-    ring.control->handovers.fetch_add(1, std::memory_order_release);  // mpmc_ring.hpp G
+    mpmc_control_of(ring).handovers.fetch_add(1, std::memory_order_release);  // mpmc_ring.hpp G
   }
   from.store(0, std::memory_order_release);  // mpmc_ring.hpp I: only now, and only under the lock
+}
+
+void clear_intents(const ring_view& ring, std::uint32_t dead_seat) noexcept {
+  auto& words = mpmc_seat_of(ring, dead_seat);
+  words.intent.store(0, std::memory_order_release);         // mpmc_ring.hpp I
+  words.second_intent.store(0, std::memory_order_release);  // mpmc_ring.hpp I
 }
 
 /// Gives a dead seat that covers nothing any more back, and drops its lock.
 void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
   auto& dead = ring.seats[dead_seat];
-  dead.intent.store(0, std::memory_order_release);               // mpmc_ring.hpp I
-  dead.second_intent.store(0, std::memory_order_release);        // mpmc_ring.hpp I
+  clear_intents(ring, dead_seat);
   const auto word = dead.state.load(std::memory_order_relaxed);  // the lock is ours
   const auto after = left_in_order(dead, word) ? seat_state::free : seat_state::settled;
   dead.state.store(seat_word(after, generation_of(word)), std::memory_order_release);  // seat_table.hpp A
@@ -242,10 +250,10 @@ void finish(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper)
 
 std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept {
   std::uint64_t holes = 0;
-  const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+  const auto head = mpmc_control_of(ring).head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
   auto looks_left = looks_a_call;
   for (auto q = head; q - head < ring.capacity() && looks_left != 0;) {
-    const auto tail = ring.control->tail.load(std::memory_order_acquire);  // mpmc_ring.hpp T: before the seats
+    const auto tail = mpmc_control_of(ring).tail.load(std::memory_order_acquire);  // mpmc_ring.hpp T: before the seats
     if (!was_claimed(tail, q, ring.capacity())) break;
     --looks_left;
     if (ring.word(q).load(std::memory_order_acquire) != ring.word_for(q, slot_kind::free)) {  // mpmc_ring.hpp W, X
@@ -267,12 +275,12 @@ std::uint64_t mend_holes(const ring_view& ring, seat_keeper& keeper) noexcept {
 }
 
 bool is_anything_held(const ring_view& ring, std::uint32_t except) noexcept {
-  const auto handovers = ring.control->handovers.load(std::memory_order_acquire);  // mpmc_ring.hpp G
+  const auto handovers = mpmc_control_of(ring).handovers.load(std::memory_order_acquire);  // mpmc_ring.hpp G
   const auto first = ring.first_seat(role::consumer);
   for (auto s = first; s < first + ring.consumer_seats; ++s)
     if (s != except && may_hold_messages(ring, s)) return true;
   // Messages that passed from a seat not yet looked at to one that was: perhaps.
-  return ring.control->handovers.load(std::memory_order_acquire) != handovers;  // mpmc_ring.hpp G
+  return mpmc_control_of(ring).handovers.load(std::memory_order_acquire) != handovers;  // mpmc_ring.hpp G
 }
 
 bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t sequence) noexcept {
@@ -283,7 +291,7 @@ bool is_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t seq
 bool first_orphan(const ring_view& ring, std::uint32_t dead_seat, std::uint64_t& sequence,
                   std::optional<std::uint64_t> but) noexcept {
   const auto intents = intents_of(ring.seats[dead_seat]);
-  const auto head = ring.control->head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
+  const auto head = mpmc_control_of(ring).head.load(std::memory_order_acquire);  // mpmc_ring.hpp H
   bool is_found = false;
   for (const auto intent : intents) {
     const auto range = range_of(intent, head, ring.capacity());
@@ -310,7 +318,7 @@ void narrow(const ring_view& ring, std::uint32_t seat_index, std::atomic<std::ui
 }
 
 bool adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, std::uint64_t& freed) noexcept {
-  auto& own = ring.seats[own_seat];
+  auto& own = mpmc_seat_of(ring, own_seat);
   const auto first = ring.first_seat(role::consumer);
   for (auto s = first; s < first + ring.consumer_seats; ++s) {
     if (s == own_seat) continue;
@@ -328,8 +336,9 @@ bool adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, s
     }
     // Each intent of the dead needs one of ours that covers nothing; what finds none waits for another consumer, or a tick.
     bool is_any_left = false;
-    for (auto* from : {&dead.intent, &dead.second_intent}) {
-      const auto intents = intents_of(own);
+    auto& left = mpmc_seat_of(ring, s);
+    for (auto* from : {&left.intent, &left.second_intent}) {
+      const auto intents = intents_of(ring.seats[own_seat]);
       if (!covers_unreleased(ring, intents[0]))
         hand_over(ring, s, *from, own_seat, own.intent);
       else if (!covers_unreleased(ring, intents[1]))
@@ -348,20 +357,19 @@ bool adopt(const ring_view& ring, std::uint32_t own_seat, seat_keeper& keeper, s
 }
 
 bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
-  auto& dead = ring.seats[dead_seat];
   if (dead_seat < ring.producer_seats) {
-    for (const auto intent : intents_of(dead))
+    for (const auto intent : intents_of(ring.seats[dead_seat]))
       if (!settle_claim(ring, dead_seat, intent, keeper)) return false;
-    dead.intent.store(0, std::memory_order_release);         // mpmc_ring.hpp I
-    dead.second_intent.store(0, std::memory_order_release);  // mpmc_ring.hpp I
+    clear_intents(ring, dead_seat);
     return true;
   }
 
   std::uint64_t freed = 0;
   if (!arbitrate(ring, dead_seat, keeper, freed)) return false;
   // What stays is exactly what the newcomer must deliver: no wider cover, or it would hold up others for nothing.
-  narrow(ring, dead_seat, dead.intent);
-  narrow(ring, dead_seat, dead.second_intent);
+  auto& words = mpmc_seat_of(ring, dead_seat);
+  narrow(ring, dead_seat, words.intent);
+  narrow(ring, dead_seat, words.second_intent);
   return true;
 }
 

@@ -1,9 +1,11 @@
-// The mpmc ring as cold code sees it: sluice/ring/mpmc_ring.hpp says what its words mean.
+// The mpmc ring as cold code sees it: sluice/part/mpmc/mpmc_ring.hpp says what its words mean.
 
 #include <algorithm>
 
 #include "part/part_kind.hpp"
+#include "part/slot_form.hpp"
 #include "part/slot_look.hpp"
+#include "sluice/part/mpmc/mpmc_layout.hpp"
 
 namespace sluice {
 namespace {
@@ -11,7 +13,8 @@ namespace {
 // Counts for people, and copies: nothing else is read on the word of these relaxed loads.
 
 part_cursors cursors_of(const ring_view& ring) noexcept {
-  return {ring.control->tail.load(std::memory_order_relaxed), ring.control->head.load(std::memory_order_relaxed)};
+  const auto& control = mpmc_control_of(ring);
+  return {control.tail.load(std::memory_order_relaxed), control.head.load(std::memory_order_relaxed)};
 }
 
 /// Where an intent begins: its 48 bits of position are read relative to a counter near it.
@@ -23,9 +26,11 @@ std::uint64_t first_of(std::uint64_t intent, std::uint64_t near) noexcept {
 }
 
 void describe_seat(const ring_view& ring, seat_report& report) {
-  const auto& seat = ring.seats[report.index];
+  const auto& seat = mpmc_seat_of(ring, report.index);
   const auto cursors = cursors_of(ring);
   report.messages = seat.messages.load(std::memory_order_relaxed);
+  report.redelivered = seat.redelivered.load(std::memory_order_relaxed);
+  report.abandoned = seat.abandoned.load(std::memory_order_relaxed);
   for (const auto* const word : {&seat.intent, &seat.second_intent}) {
     const auto intent = word->load(std::memory_order_relaxed);
     if (intent_count(intent) == 0) continue;
@@ -43,7 +48,8 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring) {
   for (auto i = ring.first_seat(role::consumer); i < ring.producer_seats + ring.consumer_seats; ++i) {
     const auto state = state_of(ring.seats[i].state.load(std::memory_order_relaxed));
     if (state != seat_state::taken && state != seat_state::dead) continue;
-    for (const auto* const word : {&ring.seats[i].intent, &ring.seats[i].second_intent}) {
+    const auto& seat = mpmc_seat_of(ring, i);
+    for (const auto* const word : {&seat.intent, &seat.second_intent}) {
       const auto intent = word->load(std::memory_order_relaxed);
       const auto distance = head - first_of(intent, head);
       if (distance > ring.capacity() || distance > head) continue;  // not of the last lap: no correct participant's
@@ -73,21 +79,28 @@ part_facts look(part_snapshot& ring, depth how_deep) {
 
 constexpr slot_recovery recovery{
     .consumers_write_words = true,
-    .tail_offset = [](const ring_descriptor& ring) { return ring.control_offset + offsetof(ring_control, tail); },
+    .tail_offset =
+        [](const part_descriptor& ring) {
+          return ring.control_offset + sizeof(ring_control) + offsetof(mpmc_control, tail);
+        },
     .released_offset = nullptr,  // a slot's own word says it
     .fill =
         [](const ring_view& fresh, std::uint64_t count) noexcept {
-          fresh.control->tail.store(count, std::memory_order_relaxed);  // no other process yet
+          mpmc_control_of(fresh).tail.store(count, std::memory_order_relaxed);  // no other process yet
         },
 };
 
 }  // namespace
 
+extern const part_kind mpmc_part;
 constinit const part_kind mpmc_part{
     .tag = ring_kind::mpmc,
     .name = "mpmc",
     .default_seats = 64,
     .max_seats = 4096,
+    .control_bytes = sizeof(mpmc_control),
+    .form = form_slots,
+    .is_sane = are_sane_slots,
     .cursors = cursors_of,
     .describe_seat = describe_seat,
     .sequences_of_interest = sequences_of_interest,

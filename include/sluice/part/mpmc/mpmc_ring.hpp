@@ -42,9 +42,10 @@
 #include <optional>
 #include <utility>
 
-#include "sluice/ring/mpmc_repair.hpp"
+#include "sluice/part/mpmc/mpmc_layout.hpp"
+#include "sluice/part/mpmc/mpmc_repair.hpp"
+#include "sluice/part/mpmc/stream_pace.hpp"
 #include "sluice/ring/ring_concept.hpp"
-#include "sluice/ring/stream_pace.hpp"
 
 namespace sluice {
 
@@ -58,35 +59,35 @@ class mpmc_ring {
     return mpmc_repair::settle(ring, seat_index, keeper);
   }
   static bool holds_something(const ring_view& ring, std::uint32_t seat_index) noexcept {
-    const auto& own = ring.seats[seat_index];
+    const auto& own = mpmc_seat_of(ring, seat_index);
     return own.intent.load(std::memory_order_relaxed) != 0 ||
            own.second_intent.load(std::memory_order_relaxed) != 0;  // own words
   }
   static std::uint64_t resumes_at(const ring_view&, std::uint32_t) noexcept { return 0; }
 
   static bool is_sane(const ring_view& ring) noexcept {
-    const auto before = ring.control->head.load(std::memory_order_acquire);  // H
-    const auto tail = ring.control->tail.load(std::memory_order_acquire);    // T
+    const auto before = mpmc_control_of(ring).head.load(std::memory_order_acquire);  // H
+    const auto tail = mpmc_control_of(ring).tail.load(std::memory_order_acquire);    // T
     return tail - before <= ring.capacity() ||
-           ring.control->head.load(std::memory_order_relaxed) != before;  // it moves
+           mpmc_control_of(ring).head.load(std::memory_order_relaxed) != before;  // it moves
   }
 
   static std::uint64_t size_approx(const ring_view& ring) noexcept {
-    const auto head = ring.control->head.load(std::memory_order_relaxed);
-    const auto size = ring.control->tail.load(std::memory_order_relaxed) - head;  // a guess, for the caller
+    const auto head = mpmc_control_of(ring).head.load(std::memory_order_relaxed);
+    const auto size = mpmc_control_of(ring).tail.load(std::memory_order_relaxed) - head;  // a guess, for the caller
     return size <= ring.capacity() ? size : 0;
   }
 
   class producer {
    public:
     producer(const ring_view& ring, std::uint32_t seat_index) noexcept
-        : ring_(ring), own_(&ring.seats[seat_index]), pace_(ring, messages()) {}
+        : ring_(ring), own_(&mpmc_seat_of(ring, seat_index)), pace_(ring, messages()) {}
 
     [[gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count) noexcept {
       if (slot_ != nullptr) [[unlikely]]
         return std::min(1 + more_, count);  // what is open; a further one is claim_another()'s
       // One slot, free or not, and no other producer quicker: kept short, because the exchange lets nothing overlap.
-      const auto p = ring_.control->tail.load(std::memory_order_relaxed);  // a guess; word and exchange decide
+      const auto p = mpmc_control_of(ring_).tail.load(std::memory_order_relaxed);  // a guess; word and exchange decide
       auto* const slot = ring_.slot(p);
       const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // R
       const auto free = ring_.word_for(p, slot_kind::free);
@@ -102,7 +103,7 @@ class mpmc_ring {
 
     [[nodiscard, gnu::always_inline]] bool must_pass_on_wake_up() const noexcept {
       return ring_.control->parked[static_cast<std::uint32_t>(role::producer)].load(std::memory_order_relaxed) != 0 &&
-             is_free(ring_.control->tail.load(std::memory_order_relaxed));  // a guess; is_free() decides
+             is_free(mpmc_control_of(ring_).tail.load(std::memory_order_relaxed));  // a guess; is_free() decides
     }
 
     [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept {
@@ -122,13 +123,13 @@ class mpmc_ring {
     }
 
     [[nodiscard]] bool is_drained() const noexcept {
-      const auto tail = ring_.control->tail.load(std::memory_order_acquire);          // T
-      if (ring_.control->head.load(std::memory_order_acquire) != tail) return false;  // H
+      const auto tail = mpmc_control_of(ring_).tail.load(std::memory_order_acquire);          // T
+      if (mpmc_control_of(ring_).head.load(std::memory_order_acquire) != tail) return false;  // H
       return !mpmc_repair::is_anything_held(ring_, mpmc_repair::none());
     }
 
     [[nodiscard]] std::uint64_t position() const noexcept {
-      return ring_.control->tail.load(std::memory_order_relaxed);  // this producer's own claims lie below it
+      return mpmc_control_of(ring_).tail.load(std::memory_order_relaxed);  // this producer's own claims lie below it
     }
     [[nodiscard]] std::uint64_t first_unreleased(std::uint64_t from, std::uint64_t end) const noexcept {
       const auto is_released = [this](std::uint64_t q) {
@@ -141,7 +142,7 @@ class mpmc_ring {
     }
 
     [[nodiscard]] std::uint64_t waits_for() const noexcept {
-      return ring_.control->tail.load(std::memory_order_relaxed) - ring_.capacity();  // for people
+      return mpmc_control_of(ring_).tail.load(std::memory_order_relaxed) - ring_.capacity();  // for people
     }
 
     /// In order: gives back what is claimed.
@@ -217,11 +218,13 @@ class mpmc_ring {
     [[gnu::always_inline]] sequence_run win(std::uint64_t count, std::atomic<std::uint64_t>& intent) noexcept {
       count = std::min({count, max_claim, ring_.capacity()});
       for (;;) {
-        const auto p = ring_.control->tail.load(std::memory_order_relaxed);  // a guess; words and exchange decide
+        const auto p =
+            mpmc_control_of(ring_).tail.load(std::memory_order_relaxed);  // a guess; words and exchange decide
         std::uint64_t m = 0;
         while (m < count && is_free(p + m)) ++m;
         if (m == 0) {
-          if (ring_.control->tail.load(std::memory_order_relaxed) != p) continue;  // another was quicker: not full
+          if (mpmc_control_of(ring_).tail.load(std::memory_order_relaxed) != p)
+            continue;  // another was quicker: not full
           return {};
         }
         if (claim(p, m, intent)) return {p, m};
@@ -231,9 +234,9 @@ class mpmc_ring {
     [[gnu::always_inline]] bool claim(std::uint64_t p, std::uint64_t m, std::atomic<std::uint64_t>& intent) noexcept {
       auto expected = p;
       intent.store(intent_word(p, m, false), std::memory_order_release);  // I
-      if (!ring_.control->tail.compare_exchange_strong(expected, p + m, std::memory_order_release,
-                                                       std::memory_order_relaxed)) [[unlikely]] {  // T
-        intent.store(0, std::memory_order_release);                                                // I
+      if (!mpmc_control_of(ring_).tail.compare_exchange_strong(expected, p + m, std::memory_order_release,
+                                                               std::memory_order_relaxed)) [[unlikely]] {  // T
+        intent.store(0, std::memory_order_release);                                                        // I
         return false;
       }
       intent.store(intent_word(p, m, true), std::memory_order_release);  // I
@@ -265,7 +268,7 @@ class mpmc_ring {
     }
 
     ring_view ring_;
-    seat* own_;
+    mpmc_seat* own_;
     // The open claim. Of a single slot no more is written than must be: the next exchange waits for each store.
     std::byte* slot_ = nullptr;  // where its first slot lies; null: none is open
     std::uint64_t free_ = 0;     // what the word there said
@@ -282,7 +285,7 @@ class mpmc_ring {
    public:
     consumer(const ring_view& ring, std::uint32_t seat_index) noexcept
         : ring_(ring),
-          own_(&ring.seats[seat_index]),
+          own_(&mpmc_seat_of(ring, seat_index)),
           own_index_(seat_index),
           pace_(ring, messages()),
           recovered_(
@@ -296,7 +299,7 @@ class mpmc_ring {
       if (slot_ != nullptr || has_orphans_) [[unlikely]]
         return peek_what_is_open(count);
       // One message or none, and no other consumer quicker: kept short, because the exchange lets nothing overlap.
-      const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess; word and exchange decide
+      const auto h = mpmc_control_of(ring_).head.load(std::memory_order_relaxed);  // a guess; word and exchange decide
       auto* const slot = ring_.slot(h);
       const auto word = ring_view::word_of(slot).load(std::memory_order_acquire);  // W, X
       const auto free = ring_.word_for(h, slot_kind::free);
@@ -327,7 +330,8 @@ class mpmc_ring {
     }
 
     [[nodiscard]] std::uint64_t waits_for() const noexcept {
-      return is_empty() ? nothing_to_wait_for() : ring_.control->head.load(std::memory_order_relaxed);  // for people
+      return is_empty() ? nothing_to_wait_for()
+                        : mpmc_control_of(ring_).head.load(std::memory_order_relaxed);  // for people
     }
     [[nodiscard]] bool is_exhausted(seat_keeper&, bool whatever_others_hold = false) const noexcept {
       return is_empty() && (whatever_others_hold || !mpmc_repair::is_anything_held(ring_, own_index_));
@@ -416,7 +420,7 @@ class mpmc_ring {
 
     [[nodiscard]] bool finds_something(bool beside_what_is_peeked) const noexcept {
       if ((slot_ != nullptr && !beside_what_is_peeked) || has_orphans_) return true;
-      const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess, as the answer is
+      const auto h = mpmc_control_of(ring_).head.load(std::memory_order_relaxed);  // a guess, as the answer is
       return ring_.word(h).load(std::memory_order_relaxed) != ring_.word_for(h, slot_kind::free);
     }
 
@@ -431,8 +435,8 @@ class mpmc_ring {
    private:
     /// Whether everything that was claimed for filling was claimed for reading.
     [[nodiscard]] bool is_empty() const noexcept {
-      const auto head = ring_.control->head.load(std::memory_order_acquire);  // H
-      return ring_.control->tail.load(std::memory_order_acquire) == head;     // T
+      const auto head = mpmc_control_of(ring_).head.load(std::memory_order_acquire);  // H
+      return mpmc_control_of(ring_).tail.load(std::memory_order_acquire) == head;     // T
     }
 
     [[nodiscard]] bool is_first(const std::byte* message) const noexcept {
@@ -514,7 +518,8 @@ class mpmc_ring {
       auto steps_left = 64;
       count = std::min({count, max_claim, ring_.capacity()});
       for (;;) {
-        const auto h = ring_.control->head.load(std::memory_order_relaxed);  // a guess; words and exchange decide
+        const auto h =
+            mpmc_control_of(ring_).head.load(std::memory_order_relaxed);  // a guess; words and exchange decide
         const auto m = run(h, count, slot_kind::published);
         if (m == 0) [[unlikely]] {
           if (const auto holes = run(h, holes_a_step, slot_kind::hole); holes != 0) {
@@ -522,7 +527,8 @@ class mpmc_ring {
             if (--steps_left == 0) return {};  // a caller's deadline; the next look goes on
             continue;
           }
-          if (ring_.control->head.load(std::memory_order_relaxed) != h) continue;  // another was quicker: not empty
+          if (mpmc_control_of(ring_).head.load(std::memory_order_relaxed) != h)
+            continue;  // another was quicker: not empty
           return {};
         }
         if (claim(h, m, intent)) return {h, m};
@@ -571,9 +577,9 @@ class mpmc_ring {
     [[gnu::always_inline]] bool claim(std::uint64_t h, std::uint64_t m, std::atomic<std::uint64_t>& intent) noexcept {
       auto expected = h;
       intent.store(intent_word(h, m, false), std::memory_order_release);  // I
-      if (!ring_.control->head.compare_exchange_strong(expected, h + m, std::memory_order_release,
-                                                       std::memory_order_relaxed)) [[unlikely]] {  // H
-        intent.store(0, std::memory_order_release);                                                // I
+      if (!mpmc_control_of(ring_).head.compare_exchange_strong(expected, h + m, std::memory_order_release,
+                                                               std::memory_order_relaxed)) [[unlikely]] {  // H
+        intent.store(0, std::memory_order_release);                                                        // I
         return false;
       }
       intent.store(intent_word(h, m, true), std::memory_order_release);  // I
@@ -619,7 +625,7 @@ class mpmc_ring {
     }
 
     ring_view ring_;
-    seat* own_;
+    mpmc_seat* own_;
     static constexpr std::uint64_t holes_a_step = 1024;
 
     std::uint32_t own_index_;

@@ -1,0 +1,20 @@
+#pragma once
+
+// How large slots are, how many there are, and where a message lies in its slot: for every kind that has slots.
+
+#include <cstdint>
+
+#include "sluice/layout/segment_header.hpp"
+#include "sluice/part/ring_options.hpp"
+
+namespace sluice {
+
+inline constexpr std::uint64_t max_message_bytes = 1ULL << 30;
+
+/// Fills part.slots and part.body_bytes, given the message and the durability there. @throws error bad_argument.
+void form_slots(part_descriptor& part, const ring_options& options);
+
+/// Whether a creator can have written part.slots and part.body_bytes, given that the message there is sane.
+[[nodiscard]] bool are_sane_slots(const part_descriptor& part) noexcept;
+
+}  // namespace sluice

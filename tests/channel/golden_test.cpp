@@ -1,0 +1,95 @@
+// Files that the first build of each format version wrote. docs/format.md promises that every later build of that version
+// reads all messages out of them.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "os/process.hpp"
+#include "sluice/base/clock.hpp"
+#include "sluice/channel.hpp"
+#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "support/disk.hpp"
+#include "support/golden.hpp"
+#include "support/temp_registry.hpp"
+#include "support/watchdog.hpp"
+
+namespace sluice::test {
+namespace {
+
+const std::string kept = SLUICE_GOLDEN_DIR;
+const segment_name golden("golden");
+
+/// As if the machine had run ever since it was written: what memory held is still there.
+image still_of_this_boot(image bytes) {
+  const auto now = os::boot();
+  forge(bytes, [&](segment_header& header) {
+    std::copy(std::begin(now.words), std::end(now.words), header.boot_id);
+    header.created_realtime_ns = realtime_now_ns();
+  });
+  return bytes;
+}
+
+struct delivery {
+  golden_message message;
+  bool was_delivered_before;
+};
+
+/// What is in there, by number: a consumer of an mpmc ring adopts what a dead one held at a tick, after newer messages.
+template <class Ring>
+std::vector<delivery> all_in(const registry& names) {
+  auto in = channel<golden_message, Ring>::attach(names, golden).consumer();
+  std::vector<delivery> all;
+  while (all.size() < golden_sent - golden_released) {
+    auto message = in.peek();
+    all.push_back({*message, message.was_delivered_before()});
+    message.release();
+  }
+  EXPECT_TRUE(in.empty());
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.message.number < b.message.number; });
+  return all;
+}
+
+void expect_what_was_written(const std::vector<delivery>& all, std::uint64_t first, std::uint64_t marked) {
+  ASSERT_EQ(all.size(), golden_sent - first);
+  for (std::uint64_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].message, golden_message::of(first + i));
+    EXPECT_EQ(all[i].was_delivered_before, i < marked) << i;
+  }
+}
+
+template <class Ring>
+class Golden : public ::testing::Test {
+ protected:
+  static inline const std::string name = to_string(Ring::kind);
+  watchdog dog_;
+};
+using rings = ::testing::Types<spsc_ring, mpmc_ring>;
+TYPED_TEST_SUITE(Golden, rings);
+
+TYPED_TEST(Golden, MessagesOfAFileOfVersion2AreReadAsTheyWereLeft) {
+  const temp_registry names;
+  write_image(names.path("golden"), still_of_this_boot(image_of(kept + "/format2-" + this->name)));
+  expect_what_was_written(all_in<TypeParam>(*names), golden_released, golden_held);
+}
+
+TYPED_TEST(Golden, DurableMessagesOfAFileOfVersion2OutlastAReset) {
+  const auto folder = on_a_disk();
+  if (!folder) GTEST_SKIP() << "no folder on a disk: nothing there survives a reset";
+  const temp_registry names(*folder);
+  write_image(names.path("golden"), after_a_reset(image_of(kept + "/format2-" + this->name + "-durable")));
+  const auto all = all_in<TypeParam>(*names);
+  // What mpmc consumers released is told by the slots; what an spsc consumer did, by its seat.
+  expect_what_was_written(all, golden_released, all.size());
+}
+
+TEST(GoldenFiles, NoneIsWithoutATest) {
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kept)) files += entry.is_regular_file() ? 1 : 0;
+  EXPECT_EQ(files, 4U);
+}
+
+}  // namespace
+}  // namespace sluice::test
