@@ -75,6 +75,7 @@ nlohmann::json json_of(const ring_info& ring) {
   for (const auto& seat : ring.seats) seats.push_back(json_of(seat));
   for (const auto& repair : ring.repairs) repairs.push_back(json_of(repair));
   return {{"kind", to_string(static_cast<ring_kind>(form.kind))},
+          {"label", form.label},
           {"type_name", ring.type_name},
           {"type_hash", fmt::format("{:016x}", form.type_hash)},
           {"message_bytes", form.message_bytes},

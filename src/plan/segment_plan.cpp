@@ -68,6 +68,10 @@ part_descriptor describe(const ring_request& request) {
   part.layout_hash = request.type.layout_hash;
   const auto name = request.type.name.substr(0, type_name_bytes - 1);
   std::copy(name.begin(), name.end(), part.type_name);
+  if (request.label.size() >= part_label_bytes)
+    throw error(errc::bad_argument, "label \"" + std::string(request.label) + "\" of a part: at most " +
+                                        quantity(part_label_bytes - 1) + " bytes");
+  std::copy(request.label.begin(), request.label.end(), part.label);
   part.producer_seats = seats_for(kind, options.producer_seats, "producer");
   part.consumer_seats = seats_for(kind, options.consumer_seats, "consumer");
   part.flush_when = static_cast<std::uint32_t>(options.durability.when);

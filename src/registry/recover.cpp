@@ -29,7 +29,8 @@ segment_plan plan_of(const segment_header& header, const std::string& what) {
                       "can be kept; remove it (sluice clear) and create it anew");
     requests.push_back({{ring.type_name, ring.type_hash, ring.message_bytes, ring.message_alignment, ring.layout_hash},
                         {static_cast<ring_kind>(ring.kind), ring.slots.capacity_slots, footprint::latency,
-                         ring.producer_seats, ring.consumer_seats, durability_of(ring)}});
+                         ring.producer_seats, ring.consumer_seats, durability_of(ring)},
+                        ring.label});
   }
   try {
     return plan_segment(requests);

@@ -148,6 +148,16 @@ TEST(Plan, RefusesNoPartAndMoreThanTheDirectoryHolds) {
   EXPECT_EQ(plan_segment(std::span(many).first(max_parts)).parts.size(), max_parts);
 }
 
+TEST(Plan, LabelOfAPartIsKeptWholeOrRefused) {
+  auto request = ring_of(8);
+  const std::string longest(part_label_bytes - 1, 'x');
+  request.label = longest;
+  EXPECT_EQ(plan_segment(request).parts[0].label, longest);
+  const auto longer = longest + "x";
+  request.label = longer;
+  EXPECT_THAT(planning(request), ThrewSaying(errc::bad_argument, longer));
+}
+
 TEST(Plan, RefusesMoreSeatsInAllThanALookCopies) {
   auto request = ring_of(8);
   request.options.kind = ring_kind::mpmc;

@@ -136,6 +136,7 @@ void print_ring(const ring_info& ring, std::size_t index) {
   const auto& form = ring.descriptor;
   print_line("");
   print_line("ring {}: {}{}", index, to_string(static_cast<ring_kind>(form.kind)), ring.is_closed ? ", closed" : "");
+  if (form.label[0] != '\0') line("label", "{}", printable(form.label));
   line("type", "{} (hash {:016x})", ring.type_name, form.type_hash);
   line("message", "{} bytes, aligned to {}", form.message_bytes, form.message_alignment);
   line("slots", "{} of {} bytes, the message at {}", form.slots.capacity_slots, form.slots.slot_stride_bytes,

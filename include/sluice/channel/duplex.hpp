@@ -23,8 +23,10 @@ class duplex {
   /// In a segment of kind Segment: anonymous_segment, zero_segment or memfd_segment. @throws error no_space; bad_argument.
   template <class Segment = anonymous_segment>
   static duplex create(const channel_options& options = {}) {
-    const ring_request requests[] = {request_for(identity_of<ToChild>(), Ring::kind, options),
-                                     request_for(identity_of<ToParent>(), Ring::kind, options)};
+    ring_request requests[] = {request_for(identity_of<ToChild>(), Ring::kind, options),
+                               request_for(identity_of<ToParent>(), Ring::kind, options)};
+    requests[0].label = "to child";
+    requests[1].label = "to parent";
     const auto plan = plan_segment(requests);
     return duplex(format_unnamed(Segment::create(plan.mapped_bytes, options.memory), plan));
   }

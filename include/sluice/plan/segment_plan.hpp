@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/layout/durability.hpp"
@@ -21,6 +22,8 @@ namespace sluice {
 struct ring_request {
   type_identity type;
   ring_options options;
+  std::string_view label =
+      {};  ///< what the part is for, where a segment has several: shown by inspect, at most 31 bytes
 };
 
 /// Where everything will lie. Nothing is made by making a plan.
@@ -32,7 +35,7 @@ struct segment_plan {
 
 /// Computes offsets and sizes for 1 to max_parts rings.
 /// @throws error bad_argument: capacity not a power of two, too small or too large; seats out of range; message of no
-///         bytes, above 1 GiB, or with an alignment above 4096; durability of every 0 messages.
+///         bytes, above 1 GiB, or with an alignment above 4096; durability of every 0 messages; a label that is too long.
 [[nodiscard]] segment_plan plan_segment(std::span<const ring_request> requests);
 [[nodiscard]] segment_plan plan_segment(const ring_request& request);
 
