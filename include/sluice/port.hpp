@@ -179,6 +179,14 @@ class producer_port : public port {
 
   // ---- What became of it ---------------------------------------------------------------------------------------------
 
+  /// Says that this producer has sent all that it has: abandons what is claimed, gives the seat back, and closes the channel
+  /// unless another living producer takes part that has not finished. Destroys the port, whatever it throws.
+  /// @return whether the channel is closed now. @throws error wrong_process; of a durable channel, what the disk says.
+  static bool finish(std::unique_ptr<producer_port> port) {
+    port->abandon();
+    return port->leave_finished();
+  }
+
   /// Whether everything published was released.
   [[nodiscard]] virtual bool is_drained() const = 0;
   /// Waits until it was. Where other producers go on sending that may never be; see drain_before_until().
@@ -211,6 +219,7 @@ class producer_port : public port {
                                   const std::stop_token& stop) = 0;
   [[nodiscard]] virtual std::byte* slot(std::uint64_t i) const noexcept = 0;
   virtual void end(std::uint64_t published) noexcept = 0;
+  virtual bool leave_finished() = 0;
   virtual wait_result wait_drained(std::uint64_t deadline_ns, const std::stop_token& stop) = 0;
   virtual wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns, const std::stop_token& stop) = 0;
 

@@ -14,8 +14,10 @@ void throw_lent(const participant& handle, role own, bool is_batch, std::uint32_
 }
 
 void throw_moved_from(role own) {
-  throw error(errc::misuse, std::string("use a ") + to_string(own) +
-                                " that was moved from: it has no seat; use the handle that it was moved to");
+  throw error(errc::misuse,
+              std::string("use a ") + to_string(own) +
+                  " that was moved from or has finished: it has no seat; use the handle that it was moved to, or "
+                  "make a new one");
 }
 
 }  // namespace sluice

@@ -68,11 +68,48 @@ void participant::close() noexcept {
   wake_all(ring_, role::consumer);
 }
 
+bool participant::close_as_the_last() noexcept {
+  // The word says which producer looks, so that a producer that comes after the look undoes the closing by its own store.
+  constexpr std::uint32_t looks = 2, token_bits = 17;
+  auto& own = ring_.seats[seat_index()];
+  auto& closed = ring_.control->closed;
+  const auto generation = static_cast<std::uint32_t>(generation_of(own.state.load(std::memory_order_relaxed)));  // ours
+  const auto token = looks | seat_index() << 2 | generation << (32 - token_bits);
+  own.finishing.store(generation, std::memory_order_relaxed);  // Q publishes it
+  auto seen = closed.load(std::memory_order_relaxed);          // the exchange decides
+  do {
+    if ((seen & 1) != 0) return true;
+  } while (!closed.compare_exchange_weak(seen, token, std::memory_order_acq_rel, std::memory_order_relaxed));  // Q
+  const bool is_last = !has_others_to_come();
+  auto still = token;
+  // Another token is one of a producer that came to this call later. It has seen the mark of this one, and decides.
+  if (!closed.compare_exchange_strong(still, is_last ? 1 : 0, std::memory_order_release,
+                                      std::memory_order_relaxed))  // K, Q
+    return (still & 1) != 0;
+  if (!is_last) return false;
+  wake_all(ring_, role::producer);
+  wake_all(ring_, role::consumer);
+  return true;
+}
+
+bool participant::has_others_to_come() noexcept {
+  const auto first = ring_.first_seat(own_);
+  for (auto i = first; i < first + ring_.seat_count(own_); ++i) {
+    const auto& seat = ring_.seats[i];
+    const auto word = seat.state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    if (i == seat_index() || state_of(word) != seat_state::taken) continue;
+    if (seat.finishing.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(generation_of(word)))
+      continue;  // Q
+    if (!keeper().is_dead(i, word)) return true;
+  }
+  return false;
+}
+
 bool participant::claim_stands() const noexcept {
   const auto& control = *ring_.control;
   if (control.mode.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(wake_mode::membarrier))
-    std::atomic_thread_fence(std::memory_order_seq_cst);       // E
-  return control.closed.load(std::memory_order_relaxed) == 0;  // nothing is read on its word
+    std::atomic_thread_fence(std::memory_order_seq_cst);             // E
+  return (control.closed.load(std::memory_order_relaxed) & 1) == 0;  // nothing is read on its word
 }
 
 void participant::note_stall(std::uint64_t sequence) noexcept {

@@ -46,6 +46,7 @@ class producer_port_of final : holds_raw<raw_producer<Ring, chosen_wait>>, publi
   }
   [[nodiscard]] std::byte* slot(std::uint64_t i) const noexcept override { return raw_->claimed(i); }
   void end(std::uint64_t published) noexcept override { raw_->publish_batch(published); }
+  bool leave_finished() override { return raw_->finish(); }
   wait_result wait_drained(std::uint64_t deadline_ns, const std::stop_token& stop) override {
     return raw_->drain_until(deadline_ns, stop);
   }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
+#include <string>
 
 #include "crash/tracer.hpp"
 #include "crash/tracer_trial.hpp"
@@ -11,6 +13,7 @@
 #include "sluice/part/mpmc/mpmc_ring.hpp"
 #include "sluice/wait/park.hpp"
 #include "support/behind.hpp"
+#include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
@@ -78,6 +81,100 @@ struct ring_names {
   }
 };
 TYPED_TEST_SUITE(TracedClosing, rings, ring_names);
+
+/// A producer anywhere in finish(), after it sent one message.
+template <class Ring>
+class TracedFinishing : public ::testing::Test {
+ protected:
+  using channel_type = channel<message, Ring>;
+
+  /// At each instruction until it has closed or left, and some after that, `meanwhile` happens, in a channel of its own; how often that
+  /// was. In a file: where there is none, to ask whether another lives takes ten thousand instructions.
+  template <class Meanwhile>
+  std::uint64_t at_each_instruction(bool has_other, const Meanwhile& meanwhile) {
+    const watchdog limit(std::chrono::seconds(110));
+    constexpr int places_after_it = 20;
+    for (std::uint64_t instructions = 0, done = 0;; ++instructions) {
+      channel_options few{.capacity_slots = capacity};
+      if (Ring::kind == ring_kind::mpmc) few.producer_seats = 2, few.consumer_seats = 1;
+      const temp_registry names;
+      auto link = channel_type::create(*names, segment_name("stream"), few);
+      auto in = link.consumer();
+      std::optional<producer<message, Ring>> other;
+      if (has_other) other.emplace(link.producer());
+      stepped_child child([&](const marks& here) {
+        auto out = link.template producer<park>();
+        message sent;
+        fill(reinterpret_cast<std::byte*>(&sent), 1);
+        if (!out.try_send(sent)) return;
+        here.begin();
+        (void)out.finish();
+        here.end();
+      });
+      bool is_over = false;
+      for (std::uint64_t i = 0; i < instructions && !is_over; ++i) is_over = !child.step();
+      message got;
+      EXPECT_TRUE(in.try_receive(got));
+      SCOPED_TRACE("after " + std::to_string(instructions) + " instructions");
+      const auto& seat = details_of(in).ring().seats[has_other ? 1 : 0];
+      done += details_of(in).is_closed() || state_of(seat.state.load()) != seat_state::taken;
+      meanwhile(link, in, other, child);
+      if (is_over || done > places_after_it || ::testing::Test::HasFailure()) return instructions;
+    }
+  }
+};
+TYPED_TEST_SUITE(TracedFinishing, rings, ring_names);
+
+TYPED_TEST(TracedFinishing, AProducerThatIsKilledHasClosedOrIsDead) {
+  std::uint64_t closed = 0;
+  const auto places = this->at_each_instruction(false, [&](auto& link, auto& in, auto&, auto& child) {
+    child.kill();
+    const bool is_finished = in.is_finished();
+    closed += is_finished;
+    if (!is_finished) {
+      ASSERT_EQ(in.peer(), peer_state::dead);
+    }
+    auto next = link.producer();
+    message m;
+    fill(reinterpret_cast<std::byte*>(&m), 2);
+    ASSERT_TRUE(next.try_send(m));
+    ASSERT_TRUE(in.try_receive(m));
+    ASSERT_TRUE(next.finish());
+    ASSERT_TRUE(in.is_finished());
+  });
+  EXPECT_GT(closed, 0U);
+  EXPECT_LT(closed, places);
+}
+
+using TracedFinishingOfMany = TracedFinishing<mpmc_ring>;
+
+TEST_F(TracedFinishingOfMany, AProducerThatComesIsNotClosedOver) {
+  std::uint64_t closed_before = 0;
+  const auto places = at_each_instruction(false, [&](auto& link, auto& in, auto&, auto& child) {
+    closed_before += in.is_finished();
+    auto next = link.producer();
+    while (child.run_past_system_call()) continue;
+    message m;
+    fill(reinterpret_cast<std::byte*>(&m), 2);
+    ASSERT_TRUE(next.try_send(m));
+    ASSERT_TRUE(in.try_receive(m));
+    ASSERT_FALSE(in.is_finished());
+    ASSERT_TRUE(next.finish());
+    ASSERT_TRUE(in.is_finished());
+  });
+  EXPECT_LT(closed_before, places);
+}
+
+TEST_F(TracedFinishingOfMany, OfTwoThatFinishOneCloses) {
+  std::uint64_t other_closed = 0;
+  const auto places = at_each_instruction(true, [&](auto&, auto& in, auto& other, auto& child) {
+    other_closed += other->finish();
+    while (child.run_past_system_call()) continue;
+    ASSERT_TRUE(in.is_finished());
+  });
+  EXPECT_GT(other_closed, 0U);
+  EXPECT_LT(other_closed, places);
+}
 
 TYPED_TEST(TracedClosing, AProducerAnywhereInASendIsWaitedForOrRefused) { this->expect_exact(1, 1); }
 TYPED_TEST(TracedClosing, AProducerAnywhereInABatchIsWaitedForOrRefused) { this->expect_exact(3, 2); }

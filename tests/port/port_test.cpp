@@ -283,6 +283,20 @@ TEST_P(Port, AClosedChannelDeliversAllAndThenSaysClosed) {
   EXPECT_TRUE(in->is_finished());
 }
 
+TEST_P(Port, TheLastProducerThatFinishesClosesTheChannel) {
+  const auto in = consumer();
+  std::vector<std::unique_ptr<producer_port>> all;
+  while (all.size() < ring().seats) all.push_back(producer());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    send(*all[i], i, i);
+    ASSERT_EQ(all[i]->try_claim(2), 2U);  // abandoned with it
+    EXPECT_FALSE(in->is_finished());
+    EXPECT_EQ(producer_port::finish(std::move(all[i])), i + 1 == all.size());
+  }
+  EXPECT_EQ(receive_all(*in).size(), all.size());
+  EXPECT_TRUE(in->is_finished());
+}
+
 TEST_P(Port, AStopEndsEveryWait) {
   const auto out = producer();
   const auto in = consumer();

@@ -1,7 +1,5 @@
 // send and recv on one mpmc channel, several at once: every line arrives, whichever dies, and the last sender ends it.
 
-#include <sys/file.h>
-
 #include <map>
 #include <optional>
 #include <set>
@@ -139,89 +137,23 @@ TEST_F(Mpmc, ManySendersThatEndAtOnceCloseTheStreamOnce) {
   }
 }
 
-/// The gate of senders, kept by the test: flock(2) on the segment's file.
-class kept_gate {
- public:
-  explicit kept_gate(const std::filesystem::path& file) : file_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
-    EXPECT_EQ(::flock(file_, LOCK_EX | LOCK_NB), 0);
-  }
-  kept_gate(const kept_gate&) = delete;
-  kept_gate& operator=(const kept_gate&) = delete;
-  ~kept_gate() { ::close(file_); }
-
- private:
-  int file_;
-};
-
-bool has_ended(pid_t pid) {
-  siginfo_t info{};
-  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
-}
-
-/// How often it went to sleep: once for each try at the gate, and seldom otherwise.
-std::uint64_t sleeps_of(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  const std::string field = "voluntary_ctxt_switches:";
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with(field)) return std::strtoull(line.c_str() + field.size(), nullptr, 10);
-  return 0;
-}
-
-TEST_F(Mpmc, ASenderNeitherComesNorLeavesWhileAnotherDoes) {
-  constexpr std::uint64_t tries = 50;
+TEST_F(Mpmc, AStoppedSenderHoldsUpNoOtherAndKeepsTheStreamOpen) {
   auto one = receiver();
-  auto a = open_sender("a 1\n");
-  until([&] { return ring("orders")["head"] == 1; });
-  std::optional<kept_gate> gate(std::in_place, file("orders"));
-  // One sender that only has to leave, and one that comes. Each would have ended long before it slept so often, were it
-  // not for the gate.
-  a.close_stdin();
-  auto b = sender("b 1\n");
-  until([&] {
-    return has_ended(a.pid()) || has_ended(b.pid()) || (sleeps_of(a.pid()) > tries && sleeps_of(b.pid()) > tries);
-  });
-  EXPECT_FALSE(has_ended(a.pid()));
-  EXPECT_FALSE(has_ended(b.pid()));
-  EXPECT_TRUE(seat_of(b.pid()).is_null()) << "it must not sit down while another decides whether it is the last";
-  EXPECT_EQ(seat_of(a.pid())["state"], "taken");
+  auto a = open_sender("a 1\n"), b = open_sender("b 1\n");
+  until([&] { return seated("producer") == 2 && ring("orders")["head"] == 2; });
+  a.signal(SIGSTOP);
+  until([&] { return seat_of(a.pid())["condition"] == "stopped"; });
+  b.close_stdin();
+  EXPECT_EQ(b.wait().code, 0);
   EXPECT_EQ(ring("orders")["is_closed"], false);
-  EXPECT_EQ(ring("orders")["tail"], 1);
-  b.kill();
-  gate.reset();
-  EXPECT_EQ(a.wait().code, 0);
-  EXPECT_EQ(one.wait().out, "a 1\n") << "no other had come, so it was the last";
-}
-
-TEST_F(Mpmc, ASenderHeldUpAtTheGateNamesTheHolderAndHeedsItsTimeoutAndTheFirstSignal) {
-  auto one = receiver();
-  auto a = open_sender("a 1\n");
-  until([&] { return ring("orders")["head"] == 1; });
-  std::optional<kept_gate> gate(std::in_place, file("orders"));
-  const auto holder = "waiting for pid " + std::to_string(::getpid());
-  auto late = run({"send", "orders", "--lines", "--timeout", "0.5"}, with_input("b 1\n"));
-  EXPECT_EQ(late.code, 6) << late;
-  EXPECT_NE(late.err.find("pid " + std::to_string(::getpid())), std::string::npos) << late;
-  // One sender that comes, and one that only has to leave.
-  auto b = sender("b 1\n");
-  a.close_stdin();
-  for (auto* each : {&a, &b}) {
-    until([&] { return each->errors_so_far().find(holder) != std::string::npos; });
-    each->signal(SIGTERM);
-    const auto end = each->wait();
-    EXPECT_EQ(end.code, 143) << end;
-  }
-  EXPECT_EQ(ring("orders")["is_closed"], false);
-  gate.reset();
   EXPECT_EQ(sender("c 1\n").wait().code, 0);
-  EXPECT_EQ(one.wait().out, "a 1\nc 1\n");
-}
-
-TEST_F(Mpmc, AProcessThatMayOnlyReadKeepsNoSenderAtTheGate) {
-  auto one = start({"recv", "orders", "--lines", "--create", "--ring", "mpmc", "-s", "32", "--mode", "644"});
-  until([&] { return seated("consumer") == 1; });
-  const kept_gate gate(file("orders"));  // opened for reading
-  ASSERT_EQ(run({"send", "orders", "--lines", "--timeout", "10"}, with_input("a 1\n")).code, 0);
-  EXPECT_EQ(one.wait().out, "a 1\n");
+  EXPECT_EQ(ring("orders")["is_closed"], false);
+  a.signal(SIGCONT);
+  a.close_stdin();
+  EXPECT_EQ(a.wait().code, 0);
+  const auto end = one.wait();
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_EQ(ledger_of(end.out).size(), 3U);
 }
 
 TEST_F(Mpmc, AnInterruptedLastSenderLeavesTheStreamOpen) {

@@ -17,7 +17,6 @@
 #include "commands/commands.hpp"
 #include "interrupt.hpp"
 #include "record.hpp"
-#include "sender_gate.hpp"
 #include "sluice/port.hpp"
 #include "stream.hpp"
 
@@ -26,7 +25,6 @@ namespace {
 
 constexpr std::uint64_t max_bytes_at_once = 1 << 20;  // so that the consumer can begin early
 constexpr std::size_t line_buffer_bytes = 256 << 10;
-constexpr std::uint64_t hint_after_ns = 1'000'000'000;
 
 struct send_options : stream_options {
   bool no_wait = false;
@@ -36,13 +34,12 @@ struct send_options : stream_options {
 class sender {
  public:
   sender(const stream& into, const send_options& options, tally& done)
-      : file_(gate_file(into.attached.memory())),
-        options_(options),
+      : options_(options),
         what_("send \"" + into.name + "\""),
         room_(into.room_bytes),
         done_(done),
-        may_have_others_(into.attached.memory().header().parts[0].producer_seats > 1),
-        out_(enter(into.attached)),
+        out_(open_producer(into.attached)),
+        may_have_others_(out_->seat_count(role::producer) > 1),
         companion_(*out_, into.name, options.timeout_s) {}
 
   void run() {
@@ -74,34 +71,10 @@ class sender {
   }
 
  private:
-  std::unique_ptr<producer_port> enter(const attached_segment& attached) {
-    std::optional<sender_gate> gate;
-    if (may_have_others_) gate.emplace(file_, [this](std::uint64_t waited_ns) { wait_at_gate(waited_ns); });
-    return open_producer(attached);
-  }
-
-  /// Called while another sender holds the gate. @throws interrupted; command_failure timed_out.
-  void wait_at_gate(std::uint64_t waited_ns) {
-    leave_if_interrupted(what_);
-    const auto timeout_ns = static_cast<std::uint64_t>(options_.timeout_s * 1e9);
-    if (timeout_ns != 0 && waited_ns >= timeout_ns)
-      throw command_failure(exit_code::timed_out, fmt::format("{}: {} held the senders' gate for {} s", what_,
-                                                              gate_holder_text(file_), options_.timeout_s));
-    if (waited_ns >= hint_after_ns && !std::exchange(has_hinted_at_gate_, true))
-      spdlog::warn("{}: waiting for {}, which was about to begin or end sending and holds the senders' gate", what_,
-                   gate_holder_text(file_));
-  }
-
-  /// Closes the channel unless another producer still sends. Interrupted, it leaves without that.
+  /// The last one to leave so closes the channel.
   void leave_to_the_others() {
-    try {
-      const sender_gate gate(file_, [this](std::uint64_t waited_ns) { wait_at_gate(waited_ns); });
-      if (!options_.keep_open && !has_other_producers(*out_)) out_->close();
-      out_.reset();  // the seat, before the gate
-    } catch (...) {
-      spdlog::warn("{}: left without closing the channel, after the end of its input", what_);
-      throw;
-    }
+    if (!options_.keep_open) (void)producer_port::finish(std::move(out_));
+    out_.reset();
   }
 
   /// Until what is in the channel now was released; others may add to it all the time.
@@ -278,14 +251,12 @@ class sender {
     if (left() != 0) require_room(begun_bytes, done_.messages + 1);
   }
 
-  segment_file file_;
-  bool has_hinted_at_gate_ = false;
   const send_options& options_;
   std::string what_;
   std::uint64_t room_;
   tally& done_;
-  bool may_have_others_;  // which must not wait for this sender, nor this one for all that they send
   std::unique_ptr<producer_port> out_;
+  bool may_have_others_;  // which must not wait for this sender, nor this one for all that they send
   companion companion_;
 };
 

@@ -7,6 +7,8 @@
 //   K: closing store (release) -> closed load (acquire): what was published before close() is visible to a participant that sees it.
 //   E: producer's claim, then the fence (seq_cst) or compiler barrier, then its load of `closed` -> consumer's load of
 //      `closed`, then the fence (seq_cst) or membarrier(2), then its look at the claims: a claim that stands is seen.
+//   Q: a finishing producer's exchange of `closed` (acq_rel), or a newcomer's store of it (release) -> another finishing
+//      producer's exchange (acq_rel): the mark in the seat of the one, the seat of the other, is seen.
 
 #include <cstdint>
 #include <string>
@@ -59,13 +61,18 @@ class participant {
   /// Whether a tick has passed since this last said so. For callers that poll and never wait.
   [[nodiscard]] bool tick_is_over() noexcept;
   [[nodiscard]] bool is_closed() const noexcept {
-    return ring_.control->closed.load(std::memory_order_acquire) != 0;
-  }  // K
+    return (ring_.control->closed.load(std::memory_order_acquire) & 1) != 0;  // K
+  }
 
   /// Ends the channel for all participants and wakes all that sleep.
   void close() noexcept;
+  /// Of a producer whose claims are published or abandoned and that makes no more: closes the channel, unless another living
+  /// producer takes part that has not come to this call. Exact however many finish, come and die meanwhile: one that comes
+  /// in time keeps the channel open, and of those that finish at once the last closes it. System calls: a few for each
+  /// producer's seat. Whether the channel is closed now.
+  bool close_as_the_last() noexcept;
   /// Opens it again if it was closed: a new producer's last step, after everything that can fail.
-  void open() noexcept { ring_.control->closed.store(0, std::memory_order_release); }  // K
+  void open() noexcept { ring_.control->closed.store(0, std::memory_order_release); }  // K, Q
   /// Of a producer, after each claim: whether the claim stands. A claim is visible before `closed` is asked, so a
   /// consumer that saw `closed` and then sees no claim knows that none comes (E).
   [[nodiscard, gnu::noinline]] bool claim_stands() const noexcept;
@@ -90,6 +97,7 @@ class participant {
 
  private:
   [[noreturn]] void throw_not_here() const;
+  [[nodiscard]] bool has_others_to_come() noexcept;
 
   attached_segment attached_;
   ring_view ring_;

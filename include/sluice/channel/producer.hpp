@@ -210,6 +210,17 @@ class producer {
   }
   /// Ends the channel: consumers get everything published and then `closed`.
   void close() { usable().close(); }
+  /// Says that this producer has sent all that it has, and gives its seat back. The last one to finish closes the channel:
+  /// consumers get everything published and then `closed`. Not closed while another living producer takes part that has not
+  /// finished; one that died, or whose handle was destroyed instead, is not waited for, and closes nothing itself. The
+  /// handle is void afterwards. Killed in the middle: as killed before, or closed.
+  /// @return whether the channel is closed now.
+  /// @throws error misuse: a loan or a batch is open; of a durable channel, what the disk says.
+  bool finish() {
+    const bool is_closed = usable().finish();
+    raw_.reset();
+    return is_closed;
+  }
   /// Whether everything published was released, as far as can be told without asking the consumers.
   [[nodiscard]] bool empty() const { return size_approx() == 0; }
   /// How many messages were published and not released, at about this moment; of an mpmc ring, all producers' and what is

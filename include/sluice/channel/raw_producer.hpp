@@ -140,6 +140,24 @@ class raw_producer {
     if (durable_) durable_->flush();
   }
 
+  /// Has sent all that it has: leaves, and closes the channel unless another living producer takes part that has not
+  /// finished. It has no seat afterwards, as if it had been moved from. Of a durable channel, what it sent is on the disk
+  /// when this returns.
+  /// @return whether the channel is closed now.
+  /// @throws error misuse: a loan or a batch is open, and nothing has happened; wrong_process; of a durable channel, what
+  ///         the disk says, after it has left.
+  bool finish() {
+    owner().require_sane(true);  // its seat is still its own
+    require_nothing_lent("finish");
+    leave();
+    const bool is_closed = owner_->close_as_the_last();
+    mark_ = process_mark::nowhere();
+    const auto durable = std::move(durable_);
+    owner_.reset();
+    if (durable) durable->flush();
+    return is_closed;
+  }
+
   [[nodiscard]] peer_state peer() { return owner().peer(); }
   /// Which seat of the ring is this one's: seat_report::index.
   [[nodiscard]] std::uint32_t seat_index() const { return owner().seat_index(); }

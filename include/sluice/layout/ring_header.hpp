@@ -38,7 +38,8 @@ struct alignas(cache_line_bytes) ring_control {
   // Read by every participant after every message, written only to park, to close or to change the mode.
   std::atomic<std::uint64_t> parked[2];  // by role: bit i stands for the seats i, i + 64, … that may be asleep
   std::atomic<std::uint32_t> mode;       // wake_mode
-  std::atomic<std::uint32_t> closed;     // 1 after close(), until the next producer attaches
+  // 1 after close(), until the next producer attaches. Even and not 0: open, and a producer that finishes looks for others.
+  std::atomic<std::uint32_t> closed;
   // How registry::recover() found the ring, when it made this segment of one that a reset of the machine had left; else
   // zero. Never written again.
   std::atomic<std::uint64_t> recovered;              // sequences below this may have been delivered before

@@ -58,7 +58,7 @@ struct alignas(2 * cache_line_bytes) seat {
   // The owner's line.
   alignas(cache_line_bytes) std::atomic<std::uint64_t> own[7];  // of the kind: spsc_seat, mpmc_seat
   std::atomic<std::uint32_t> only_processor;  // 1 + the only one that the owner may run on; 0: several, or not known
-  std::atomic<std::uint32_t> reserved1;
+  std::atomic<std::uint32_t> finishing;  // producer: the low half of its generation, once it has sent all that it has
 };
 
 static_assert(sizeof(seat) == 128 && offsetof(seat, futex) == 40 && offsetof(seat, left) == 56 &&
