@@ -213,7 +213,7 @@ void print_seats(const ring_info& ring) {
               {"PARKS", true},
               {"OWNERS", true},
               {"MESSAGES", true},
-              {"CLAIMS", true},
+              {"LAST CLAIM", true},
               {"REDELIVERED", true},
               {"ABANDONED", true}});
   for (const auto& seat : ring.seats) {

@@ -71,7 +71,7 @@ struct seat_report {
   std::uint64_t messages = 0;        // published or released, over all owners
   std::uint64_t redelivered = 0;     // consumer: of those, delivered again
   std::uint64_t abandoned = 0;       // producer: claims given back
-  std::vector<claim_report> claims;  // what it has in its hands, or is about to
+  std::vector<claim_report> claims;  // what it claimed last; an mpmc producer's may be published by now
 };
 
 /// "pid 4711 (feed, alive)": for errors. Says so when the pid is of another namespace, where it means another process.
