@@ -339,10 +339,12 @@ class consumer_port : public port {
 /// Takes a producer's seat of ring `ring_index` and opens the channel, if it was closed. The caller has checked what the
 /// messages are: require_ring(), or the header's type name.
 /// @throws error seat_taken, with the processes that sit there; misuse: there is no such ring.
-[[nodiscard]] std::unique_ptr<producer_port> open_producer(attached_segment attached, std::uint32_t ring_index = 0,
+[[nodiscard]] std::unique_ptr<producer_port> open_producer(const attached_segment& attached,
+                                                           std::uint32_t ring_index = 0,
                                                            wait_kind wait = wait_kind::spin_then_park);
 /// Takes a consumer's seat likewise. What a dead predecessor had not released comes first.
-[[nodiscard]] std::unique_ptr<consumer_port> open_consumer(attached_segment attached, std::uint32_t ring_index = 0,
+[[nodiscard]] std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached,
+                                                           std::uint32_t ring_index = 0,
                                                            wait_kind wait = wait_kind::spin_then_park);
 
 }  // namespace sluice

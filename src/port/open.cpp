@@ -88,17 +88,16 @@ using all_kinds = kinds<spsc_ring, mpmc_ring>;
 
 /// Null: the ring is of none of these kinds.
 template <class Port, template <class> class PortOf, ring... Rings>
-std::unique_ptr<Port> open(kinds<Rings...>, ring_kind kind, attached_segment& attached, std::uint32_t ring_index,
+std::unique_ptr<Port> open(kinds<Rings...>, ring_kind kind, const attached_segment& attached, std::uint32_t ring_index,
                            wait_kind wait) {
   std::unique_ptr<Port> opened;
-  (void)((Rings::kind == kind &&
-          (opened = std::make_unique<PortOf<Rings>>(std::move(attached), ring_index, wait)) != nullptr) ||
+  (void)((Rings::kind == kind && (opened = std::make_unique<PortOf<Rings>>(attached, ring_index, wait)) != nullptr) ||
          ...);
   return opened;
 }
 
 template <class Port, template <class> class PortOf>
-std::unique_ptr<Port> open(attached_segment attached, std::uint32_t ring_index, wait_kind wait) {
+std::unique_ptr<Port> open(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait) {
   const auto& header = attached.memory().header();
   if (ring_index >= header.part_count)
     throw error(errc::misuse, "open a port of " + attached.what() + ": there is no ring " + std::to_string(ring_index) +
@@ -112,12 +111,14 @@ std::unique_ptr<Port> open(attached_segment attached, std::uint32_t ring_index, 
 
 }  // namespace
 
-std::unique_ptr<producer_port> open_producer(attached_segment attached, std::uint32_t ring_index, wait_kind wait) {
-  return open<producer_port, producer_port_of>(std::move(attached), ring_index, wait);
+std::unique_ptr<producer_port> open_producer(const attached_segment& attached, std::uint32_t ring_index,
+                                             wait_kind wait) {
+  return open<producer_port, producer_port_of>(attached, ring_index, wait);
 }
 
-std::unique_ptr<consumer_port> open_consumer(attached_segment attached, std::uint32_t ring_index, wait_kind wait) {
-  return open<consumer_port, consumer_port_of>(std::move(attached), ring_index, wait);
+std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached, std::uint32_t ring_index,
+                                             wait_kind wait) {
+  return open<consumer_port, consumer_port_of>(attached, ring_index, wait);
 }
 
 }  // namespace sluice
