@@ -41,7 +41,7 @@ class known_deaths final : public sluice::seat_keeper {
   }
   bool try_lock(std::uint32_t) noexcept override { return true; }
   void unlock(std::uint32_t) noexcept override {}
-  void record(sluice::repair_kind, std::uint32_t, std::uint64_t) noexcept override {}
+  void record(sluice::repair_kind, std::uint32_t, std::uint64_t, std::uint64_t) noexcept override {}
 
  private:
   static constexpr std::uint64_t taken = sluice::seat_word(sluice::seat_state::taken, 1);
