@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <type_traits>
 
@@ -64,8 +65,14 @@ struct part_descriptor {
   slot_form slots;               // the bytes of the kind
 };
 
-/// The segment: docs/format.md, table 1. In the shared bytes the directory ends with the last part: see header_bytes().
+/// The segment: docs/format.md, table 1. In the shared bytes the directory ends with the last part: see header_bytes(). A
+/// copy has no more of it than that either, or a list of a thousand names would move 25 MB.
 struct segment_header {
+  segment_header() noexcept = default;
+  inline segment_header(const segment_header& other) noexcept;
+  inline segment_header& operator=(const segment_header& other) noexcept;
+  ~segment_header() = default;
+
   std::uint64_t magic;
   std::uint32_t version;              // format_version
   std::uint32_t byte_order;           // byte_order_mark
@@ -100,6 +107,13 @@ struct segment_header {
 /// How long the header of a segment of so many parts is; the first part's control may follow.
 [[nodiscard]] constexpr std::size_t header_bytes(std::size_t part_count) noexcept {
   return offsetof(segment_header, parts) + part_count * sizeof(part_descriptor);
+}
+
+inline segment_header::segment_header(const segment_header& other) noexcept { *this = other; }
+inline segment_header& segment_header::operator=(const segment_header& other) noexcept {
+  const auto count = other.part_count < max_parts ? other.part_count : max_parts;  // perhaps input
+  if (this != &other) std::memcpy(static_cast<void*>(this), &other, header_bytes(count));
+  return *this;
 }
 
 /// All that it may have, to read one into or to look at it.
