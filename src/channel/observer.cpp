@@ -50,7 +50,7 @@ ring_counts observer::counts(std::uint32_t ring_index) const {
   counts.holes = seen.control->holes.load(std::memory_order_relaxed);
   counts.redelivered = seen.control->redelivered.load(std::memory_order_relaxed);
   counts.settled = seen.control->settled.load(std::memory_order_relaxed);
-  counts.is_closed = (seen.control->closed.load(std::memory_order_relaxed) & 1) != 0;
+  counts.is_closed = says_closed(seen.control->closed.load(std::memory_order_relaxed));
   memory_.require_whole(what_);
   return counts;
 }

@@ -78,14 +78,14 @@ bool participant::close_as_the_last() noexcept {
   own.finishing.store(generation, std::memory_order_relaxed);  // Q publishes it
   auto seen = closed.load(std::memory_order_relaxed);          // the exchange decides
   do {
-    if ((seen & 1) != 0) return true;
+    if (says_closed(seen)) return true;
   } while (!closed.compare_exchange_weak(seen, token, std::memory_order_acq_rel, std::memory_order_relaxed));  // Q
   const bool is_last = !has_others_to_come();
   auto still = token;
   // Another token is one of a producer that came to this call later. It has seen the mark of this one, and decides.
   if (!closed.compare_exchange_strong(still, is_last ? 1 : 0, std::memory_order_release,
                                       std::memory_order_relaxed))  // K, Q
-    return (still & 1) != 0;
+    return says_closed(still);
   if (!is_last) return false;
   wake_all(ring_, role::producer);
   wake_all(ring_, role::consumer);
@@ -108,8 +108,8 @@ bool participant::has_others_to_come() noexcept {
 bool participant::claim_stands() const noexcept {
   const auto& control = *ring_.control;
   if (control.mode.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(wake_mode::membarrier))
-    std::atomic_thread_fence(std::memory_order_seq_cst);             // E
-  return (control.closed.load(std::memory_order_relaxed) & 1) == 0;  // nothing is read on its word
+    std::atomic_thread_fence(std::memory_order_seq_cst);                // E
+  return !says_closed(control.closed.load(std::memory_order_relaxed));  // nothing is read on its word
 }
 
 void participant::note_stall(std::uint64_t sequence) noexcept {

@@ -64,7 +64,7 @@ class old_ring {
     return kind_.released_offset != nullptr ? word_at(kind_.released_offset(ring_)) : 0;
   }
   [[nodiscard]] bool is_closed() const {
-    return (word_at(ring_.control_offset + offsetof(ring_control, mode)) >> 32 & 1) != 0;
+    return says_closed(static_cast<std::uint32_t>(word_at(ring_.control_offset + offsetof(ring_control, mode)) >> 32));
   }
 
  private:

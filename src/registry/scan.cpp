@@ -86,7 +86,7 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   info.descriptor = copy.header().parts[index];
   static_cast<part_facts&>(info) = part_kind_of(info.descriptor).look(snapshot, how_deep);
   info.type_name = info.descriptor.type_name;
-  info.is_closed = (control.closed.load(std::memory_order_relaxed) & 1) != 0;  // of a copy, here and below
+  info.is_closed = says_closed(control.closed.load(std::memory_order_relaxed));  // of a copy, here and below
   info.mode = static_cast<wake_mode>(control.mode.load(std::memory_order_relaxed) & 1);
   info.holes = control.holes.load(std::memory_order_relaxed);
   info.redelivered = control.redelivered.load(std::memory_order_relaxed);

@@ -61,7 +61,7 @@ class participant {
   /// Whether a tick has passed since this last said so. For callers that poll and never wait.
   [[nodiscard]] bool tick_is_over() noexcept;
   [[nodiscard]] bool is_closed() const noexcept {
-    return (ring_.control->closed.load(std::memory_order_acquire) & 1) != 0;  // K
+    return says_closed(ring_.control->closed.load(std::memory_order_acquire));  // K
   }
 
   /// Ends the channel for all participants and wakes all that sleep.

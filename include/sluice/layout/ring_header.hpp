@@ -59,6 +59,9 @@ struct alignas(cache_line_bytes) ring_control {
   repair_record log[repair_log_entries];  // entry (number - 1) % repair_log_entries
 };
 
+/// What ring_control::closed says.
+[[nodiscard]] constexpr bool says_closed(std::uint32_t closed) noexcept { return (closed & 1) != 0; }
+
 static_assert(sizeof(repair_record) == 48, "docs/format.md, table 5");
 static_assert(offsetof(ring_control, repairs) == 64 && offsetof(ring_control, log) == 128, "docs/format.md, table 3");
 static_assert(sizeof(ring_control) == 512, "docs/format.md, table 3");
