@@ -74,14 +74,14 @@ std::vector<stall_report> stalls_of(part_snapshot& ring, const slot_look& rules,
 
 }  // namespace
 
-part_facts look_at_slots(part_snapshot& ring, const slot_look& rules, depth how_deep) {
+part_facts look_at_slots(part_snapshot& ring, const part_kind& kind, const slot_look& rules, depth how_deep) {
   part_facts facts;
-  const auto cursors = rules.cursors(ring.ring());
+  const auto cursors = kind.cursors(ring.ring());
   facts.tail = cursors.tail;
   facts.head = cursors.head;
   facts.fill_slots = std::min(facts.tail - std::min(facts.head, facts.tail), ring.ring().capacity());
   if (how_deep == depth::slots)
-    for (const auto sequence : rules.sequences_of_interest(ring.ring())) look_at_slot(ring, sequence, facts);
+    for (const auto sequence : kind.sequences_of_interest(ring.ring())) look_at_slot(ring, sequence, facts);
   facts.stalls = stalls_of(ring, rules, facts);
   for (auto& hold : facts.holds)
     for (const auto& stall : facts.stalls)

@@ -8,6 +8,9 @@
 #include "sluice/part/mpmc/mpmc_layout.hpp"
 
 namespace sluice {
+
+extern const part_kind mpmc_part;
+
 namespace {
 
 // Counts for people, and copies: nothing else is read on the word of these relaxed loads.
@@ -15,14 +18,6 @@ namespace {
 part_cursors cursors_of(const ring_view& ring) noexcept {
   const auto& control = mpmc_control_of(ring);
   return {control.tail.load(std::memory_order_relaxed), control.head.load(std::memory_order_relaxed)};
-}
-
-/// Where an intent begins: its 48 bits of position are read relative to a counter near it.
-std::uint64_t first_of(std::uint64_t intent, std::uint64_t near) noexcept {
-  constexpr unsigned unused_bits = 16;
-  const auto distance =
-      static_cast<std::int64_t>((intent & ~std::uint64_t{0xffff}) - (near << unused_bits)) >> unused_bits;
-  return near + static_cast<std::uint64_t>(distance);
 }
 
 void describe_seat(const ring_view& ring, seat_report& report) {
@@ -35,7 +30,7 @@ void describe_seat(const ring_view& ring, seat_report& report) {
     const auto intent = word->load(std::memory_order_relaxed);
     if (intent_count(intent) == 0) continue;
     const auto near = report.role == role::producer ? cursors.tail : cursors.head;
-    report.claims.push_back({first_of(intent, near), intent_count(intent), intent_won(intent)});
+    report.claims.push_back({intent_first(intent, near), intent_count(intent), intent_won(intent)});
   }
 }
 
@@ -51,7 +46,7 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring) {
     const auto& seat = mpmc_seat_of(ring, i);
     for (const auto* const word : {&seat.intent, &seat.second_intent}) {
       const auto intent = word->load(std::memory_order_relaxed);
-      const auto distance = head - first_of(intent, head);
+      const auto distance = head - intent_first(intent, head);
       if (distance > ring.capacity() || distance > head) continue;  // not of the last lap: no correct participant's
       for (auto q = head - distance; q < head && q - (head - distance) < intent_count(intent); ++q) {
         if (sequences.size() == max_slots_looked_at) break;
@@ -71,10 +66,8 @@ bool still_waits(part_snapshot& ring, const part_facts& facts, role waiting, std
 }
 
 part_facts look(part_snapshot& ring, depth how_deep) {
-  return look_at_slots(ring,
-                       {cursors_of, sequences_of_interest, still_waits,
-                        [](const part_snapshot&, role) -> std::optional<std::uint32_t> { return std::nullopt; }},
-                       how_deep);
+  const auto no_other = [](const part_snapshot&, role) -> std::optional<std::uint32_t> { return std::nullopt; };
+  return look_at_slots(ring, mpmc_part, {still_waits, no_other}, how_deep);
 }
 
 constexpr slot_recovery recovery{
@@ -92,7 +85,6 @@ constexpr slot_recovery recovery{
 
 }  // namespace
 
-extern const part_kind mpmc_part;
 constinit const part_kind mpmc_part{
     .tag = ring_kind::mpmc,
     .name = "mpmc",

@@ -20,10 +20,7 @@ struct intent_range {
 };
 
 intent_range range_of(std::uint64_t intent, std::uint64_t near, std::uint64_t capacity) noexcept {
-  constexpr unsigned unused_bits = 16;
-  const auto distance =
-      static_cast<std::int64_t>((intent & ~std::uint64_t{0xffff}) - (near << unused_bits)) >> unused_bits;
-  return {near + static_cast<std::uint64_t>(distance), std::min(intent_count(intent), capacity), intent_won(intent)};
+  return {intent_first(intent, near), std::min(intent_count(intent), capacity), intent_won(intent)};
 }
 
 /// Both intents of a seat. Each covers a claim of its own, so a mender that looks for what a seat covers looks at both.

@@ -8,6 +8,9 @@
 #include "sluice/part/spsc/spsc_layout.hpp"
 
 namespace sluice {
+
+extern const part_kind spsc_part;
+
 namespace {
 
 // Counts for people, and copies: nothing else is read on the word of these relaxed loads.
@@ -48,7 +51,7 @@ std::optional<std::uint32_t> the_peer(const part_snapshot& ring, role waiting) {
 }
 
 part_facts look(part_snapshot& ring, depth how_deep) {
-  return look_at_slots(ring, {cursors_of, sequences_of_interest, still_waits, the_peer}, how_deep);
+  return look_at_slots(ring, spsc_part, {still_waits, the_peer}, how_deep);
 }
 
 /// As a consumer leaves it that had everything in its hands when it died.
@@ -70,7 +73,6 @@ constexpr slot_recovery recovery{
 
 }  // namespace
 
-extern const part_kind spsc_part;
 constinit const part_kind spsc_part{
     .tag = ring_kind::spsc,
     .name = "spsc",

@@ -51,6 +51,13 @@ inline constexpr std::uint64_t max_claim = (1U << 15) - 1;
 }
 [[nodiscard]] constexpr std::uint64_t intent_count(std::uint64_t word) noexcept { return word >> 1 & max_claim; }
 [[nodiscard]] constexpr bool intent_won(std::uint64_t word) noexcept { return (word & 1) != 0; }
+/// Where an intent begins, given a counter near it: its 48 bits of position are read relative to that.
+[[nodiscard]] constexpr std::uint64_t intent_first(std::uint64_t word, std::uint64_t near) noexcept {
+  constexpr unsigned unused_bits = 16;
+  const auto distance =
+      static_cast<std::int64_t>((word & ~std::uint64_t{0xffff}) - (near << unused_bits)) >> unused_bits;
+  return near + static_cast<std::uint64_t>(distance);
+}
 /// Whether `word` covers `position`: exact as long as both are within 2^47 of each other.
 [[nodiscard]] constexpr bool intent_covers(std::uint64_t word, std::uint64_t position) noexcept {
   return (((position << 16) - (word & ~std::uint64_t{0xffff})) >> 16) < intent_count(word);
