@@ -20,18 +20,26 @@ struct holds_raw {
   std::unique_ptr<Raw> raw_;
 };
 
+/// What ports of both roles pass on to their raw handle.
+template <class Port, class Raw>
+class port_over : protected holds_raw<Raw>, public Port {
+ public:
+  port_over(attached_segment attached, std::uint32_t ring_index, wait_kind wait)
+      : holds_raw<Raw>{std::make_unique<Raw>(std::move(attached), ring_index, chosen_wait(wait))},
+        Port(detail::access::owner_of(*this->raw_)) {}
+
+  void close() override { this->raw_->close(); }
+  [[nodiscard]] std::uint64_t size_approx() const override { return this->raw_->size_approx(); }
+};
+
 template <ring Ring>
-class producer_port_of final : holds_raw<raw_producer<Ring, chosen_wait>>, public producer_port {
-  using raw = raw_producer<Ring, chosen_wait>;
-  using holds_raw<raw>::raw_;
+class producer_port_of final : public port_over<producer_port, raw_producer<Ring, chosen_wait>> {
+  using over = port_over<producer_port, raw_producer<Ring, chosen_wait>>;
+  using over::raw_;
 
  public:
-  producer_port_of(attached_segment attached, std::uint32_t ring_index, wait_kind wait)
-      : holds_raw<raw>{std::make_unique<raw>(std::move(attached), ring_index, chosen_wait(wait))},
-        producer_port(detail::access::owner_of(*raw_)) {}
+  using over::over;
 
-  void close() override { raw_->close(); }
-  [[nodiscard]] std::uint64_t size_approx() const override { return raw_->size_approx(); }
   [[nodiscard]] bool is_drained() const override { return raw_->is_drained(); }
   [[nodiscard]] std::uint64_t position() const override { return raw_->position(); }
   [[nodiscard]] bool is_released_before(std::uint64_t position) const override {
@@ -56,17 +64,13 @@ class producer_port_of final : holds_raw<raw_producer<Ring, chosen_wait>>, publi
 };
 
 template <ring Ring>
-class consumer_port_of final : holds_raw<raw_consumer<Ring, chosen_wait>>, public consumer_port {
-  using raw = raw_consumer<Ring, chosen_wait>;
-  using holds_raw<raw>::raw_;
+class consumer_port_of final : public port_over<consumer_port, raw_consumer<Ring, chosen_wait>> {
+  using over = port_over<consumer_port, raw_consumer<Ring, chosen_wait>>;
+  using over::raw_;
 
  public:
-  consumer_port_of(attached_segment attached, std::uint32_t ring_index, wait_kind wait)
-      : holds_raw<raw>{std::make_unique<raw>(std::move(attached), ring_index, chosen_wait(wait))},
-        consumer_port(detail::access::owner_of(*raw_)) {}
+  using over::over;
 
-  void close() override { raw_->close(); }
-  [[nodiscard]] std::uint64_t size_approx() const override { return raw_->size_approx(); }
   [[nodiscard]] bool is_finished() override { return raw_->is_finished(); }
   [[nodiscard]] bool empty() const override { return raw_->is_empty(); }
 
