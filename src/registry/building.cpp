@@ -1,6 +1,5 @@
 #include "registry/building.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "os/filesystem.hpp"
@@ -37,12 +36,11 @@ building::building(int directory, std::string directory_path, std::string name, 
     : directory_(directory),
       directory_path_(std::move(directory_path)),
       name_(std::move(name)),
-      path_(directory_path_ + "/" + name_) {
+      path_(directory_path_ + "/" + name_),
+      is_durable_(is_durable(plan.parts)) {
   os::require_local(directory_, directory_path_, what);
-  require_disk(plan, what);
-  const bool is_to_last = std::any_of(plan.parts.begin(), plan.parts.end(),
-                                      [](const auto& ring) { return !durability_of(ring).is_none(); });
-  auto origin = origin_here(segment_kind::file, is_to_last ? lifetime::persistent : how.lifetime);
+  require_disk(what);
+  auto origin = origin_here(segment_kind::file, is_durable_ ? lifetime::persistent : how.lifetime);
   try {
     begin(how.mode, what);
     if (has_readers(how.mode)) {
@@ -53,7 +51,6 @@ building::building(int directory, std::string directory_path, std::string name, 
     const auto bytes = make_room(file_.get(), plan.mapped_bytes, path_, how.memory);
     memory_ = map_file(std::move(file_), {segment_kind::file, bytes, 0, path_}, how.memory);
     memory_.trust(format_segment(memory_.bytes(), plan, origin));
-    is_durable_ = is_durable(memory_.header());
   } catch (...) {
     discard();
     throw;
@@ -71,10 +68,8 @@ void building::discard() noexcept {
   }
 }
 
-void building::require_disk(const segment_plan& plan, const std::string& what) const {
-  const bool is_to_last = std::any_of(plan.parts.begin(), plan.parts.end(),
-                                      [](const part_descriptor& ring) { return !durability_of(ring).is_none(); });
-  if (!is_to_last) return;
+void building::require_disk(const std::string& what) const {
+  if (!is_durable_) return;
   require_boot_is_known(what);
   if (os::is_in_memory(directory_))
     throw error(errc::bad_argument, what + ": durability needs a disk, and " + directory_path_ +
@@ -120,8 +115,7 @@ void building::begin_lock_file(std::uint32_t mode, std::uint64_t creation_id, co
   const auto facts = os::facts_of(file->get(), path);
   locks_ = lock_file{std::move(*file), facts, path};
   auto shown = std::move(presence_);  // held in the segment's own file already
-  presence_ =
-      std::make_shared<os::byte_locks>(os::lockable_file{locks_->file.get(), locks_->path, facts.device, facts.inode});
+  presence_ = std::make_shared<os::byte_locks>(locks_->lockable());
   if (presence_->try_lock(gate_lock_offset, os::lock_mode::shared) != os::lock_answer::locked ||
       (locks_have_name_ && !still_leads_to(directory_, locks_name_, facts)))
     throw error(errc::in_use, what + ": what is begun in " + directory_path_ + " is swept away at once; try again");

@@ -48,7 +48,7 @@ class building {
   void place_lock_file();
   void let_others_in() noexcept;
   void discard() noexcept;
-  void require_disk(const segment_plan& plan, const std::string& what) const;
+  void require_disk(const std::string& what) const;
   void sync_file() const;
   void sync_directory() const;
   void sync_name() const;
@@ -57,7 +57,7 @@ class building {
   std::string directory_path_;
   std::string name_;
   std::string path_;
-  bool is_durable_ = false;
+  bool is_durable_;
   std::string temporary_;  // the name it has for now; empty: none
   os::fd file_;            // until it is mapped
   os::file_facts facts_;

@@ -59,12 +59,10 @@ std::string what_to_do_with(const registry& where, const segment_name& name) {
 }  // namespace
 
 attached_segment format_unnamed(segment memory, const segment_plan& plan) {
-  for (const auto& ring : plan.parts)
-    if (!durability_of(ring).is_none())
-      throw error(errc::bad_argument,
-                  std::string("format a segment in ") + to_string(memory.kind()) +
-                      " memory: durability needs a name in a directory on a disk; create it by name, "
-                      "or do without durability");
+  if (is_durable(plan.parts))
+    throw error(errc::bad_argument, std::string("format a segment in ") + to_string(memory.kind()) +
+                                        " memory: durability needs a name in a directory on a disk; create it by name, "
+                                        "or do without durability");
   if (memory.bytes().size() < plan.mapped_bytes)
     throw error(errc::bad_argument, "format a segment of " + std::to_string(memory.bytes().size()) +
                                         " bytes: the plan needs " + std::to_string(plan.mapped_bytes));

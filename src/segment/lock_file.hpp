@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "os/byte_locks.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
 #include "sluice/layout/lock_file_name.hpp"
@@ -25,6 +26,8 @@ struct lock_file {
   os::fd file;
   os::file_facts facts;
   std::string path;
+
+  [[nodiscard]] os::lockable_file lockable() const { return {file.get(), path, facts.device, facts.inode}; }
 };
 
 /// The lock file that an intact header names. @param uid  of the segment's file: the lock file must be of the same user.
