@@ -44,8 +44,7 @@ std::shared_ptr<os::byte_locks> own_locks_on(const segment& memory) {
 std::shared_ptr<os::byte_locks> locks_on(const segment& memory) {
   if (!memory.has_file() || memory.header().lock_inode == 0) return own_locks_on(memory);
   const auto file = lock_file_of(memory, true);
-  auto locks = std::make_shared<os::byte_locks>(
-      os::lockable_file{file.file.get(), file.path, file.facts.device, file.facts.inode});
+  auto locks = std::make_shared<os::byte_locks>(file.lockable());
   locks->show_in(own_locks_on(memory));
   locks->anchor(memory.placement().page_bytes);
   return locks;

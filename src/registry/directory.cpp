@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <iterator>
 #include <thread>
 
 #include "os/process.hpp"
@@ -121,11 +120,6 @@ std::optional<opened_file> open_name(int directory, const std::string& directory
   return opened;
 }
 
-os::lockable_file opened_file::lockable() const {
-  if (locks) return {locks->file.get(), locks->path, locks->facts.device, locks->facts.inode};
-  return {file.get(), path, facts.device, facts.inode};
-}
-
 std::unique_ptr<os::byte_locks> locks_on(const opened_file& opened) {
   return std::make_unique<os::byte_locks>(opened.lockable());
 }
@@ -216,9 +210,7 @@ std::shared_ptr<os::byte_locks> come_in(const opened_file& opened, int directory
   for (int i = 0; i < tries_at_gate; ++i) {
     if (locks->try_lock(gate_lock_offset, os::lock_mode::shared) == os::lock_answer::locked) {
       if (!still_leads_to(directory, name, opened.facts)) return nullptr;
-      if (opened.locks)
-        locks->show_in(std::make_shared<os::byte_locks>(
-            os::lockable_file{opened.file.get(), opened.path, opened.facts.device, opened.facts.inode}));
+      if (opened.locks) locks->show_in(std::make_shared<os::byte_locks>(opened.itself()));
       if (locks->try_lock(presence_lock_offset, os::lock_mode::shared) != os::lock_answer::locked)
         throw_presence_is_refused(what);
       locks->unlock(gate_lock_offset);
@@ -282,25 +274,28 @@ named_lock_files::named_lock_files(int directory, const std::string& directory_p
 
 std::vector<std::string> left_lock_files(int directory, const std::string& directory_path,
                                          const std::vector<std::string>& names) {
-  std::vector<std::string> left;
-  std::copy_if(names.begin(), names.end(), std::back_inserter(left),
-               [](const auto& name) { return creation_id_in(name).has_value(); });
-  if (left.empty()) return left;
-  const named_lock_files seen(directory, directory_path);
-  const auto is_left = [&](const std::string& name) {
-    const auto creation_id = *creation_id_in(name);
+  struct free_file {
+    std::string name;
+    std::uint32_t uid;
+  };
+  std::vector<free_file> free;
+  for (const auto& name : names) {
+    if (!creation_id_in(name)) continue;
     try {
       const auto named = os::facts_of_name(directory, name);
-      if (!named || !named->is_regular || seen.may_have(creation_id, named->uid)) return false;
+      if (!named || !named->is_regular) continue;
       const auto file = os::open_in(directory, name, false, directory_path + "/" + name);
-      // Its creator holds the gate until the segment has its name; only then can the directory be asked.
-      return file && !is_held(file->get()) &&
-             !named_lock_files(directory, directory_path).may_have(creation_id, named->uid);
+      if (file && !is_held(file->get())) free.push_back({name, named->uid});
     } catch (const error&) {
-      return false;  // another user's
+      // Another user's.
     }
-  };
-  std::erase_if(left, [&](const auto& name) { return !is_left(name); });
+  }
+  std::vector<std::string> left;
+  if (free.empty()) return left;
+  // A creator holds the gate until the segment has its name: so only now is the directory asked.
+  const named_lock_files seen(directory, directory_path);
+  for (const auto& file : free)
+    if (!seen.may_have(*creation_id_in(file.name), file.uid)) left.push_back(file.name);
   return left;
 }
 
@@ -366,13 +361,13 @@ named_process look_at_named(std::uint64_t identity, std::uint64_t pid_namespace,
   return found;
 }
 
-std::string who_uses(const opened_file& opened, const segment_info& info) {
-  std::string who;
+std::string users_text(const opened_file& opened, const segment_info& info) {
+  std::string text;
   for (const auto& ring : info.rings)
     for (const auto& seat : ring.seats)
       if (seat.state == seat_state::taken && seat.alive != liveness::dead)
-        who += (who.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " " + process_text(seat);
-  if (!who.empty()) return who;
+        text += (text.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " " + process_text(seat);
+  if (!text.empty()) return text;
   if (opened.locks)
     return "a process that is attached and has no seat (`fuser " + opened.path +
            "` lists the processes that have it open)";

@@ -36,7 +36,8 @@ struct opened_file {
   [[nodiscard]] bool is_copy() const noexcept { return is_intact(header) && sluice::is_copy(header, facts.inode); }
   /// What to lock and to ask for locks. Where the lock file cannot be had it is the segment's own, in which processes that
   /// are attached hold their presence all the same.
-  [[nodiscard]] os::lockable_file lockable() const;
+  [[nodiscard]] os::lockable_file lockable() const { return locks ? locks->lockable() : itself(); }
+  [[nodiscard]] os::lockable_file itself() const { return {file.get(), path, facts.device, facts.inode}; }
   /// Whether a byte that is free in lockable() has no owner.
   [[nodiscard]] bool shows_all_locks() const noexcept { return !locks_problem.has_value(); }
 };
@@ -128,7 +129,7 @@ class gate_note {
                                           std::uint64_t time_namespace);
 
 /// "producer pid 4711 (feed, alive), …", for errors.
-[[nodiscard]] std::string who_uses(const opened_file& opened, const segment_info& info);
+[[nodiscard]] std::string users_text(const opened_file& opened, const segment_info& info);
 
 /// The shared locks on bytes that participants lock exclusively. @throws error when the kernel cannot be asked.
 [[nodiscard]] std::vector<shared_lock_report> shared_locks_on(const opened_file& opened, const segment_header& header);

@@ -98,7 +98,7 @@ std::optional<recovery_report> detail::recover(int directory, const std::string&
     if (when == recover_if::of_another_boot && boot_of(header, *opened) != made_in::another_boot) return std::nullopt;
     const auto info = read_info(*opened, name);
     if (is_attached_by_anybody(*opened))
-      throw error(errc::in_use, what + ": in use by " + who_uses(*opened, info) +
+      throw error(errc::in_use, what + ": in use by " + users_text(*opened, info) +
                                     "; what living processes see is whole: end them first if it is to be recovered");
     const auto plan = plan_of(header, what);
     const gate_note noted(*opened, info);

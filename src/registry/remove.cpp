@@ -152,7 +152,7 @@ std::uint64_t remove_name(const std::string& directory_path, bool is_default, co
         (!is_same(*looked_at, opened->facts) || looked_at->header.creation_id != info.header.creation_id))
       throw leads_elsewhere(name);
     if (!force && detail::is_attached_by_anybody(*opened))  // asked here: a look that failed must not pass for no
-      throw error(errc::in_use, what + ": in use by " + detail::who_uses(*opened, info) +
+      throw error(errc::in_use, what + ": in use by " + detail::users_text(*opened, info) +
                                     "; end that first, or force the removal of the name");
     if (!force && info.state == segment_state::broken && info.problem_code == errc::not_a_segment)
       throw error(errc::not_a_segment, what + ": " + info.problem + "; force the removal if you are sure");
