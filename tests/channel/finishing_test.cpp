@@ -22,10 +22,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-[[noreturn]] void wait_for_the_end() {
-  for (;;) ::pause();
-}
-
 template <class Place>
 class Finishing : public ::testing::Test {
  protected:

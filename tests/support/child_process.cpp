@@ -82,6 +82,10 @@ int run(const std::function<int()>& body) {
 
 }  // namespace
 
+void wait_for_the_end() {
+  for (;;) ::pause();
+}
+
 std::ostream& operator<<(std::ostream& out, const child_end& end) {
   return end.has_exited ? out << "exit " << end.code : out << "signal " << end.signal;
 }

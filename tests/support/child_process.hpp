@@ -28,6 +28,9 @@ std::ostream& operator<<(std::ostream& out, const child_end& end);
 inline constexpr int exit_uncaught = 97;     // an exception left the body; its text is on stderr
 inline constexpr int exit_failed_test = 98;  // an EXPECT in the body failed
 
+/// In a child that stays until it is killed.
+[[noreturn]] void wait_for_the_end();
+
 class child_process {
  public:
   /// Forks; the child runs `body` and ends by _exit() with what it returns, or with one of the codes above. Destructors
