@@ -112,7 +112,7 @@ struct segment_header {
 inline segment_header::segment_header(const segment_header& other) noexcept { *this = other; }
 inline segment_header& segment_header::operator=(const segment_header& other) noexcept {
   const auto count = other.part_count < max_parts ? other.part_count : max_parts;  // perhaps input
-  if (this != &other) std::memcpy(static_cast<void*>(this), &other, header_bytes(count));
+  if (this != &other) std::memcpy(static_cast<void*>(this), static_cast<const void*>(&other), header_bytes(count));
   return *this;
 }
 
