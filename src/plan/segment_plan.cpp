@@ -217,7 +217,7 @@ segment_header format_segment(std::span<std::byte> bytes, const segment_plan& pl
   header.directory_checksum = directory_checksum_of(header);
   // The magic number last but one: what is half made has none.
   auto& written = *reinterpret_cast<segment_header*>(bytes.data());
-  std::memcpy(static_cast<void*>(&written), &header, header_bytes(header.part_count));
+  written = header;
   header.magic = segment_magic;
   header.checksum = header_checksum_of(header);
   written.magic = header.magic;
