@@ -14,6 +14,7 @@
 
 #include "harness/clock.hpp"
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
 
 using namespace sluice_bench;
 

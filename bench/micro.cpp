@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "ours/sluice_link.hpp"
 #include "reference/vyukov_mpmc.hpp"
 #include "sluice/port.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/ring.hpp"
 
 using namespace sluice_bench;
 

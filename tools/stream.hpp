@@ -14,6 +14,7 @@
 #include "session.hpp"
 #include "sluice/layout/durability.hpp"
 #include "sluice/port.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice::tools {
 

@@ -31,6 +31,7 @@
 #if __has_include("sluice/channel/access.hpp")  // as above
 #define SLUICE_BENCH_HAS_ACCESS 1
 #include "sluice/channel/access.hpp"
+#include "sluice/registry.hpp"
 #endif
 
 namespace sluice_bench {

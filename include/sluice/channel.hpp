@@ -7,7 +7,6 @@
 #include "sluice/channel/channel.hpp"
 #include "sluice/channel/consumer.hpp"
 #include "sluice/channel/duplex.hpp"
-#include "sluice/channel/observer.hpp"
 #include "sluice/channel/options.hpp"
 #include "sluice/channel/producer.hpp"
 #include "sluice/error.hpp"

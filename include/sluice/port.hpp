@@ -22,17 +22,16 @@
 // happened then. Full, empty, closed and timed out are values: 0 or false, and status() says which.
 // Blocks: calls named try_ never; publish() of a durable channel for the disk, when a flush is due.
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "sluice/base/clock.hpp"
+#include "sluice/base/stop_signal.hpp"
 #include "sluice/channel/peer_state.hpp"
 #include "sluice/layout/seat.hpp"
 #include "sluice/registry/attached_segment.hpp"
@@ -121,16 +120,13 @@ class producer_port : public port {
   /// Up to `count` slots, without waiting; how many. 0: full or closed.
   [[nodiscard]] std::uint64_t try_claim(std::uint64_t count = 1) { return claimed_ = take(count); }
   /// Waits until at least one of up to `count` slots is claimed; how many. 0: status() says why; also when `count` is 0.
-  [[nodiscard]] std::uint64_t claim(std::uint64_t count = 1, const std::stop_token& stop = {}) {
+  [[nodiscard]] std::uint64_t claim(std::uint64_t count = 1, const detail::stop_signal& stop = {}) {
     return claim_before(count, never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] std::uint64_t claim_for(std::uint64_t count, std::chrono::duration<Rep, Period> timeout,
-                                        const std::stop_token& stop = {}) {
-    return claim_before(count, deadline_after(timeout), stop);
+  [[nodiscard]] std::uint64_t claim_for(std::uint64_t count, timeout at_most, const detail::stop_signal& stop = {}) {
+    return claim_before(count, deadline_after(at_most), stop);
   }
-  [[nodiscard]] std::uint64_t claim_until(std::uint64_t count, std::chrono::steady_clock::time_point when,
-                                          const std::stop_token& stop = {}) {
+  [[nodiscard]] std::uint64_t claim_until(std::uint64_t count, time_limit when, const detail::stop_signal& stop = {}) {
     return claim_before(count, deadline_at(when), stop);
   }
 
@@ -164,16 +160,15 @@ class producer_port : public port {
   /// False: full or closed. @throws error misuse: not a message's size, or a claim is open.
   [[nodiscard]] bool try_send(std::span<const std::byte> message);
   /// ready: sent; any other: not sent.
-  [[nodiscard]] wait_result send(std::span<const std::byte> message, const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result send(std::span<const std::byte> message, const detail::stop_signal& stop = {}) {
     return send_before(message, never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] wait_result send_for(std::span<const std::byte> message, std::chrono::duration<Rep, Period> timeout,
-                                     const std::stop_token& stop = {}) {
-    return send_before(message, deadline_after(timeout), stop);
+  [[nodiscard]] wait_result send_for(std::span<const std::byte> message, timeout at_most,
+                                     const detail::stop_signal& stop = {}) {
+    return send_before(message, deadline_after(at_most), stop);
   }
-  [[nodiscard]] wait_result send_until(std::span<const std::byte> message, std::chrono::steady_clock::time_point when,
-                                       const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result send_until(std::span<const std::byte> message, time_limit when,
+                                       const detail::stop_signal& stop = {}) {
     return send_before(message, deadline_at(when), stop);
   }
 
@@ -190,12 +185,11 @@ class producer_port : public port {
   /// Whether everything published was released.
   [[nodiscard]] virtual bool is_drained() const = 0;
   /// Waits until it was. Where other producers go on sending that may never be; see drain_before_until().
-  [[nodiscard]] wait_result drain(const std::stop_token& stop = {}) { return drain_before(never, stop); }
-  template <class Rep, class Period>
-  [[nodiscard]] wait_result drain_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) {
-    return drain_before(deadline_after(timeout), stop);
+  [[nodiscard]] wait_result drain(const detail::stop_signal& stop = {}) { return drain_before(never, stop); }
+  [[nodiscard]] wait_result drain_for(timeout at_most, const detail::stop_signal& stop = {}) {
+    return drain_before(deadline_after(at_most), stop);
   }
-  [[nodiscard]] wait_result drain_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result drain_until(time_limit when, const detail::stop_signal& stop = {}) {
     return drain_before(deadline_at(when), stop);
   }
 
@@ -205,8 +199,8 @@ class producer_port : public port {
   /// Whether everything below `position`, which position() returned earlier, was released.
   [[nodiscard]] virtual bool is_released_before(std::uint64_t position) const = 0;
   /// Waits until it was, whatever is published meanwhile.
-  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, std::chrono::steady_clock::time_point when,
-                                               const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, time_limit when,
+                                               const detail::stop_signal& stop = {}) {
     return status_ = wait_released(position, deadline_at(when), stop);
   }
 
@@ -216,16 +210,18 @@ class producer_port : public port {
  private:
   virtual std::uint64_t take(std::uint64_t count) = 0;
   virtual wait_result take_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& taken,
-                                  const std::stop_token& stop) = 0;
+                                  const detail::stop_signal& stop) = 0;
   [[nodiscard]] virtual std::byte* slot(std::uint64_t i) const noexcept = 0;
   virtual void end(std::uint64_t published) noexcept = 0;
   virtual bool leave_finished() = 0;
-  virtual wait_result wait_drained(std::uint64_t deadline_ns, const std::stop_token& stop) = 0;
-  virtual wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns, const std::stop_token& stop) = 0;
+  virtual wait_result wait_drained(std::uint64_t deadline_ns, const detail::stop_signal& stop) = 0;
+  virtual wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns,
+                                    const detail::stop_signal& stop) = 0;
 
-  std::uint64_t claim_before(std::uint64_t count, std::uint64_t deadline_ns, const std::stop_token& stop);
-  wait_result send_before(std::span<const std::byte> message, std::uint64_t deadline_ns, const std::stop_token& stop);
-  wait_result drain_before(std::uint64_t deadline_ns, const std::stop_token& stop) {
+  std::uint64_t claim_before(std::uint64_t count, std::uint64_t deadline_ns, const detail::stop_signal& stop);
+  wait_result send_before(std::span<const std::byte> message, std::uint64_t deadline_ns,
+                          const detail::stop_signal& stop);
+  wait_result drain_before(std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     return status_ = wait_drained(deadline_ns, stop);
   }
 
@@ -240,16 +236,13 @@ class consumer_port : public port {
   /// Up to `count` of the oldest messages, without waiting; how many. 0: empty.
   [[nodiscard]] std::uint64_t try_peek(std::uint64_t count = 1) { return peeked_ = look(count); }
   /// Waits until at least one of up to `count` messages is there; how many. 0: status() says why; also when `count` is 0.
-  [[nodiscard]] std::uint64_t peek(std::uint64_t count = 1, const std::stop_token& stop = {}) {
+  [[nodiscard]] std::uint64_t peek(std::uint64_t count = 1, const detail::stop_signal& stop = {}) {
     return peek_before(count, never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] std::uint64_t peek_for(std::uint64_t count, std::chrono::duration<Rep, Period> timeout,
-                                       const std::stop_token& stop = {}) {
-    return peek_before(count, deadline_after(timeout), stop);
+  [[nodiscard]] std::uint64_t peek_for(std::uint64_t count, timeout at_most, const detail::stop_signal& stop = {}) {
+    return peek_before(count, deadline_after(at_most), stop);
   }
-  [[nodiscard]] std::uint64_t peek_until(std::uint64_t count, std::chrono::steady_clock::time_point when,
-                                         const std::stop_token& stop = {}) {
+  [[nodiscard]] std::uint64_t peek_until(std::uint64_t count, time_limit when, const detail::stop_signal& stop = {}) {
     return peek_before(count, deadline_at(when), stop);
   }
 
@@ -288,18 +281,15 @@ class consumer_port : public port {
   /// @throws error misuse: `into` is shorter than message_bytes(), or messages are peeked; truncated: `into` may hold a part.
   [[nodiscard]] std::optional<std::size_t> try_receive(std::span<std::byte> into);
   /// Waits for it. Empty: status() says why.
-  [[nodiscard]] std::optional<std::size_t> receive(std::span<std::byte> into, const std::stop_token& stop = {}) {
+  [[nodiscard]] std::optional<std::size_t> receive(std::span<std::byte> into, const detail::stop_signal& stop = {}) {
     return receive_before(into, never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] std::optional<std::size_t> receive_for(std::span<std::byte> into,
-                                                       std::chrono::duration<Rep, Period> timeout,
-                                                       const std::stop_token& stop = {}) {
-    return receive_before(into, deadline_after(timeout), stop);
+  [[nodiscard]] std::optional<std::size_t> receive_for(std::span<std::byte> into, timeout at_most,
+                                                       const detail::stop_signal& stop = {}) {
+    return receive_before(into, deadline_after(at_most), stop);
   }
-  [[nodiscard]] std::optional<std::size_t> receive_until(std::span<std::byte> into,
-                                                         std::chrono::steady_clock::time_point when,
-                                                         const std::stop_token& stop = {}) {
+  [[nodiscard]] std::optional<std::size_t> receive_until(std::span<std::byte> into, time_limit when,
+                                                         const detail::stop_signal& stop = {}) {
     return receive_before(into, deadline_at(when), stop);
   }
   /// Whether a consumer that died may have had what was last received by copy.
@@ -318,14 +308,14 @@ class consumer_port : public port {
  private:
   virtual std::uint64_t look(std::uint64_t count) = 0;
   virtual wait_result look_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& found,
-                                  const std::stop_token& stop) = 0;
+                                  const detail::stop_signal& stop) = 0;
   [[nodiscard]] virtual const std::byte* message(std::uint64_t i) const noexcept = 0;
   [[nodiscard]] virtual bool was_marked(std::uint64_t i) const noexcept = 0;
   virtual void end(std::uint64_t released) noexcept = 0;
 
-  std::uint64_t peek_before(std::uint64_t count, std::uint64_t deadline_ns, const std::stop_token& stop);
+  std::uint64_t peek_before(std::uint64_t count, std::uint64_t deadline_ns, const detail::stop_signal& stop);
   std::optional<std::size_t> receive_before(std::span<std::byte> into, std::uint64_t deadline_ns,
-                                            const std::stop_token& stop);
+                                            const detail::stop_signal& stop);
   void require_room(std::size_t given) const {
     if (given < message_bytes()) [[unlikely]]
       throw_wrong_size("receive", given);

@@ -4,6 +4,7 @@
 
 #include "sluice/base/language.hpp"
 
+#include "sluice/channel/observer.hpp"
 #include "sluice/registry/attached_segment.hpp"
 #include "sluice/registry/registry.hpp"
 #include "sluice/registry/segment_info.hpp"

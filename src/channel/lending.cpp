@@ -1,6 +1,7 @@
 #include "sluice/channel/lending.hpp"
 
 #include "sluice/base/error.hpp"
+#include "sluice/registry/attached_segment.hpp"
 
 namespace sluice {
 

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "channel/held_seats.hpp"
 #include "part/part_kind.hpp"
 #include "sluice/base/clock.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/plan/segment_plan.hpp"
+#include "sluice/registry/attached_segment.hpp"
 #include "sluice/ring/ring_concept.hpp"
+#include "sluice/seat/seat_table.hpp"
 
 namespace sluice {
 namespace {
@@ -47,19 +50,47 @@ const char* to_string(peer_state value) noexcept {
   return "unknown";
 }
 
-participant::participant(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own,
+struct participant::cold {
+  attached_segment attached;
+  seat_table table;
+  held_seat seat;
+  // By seat of the other side, the last generation that died: a seat that died once is news again only by a later one.
+  std::vector<std::uint64_t> deaths_found = {};
+  std::vector<std::uint64_t> deaths_told = {};
+  std::uint64_t looked_at_name_ns = 0;
+  name_state name_found = name_state::same;
+  bool name_loss_was_told = false;
+
+  static cold* of(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own,
+                  const seat_rules& rules) {
+    const auto ring = view_ring(attached.memory().bytes(), descriptor_of(attached, ring_index, kind, own));
+    seat_table table(attached.memory(), ring, ring_index, attached.locks());
+    auto seat = table.take(own, rules, where(attached, own));
+    return new cold{std::move(attached), std::move(table), std::move(seat)};
+  }
+};
+
+void dispose(participant::cold* gone) noexcept { delete gone; }
+void dispose(participant* gone) noexcept { delete gone; }
+
+participant::participant(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind, role own,
                          const seat_rules& rules)
-    : attached_(joined(std::move(attached))),
-      ring_(view_ring(attached_.memory().bytes(), descriptor_of(attached_, ring_index, kind, own))),
-      table_(attached_.memory(), ring_, ring_index, attached_.locks()),
+    : cold_(cold::of(joined(attached), ring_index, kind, own, rules)),
+      ring_(view_ring(cold_->attached.memory().bytes(), cold_->attached.memory().header().parts[ring_index])),
       own_(own),
-      seat_(table_.take(own, rules, where(attached_, own))),
-      place_(ring_, own, seat_.index()),
-      mark_(process_mark::here(attached_.memory(), attached_.what())),
-      ring_index_(ring_index) {
+      ring_index_(ring_index),
+      seat_index_(cold_->seat.index()),
+      keeper_(&cold_->table.keeper()),
+      place_(ring_, own, seat_index_),
+      mark_(process_mark::here(cold_->attached.memory(), cold_->attached.what())) {
   (void)place_.shares_only_processor();  // noted for partners that wait, even if this side never does
   // Deaths from before this handle are no news to it: also of one in whose seat no process has looked yet.
-  deaths_told_ = table_.count(peer_of(own)).deaths;
+  cold_->deaths_told = cold_->table.count(peer_of(own)).deaths;
+}
+
+const attached_segment& participant::attached() const noexcept { return cold_->attached; }
+const part_descriptor& participant::descriptor() const noexcept {
+  return cold_->attached.memory().header().parts[ring_index_];
 }
 
 void participant::close() noexcept {
@@ -137,78 +168,79 @@ bool participant::tick_is_over() noexcept {
 
 bool participant::has_lost_its_name() {
   constexpr std::uint64_t between_looks_ns = 1'000'000'000;
-  if (name_loss_was_told_) return false;
+  if (cold_->name_loss_was_told) return false;
   const auto now = monotonic_coarse_ns();
-  if (now - looked_at_name_ns_ < between_looks_ns) return false;
-  looked_at_name_ns_ = now;
-  name_found_ = attached_.name_now();
-  if (name_found_ == name_state::other) return true;
-  if (name_found_ != name_state::removed) return false;
-  const bool has_living = table_.has_living(peer_of(own_));
+  if (now - cold_->looked_at_name_ns < between_looks_ns) return false;
+  cold_->looked_at_name_ns = now;
+  cold_->name_found = cold_->attached.name_now();
+  if (cold_->name_found == name_state::other) return true;
+  if (cold_->name_found != name_state::removed) return false;
+  const bool has_living = cold_->table.has_living(peer_of(own_));
   require_answers();
   return !has_living;
 }
 
 void participant::throw_name_is_lost() {
-  name_loss_was_told_ = true;
+  cold_->name_loss_was_told = true;
   const std::string peer = to_string(peer_of(own_));
-  if (name_found_ == name_state::other)
-    throw error(errc::not_found, "wait on " + attached_.what() +
+  if (cold_->name_found == name_state::other)
+    throw error(errc::not_found, "wait on " + cold_->attached.what() +
                                      ": the name now leads to another file, made since this process attached, and a "
                                      "new " +
                                      peer + " comes there; attach again");
-  throw error(errc::not_found, "wait on " + attached_.what() + ": the name was removed and no " + peer +
+  throw error(errc::not_found, "wait on " + cold_->attached.what() + ": the name was removed and no " + peer +
                                    " is attached, so none can come; attach again once it was created anew");
 }
 
-std::vector<seat_report> participant::seats() const { return report_seats(table_, ring_, kind_in(descriptor())); }
+seat_list participant::seats() const { return list_of(report_seats(cold_->table, ring_, kind_in(descriptor()))); }
 
 peer_state participant::peer() {
-  const auto peers = table_.count(peer_of(own_));
-  table_.require_answers("ask for the other side of " + attached_.what());
+  const auto peers = cold_->table.count(peer_of(own_));
+  cold_->table.require_answers("ask for the other side of " + cold_->attached.what());
   return peers.alive > 0 ? peer_state::alive : peers.dead > 0 ? peer_state::dead : peer_state::none;
 }
 
 bool participant::peer_has_died() {
-  const bool has_living = table_.has_living(peer_of(own_));
+  const bool has_living = cold_->table.has_living(peer_of(own_));
   require_answers();
   if (has_living) return false;
-  auto peers = table_.count(peer_of(own_));
+  auto peers = cold_->table.count(peer_of(own_));
   require_answers();
   if (peers.alive > 0) return false;
   // Compare with "greater": a process that takes over a dead seat and leaves in order lowers the count, which is no death.
   bool is_news = false;
   for (std::size_t i = 0; i < peers.deaths.size(); ++i)
-    is_news |= peers.deaths[i] > (i < deaths_told_.size() ? deaths_told_[i] : 0);
-  if (is_news) deaths_found_ = std::move(peers.deaths);
+    is_news |= peers.deaths[i] > (i < cold_->deaths_told.size() ? cold_->deaths_told[i] : 0);
+  if (is_news) cold_->deaths_found = std::move(peers.deaths);
   return is_news;
 }
 
 void participant::death_was_told() {
-  deaths_told_.resize(std::max(deaths_told_.size(), deaths_found_.size()));
-  for (std::size_t i = 0; i < deaths_found_.size(); ++i) deaths_told_[i] = std::max(deaths_told_[i], deaths_found_[i]);
+  cold_->deaths_told.resize(std::max(cold_->deaths_told.size(), cold_->deaths_found.size()));
+  for (std::size_t i = 0; i < cold_->deaths_found.size(); ++i)
+    cold_->deaths_told[i] = std::max(cold_->deaths_told[i], cold_->deaths_found[i]);
 }
 
 void participant::throw_not_here() const {
-  attached_.memory().require_whole(attached_.what());
-  seat_.require_held("use " + attached_.what());
+  cold_->attached.memory().require_whole(cold_->attached.what());
+  cold_->seat.require_held("use " + cold_->attached.what());
   throw error(errc::wrong_process,
-              std::string("use a ") + to_string(own_) + " of " + attached_.what() +
+              std::string("use a ") + to_string(own_) + " of " + cold_->attached.what() +
                   " made before fork: the seat belongs to the parent; make the handle in the process that uses it");
 }
 
 void participant::require_answers() {
-  if (table_.lacks_answers()) table_.require_answers("use " + attached_.what());
+  if (cold_->table.lacks_answers()) cold_->table.require_answers("use " + cold_->attached.what());
 }
 
 void participant::require_sane(bool is_sane) {
-  attached_.memory().require_whole(attached_.what());
+  cold_->attached.memory().require_whole(cold_->attached.what());
   require_here();
-  seat_.require_held("use " + attached_.what());
+  cold_->seat.require_held("use " + cold_->attached.what());
   if (is_sane) return;
   throw error(
       errc::corrupted,
-      "use " + attached_.what() +
+      "use " + cold_->attached.what() +
           ": the ring's counters contradict each other: a process that is no correct participant wrote into the "
           "segment; look with inspect, then remove it and create it anew");
 }

@@ -24,8 +24,8 @@ struct holds_raw {
 template <class Port, class Raw>
 class port_over : protected holds_raw<Raw>, public Port {
  public:
-  port_over(attached_segment attached, std::uint32_t ring_index, wait_kind wait)
-      : holds_raw<Raw>{std::make_unique<Raw>(std::move(attached), ring_index, chosen_wait(wait))},
+  port_over(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait)
+      : holds_raw<Raw>{std::make_unique<Raw>(attached, ring_index, chosen_wait(wait))},
         Port(detail::access::owner_of(*this->raw_)) {}
 
   void close() override { this->raw_->close(); }
@@ -49,16 +49,17 @@ class producer_port_of final : public port_over<producer_port, raw_producer<Ring
  private:
   std::uint64_t take(std::uint64_t count) override { return raw_->try_lend_batch(count); }
   wait_result take_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& taken,
-                          const std::stop_token& stop) override {
+                          const detail::stop_signal& stop) override {
     return raw_->lend_batch_until(deadline_ns, count, taken, stop);
   }
   [[nodiscard]] std::byte* slot(std::uint64_t i) const noexcept override { return raw_->claimed(i); }
   void end(std::uint64_t published) noexcept override { raw_->publish_batch(published); }
   bool leave_finished() override { return raw_->finish(); }
-  wait_result wait_drained(std::uint64_t deadline_ns, const std::stop_token& stop) override {
+  wait_result wait_drained(std::uint64_t deadline_ns, const detail::stop_signal& stop) override {
     return raw_->drain_until(deadline_ns, stop);
   }
-  wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns, const std::stop_token& stop) override {
+  wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns,
+                            const detail::stop_signal& stop) override {
     return raw_->drain_before_until(position, deadline_ns, stop);
   }
 };
@@ -77,7 +78,7 @@ class consumer_port_of final : public port_over<consumer_port, raw_consumer<Ring
  private:
   std::uint64_t look(std::uint64_t count) override { return raw_->try_lend_batch(count); }
   wait_result look_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& found,
-                          const std::stop_token& stop) override {
+                          const detail::stop_signal& stop) override {
     return raw_->lend_batch_until(deadline_ns, count, found, stop);
   }
   [[nodiscard]] const std::byte* message(std::uint64_t i) const noexcept override { return raw_->peeked(i); }

@@ -5,6 +5,7 @@
 
 #include "sluice/base/error.hpp"
 #include "sluice/channel/participant.hpp"
+#include "sluice/channel/seat_list.hpp"
 
 namespace sluice {
 
@@ -20,7 +21,10 @@ void port::end_waits_on_signals(bool is_wanted) noexcept { self_->place().end_on
 
 peer_state port::peer() { return self_->peer(); }
 name_state port::name_now() const noexcept { return self_->attached().name_now(); }
-std::vector<seat_report> port::seats() const { return self_->seats(); }
+std::vector<seat_report> port::seats() const {
+  const auto seats = self_->seats();
+  return {seats.begin(), seats.end()};
+}
 std::uint32_t port::seat_index() const noexcept { return self_->seat_index(); }
 
 repair_counts port::repairs() const noexcept {
@@ -58,7 +62,8 @@ void producer_port::publish(std::span<const std::size_t> lengths) {
   publish(lengths.size());
 }
 
-std::uint64_t producer_port::claim_before(std::uint64_t count, std::uint64_t deadline_ns, const std::stop_token& stop) {
+std::uint64_t producer_port::claim_before(std::uint64_t count, std::uint64_t deadline_ns,
+                                          const detail::stop_signal& stop) {
   status_ = wait_result::ready;
   std::uint64_t taken = 0;
   if (count != 0) status_ = take_before(deadline_ns, count, taken, stop);
@@ -74,7 +79,7 @@ bool producer_port::try_send(std::span<const std::byte> message) {
 }
 
 wait_result producer_port::send_before(std::span<const std::byte> message, std::uint64_t deadline_ns,
-                                       const std::stop_token& stop) {
+                                       const detail::stop_signal& stop) {
   if (message.size() != message_bytes()) throw_wrong_size("send", message.size());
   if (claim_before(1, deadline_ns, stop) == 0) return status_;
   std::memcpy(slot(0), message.data(), message.size());
@@ -82,7 +87,8 @@ wait_result producer_port::send_before(std::span<const std::byte> message, std::
   return status_;
 }
 
-std::uint64_t consumer_port::peek_before(std::uint64_t count, std::uint64_t deadline_ns, const std::stop_token& stop) {
+std::uint64_t consumer_port::peek_before(std::uint64_t count, std::uint64_t deadline_ns,
+                                         const detail::stop_signal& stop) {
   status_ = wait_result::ready;
   std::uint64_t found = 0;
   if (count != 0) status_ = look_before(deadline_ns, count, found, stop);
@@ -103,7 +109,7 @@ std::optional<std::size_t> consumer_port::try_receive(std::span<std::byte> into)
 }
 
 std::optional<std::size_t> consumer_port::receive_before(std::span<std::byte> into, std::uint64_t deadline_ns,
-                                                         const std::stop_token& stop) {
+                                                         const detail::stop_signal& stop) {
   require_room(into.size());
   if (peek_before(1, deadline_ns, stop) == 0) return std::nullopt;
   return take_copy(into);

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <optional>
+#include <semaphore>
 #include <span>
 
 #include "os/filesystem.hpp"
@@ -14,6 +13,7 @@
 #include "registry/directory.hpp"
 #include "registry/recover.hpp"
 #include "segment/map_file.hpp"
+#include "sluice/base/clock.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/registry/registry.hpp"
 
@@ -85,34 +85,26 @@ attached_segment registry::attach(const segment_name& name, const memory_options
   throw error(errc::in_use, what + ": the name is removed and made anew faster than it can be attached to");
 }
 
-attached_segment registry::attach_for(const segment_name& name, std::chrono::nanoseconds timeout,
-                                      const memory_options& how, const std::stop_token& stop) const {
-  using clock = std::chrono::steady_clock;
-  const auto now = clock::now();
-  const bool is_endless = timeout > clock::time_point::max() - now;
-  return attach_until(name, is_endless ? clock::time_point::max() : now + timeout, how, stop);
-}
-
-attached_segment registry::attach_until(const segment_name& name, std::chrono::steady_clock::time_point when,
-                                        const memory_options& how, const std::stop_token& stop) const {
-  using clock = std::chrono::steady_clock;
-  constexpr std::chrono::nanoseconds first = std::chrono::milliseconds(1), longest = std::chrono::milliseconds(20);
-  std::mutex alone;
-  std::condition_variable_any stopped;  // notified by the token alone
-  std::unique_lock lock(alone);
-  const auto began = clock::now();
-  for (auto pause = first;; pause = std::min(2 * pause, longest)) {
-    const auto now = clock::now();
+attached_segment registry::attach_before(std::uint64_t deadline_ns, const segment_name& name, const memory_options& how,
+                                         const detail::stop_signal& stop) const {
+  constexpr std::uint64_t first_ns = 1'000'000, longest_ns = 20'000'000;
+  std::binary_semaphore stopped(0);
+  const detail::stop_watch wakes(
+      stop, {[](void* semaphore) noexcept { static_cast<std::binary_semaphore*>(semaphore)->release(); }, &stopped});
+  const auto began_ns = monotonic_now_ns();
+  for (auto pause_ns = first_ns;; pause_ns = std::min(2 * pause_ns, longest_ns)) {
+    const auto now_ns = monotonic_now_ns();
     try {
       return attach(name, how);
     } catch (const error& problem) {
       if (problem.reason() != errc::not_found) throw;
-      const auto waited = std::to_string(std::chrono::duration<double>(now - began).count()) + " s";
-      if (stop.stop_requested())
+      const auto waited = std::to_string(static_cast<double>(now_ns - began_ns) / 1e9) + " s";
+      if (stop.is_requested())
         throw error(errc::interrupted, std::string(problem.what()) + " A stop was requested after " + waited);
-      if (now >= when) throw error(errc::not_found, std::string(problem.what()) + " Waited for it for " + waited);
+      if (now_ns >= deadline_ns)
+        throw error(errc::not_found, std::string(problem.what()) + " Waited for it for " + waited);
     }
-    stopped.wait_for(lock, stop, std::min<std::chrono::nanoseconds>(pause, when - now), [] { return false; });
+    (void)stopped.try_acquire_for(std::chrono::nanoseconds(std::min(pause_ns, deadline_ns - now_ns)));
   }
 }
 

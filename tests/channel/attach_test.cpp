@@ -3,12 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
+#include "sluice/channel/planning.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/ring.hpp"
+#include "sluice/stop_token.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"
 #include "support/temp_registry.hpp"

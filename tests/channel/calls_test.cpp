@@ -4,15 +4,20 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
 #include "support/behind.hpp"
 #include "support/is_there.hpp"
 #include "support/watchdog.hpp"

@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/segment.hpp"
 #include "sluice/segment/memfd_segment.hpp"
 #include "sluice/segment/zero_segment.hpp"
 #include "support/temp_registry.hpp"

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
+#include <string>
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"

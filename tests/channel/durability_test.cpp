@@ -4,10 +4,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstring>
+#include <optional>
+#include <string>
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
+#include "sluice/channel/planning.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/ring.hpp"
+#include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"

@@ -4,13 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
+#include <iterator>
+#include <string>
 #include <vector>
 
 #include "os/process.hpp"
 #include "sluice/base/clock.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
 #include "support/disk.hpp"
 #include "support/golden.hpp"
 #include "support/temp_registry.hpp"

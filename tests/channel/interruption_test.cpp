@@ -6,11 +6,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/stop_token.hpp"
 #include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/is_there.hpp"

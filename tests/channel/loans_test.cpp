@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <random>
 #include <set>
@@ -16,6 +17,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/stop_token.hpp"
 #include "support/behind.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"

@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/temp_registry.hpp"

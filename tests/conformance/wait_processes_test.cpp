@@ -4,11 +4,13 @@
 #include <sched.h>
 
 #include <chrono>
+#include <cstdint>
 #include <random>
 #include <vector>
 
 #include "conformance/wait_kinds.hpp"
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
 #include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 

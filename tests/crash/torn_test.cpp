@@ -7,13 +7,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <random>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/ring.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/temp_registry.hpp"

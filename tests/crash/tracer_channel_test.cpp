@@ -2,12 +2,22 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "crash/tracer_real.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/segment.hpp"
 #include "sluice/segment/zero_segment.hpp"
 #include "sluice/wait/park.hpp"
 #include "support/behind.hpp"

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -11,6 +12,8 @@
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/segment.hpp"
 #include "sluice/wait/park.hpp"
 #include "support/behind.hpp"
 #include "support/temp_registry.hpp"
@@ -31,7 +34,7 @@ class TracedClosing : public ::testing::Test {
     const watchdog limit(std::chrono::seconds(110));
     std::uint64_t told_closed_first = 0, places = 0;
     for (std::uint64_t instructions = 0;; ++instructions) {
-      auto link = channel_type::template create_unnamed<>({.capacity_slots = capacity});
+      auto link = channel_type::create_unnamed({.capacity_slots = capacity});
       auto in = link.consumer();
       auto told = anonymous_segment::create(page_bytes);
       auto& sent = *reinterpret_cast<std::atomic<std::uint64_t>*>(told.bytes().data());

@@ -3,12 +3,21 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "crash/tracer_real.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
+#include "sluice/channel/planning.hpp"
+#include "sluice/registry.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 

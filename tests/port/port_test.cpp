@@ -6,16 +6,21 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <memory>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "port/port_kinds.hpp"
 #include "sluice/registry.hpp"
+#include "sluice/ring.hpp"
+#include "sluice/stop_token.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"

@@ -9,11 +9,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
 
 namespace {
 

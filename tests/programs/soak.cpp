@@ -7,6 +7,7 @@
 // Ends with 1 when anything was lost, torn, duplicated without a mark, out of order or leaked, or when all stood still.
 
 #include <sluice/channel.hpp>
+#include <sluice/registry.hpp>
 #include <sluice/ring.hpp>
 #include <sluice/segment.hpp>
 
@@ -16,14 +17,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "part/part_kind.hpp"

@@ -7,13 +7,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/own_mounts.hpp"

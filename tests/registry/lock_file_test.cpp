@@ -8,14 +8,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "sluice/channel.hpp"
 #include "sluice/channel/observer.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/segment.hpp"
 #include "sluice/segment/adopted_segment.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"

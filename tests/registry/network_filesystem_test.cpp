@@ -1,11 +1,14 @@
 // A registry on a network filesystem, which no test machine has: fstatfs(2) is told to say that it is one.
 
+#include <cstdint>
+
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
 #include "support/expect_error.hpp"
 #include "support/temp_registry.hpp"

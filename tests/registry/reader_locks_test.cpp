@@ -5,10 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"

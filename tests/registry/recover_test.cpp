@@ -6,12 +6,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/ring.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"

@@ -1,4 +1,5 @@
 #include "sluice/registry/registry.hpp"
+#include "sluice/channel/planning.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -6,10 +7,15 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <iterator>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 

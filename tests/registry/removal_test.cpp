@@ -7,11 +7,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <string>
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
+#include "sluice/channel/planning.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/ring.hpp"
 #include "support/call_counter.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"

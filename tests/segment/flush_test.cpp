@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"

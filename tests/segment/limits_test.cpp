@@ -7,11 +7,15 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <string>
 
 #include "sluice/channel.hpp"
+#include "sluice/channel/planning.hpp"
+#include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
 #include "sluice/segment/memory_limits.hpp"
 #include "support/child_process.hpp"

@@ -1,6 +1,7 @@
 // How memory is mapped, and what is said when it cannot be.
 
 #include "sluice/segment/memory_options.hpp"
+#include "sluice/registry.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -11,7 +12,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
+#include <string>
 #include <vector>
 
 #include "sluice/channel.hpp"

@@ -2,6 +2,7 @@
 
 // A segment with seats and nothing else of a channel: what tests of seats begin with.
 
+#include <cstdint>
 #include <string>
 
 #include "sluice/plan/segment_plan.hpp"

@@ -1,7 +1,10 @@
 // What is no segment, or not one any more: every command says so, with the right exit code, and changes nothing.
 
 #include <algorithm>
+#include <cstdint>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "sluice/channel.hpp"
 #include "tools/run_cli.hpp"

@@ -1,11 +1,15 @@
 // A peer that may write may write anything. What looks at a segment must end, quickly, with an exit code of its table, and
 // change no byte.
 
+#include <cstdint>
 #include <random>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
 #include "support/header_bytes.hpp"
 #include "tools/run_cli.hpp"
 

@@ -6,9 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/seat/seat_table.hpp"
 #include "support/child_process.hpp"
 #include "support/shared_lock.hpp"
 #include "tools/run_cli.hpp"

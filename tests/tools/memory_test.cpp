@@ -1,9 +1,13 @@
 // What inspect shows of the memory behind a segment, and of what each participant obtained for itself.
 
+#include <cstdint>
+#include <string>
+
 #include <fcntl.h>
 #include <sys/statfs.h>
 
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
 #include "support/huge_pages.hpp"
 #include "support/sanitizer.hpp"
 #include "support/small_filesystem.hpp"

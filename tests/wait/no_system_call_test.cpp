@@ -10,12 +10,16 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "sluice/channel.hpp"
 #include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/registry.hpp"
 #include "support/behind.hpp"
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "sluice/channel.hpp"

@@ -1,5 +1,7 @@
 // When a polling thread gives its core away, and when it must not: alone on a core that system call is for nothing.
 
+#include <cstdint>
+
 #include "sluice/wait/shared_core.hpp"
 
 #include <gtest/gtest.h>

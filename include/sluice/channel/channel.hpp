@@ -1,17 +1,15 @@
 #pragma once
 
-#include <chrono>
-#include <stop_token>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
+#include "sluice/base/clock.hpp"
 #include "sluice/channel/consumer.hpp"
+#include "sluice/channel/opening.hpp"
 #include "sluice/channel/options.hpp"
 #include "sluice/channel/producer.hpp"
 #include "sluice/part/spsc/spsc_ring.hpp"
-#include "sluice/registry/registry.hpp"
-#include "sluice/segment/anonymous_segment.hpp"
-#include "sluice/segment/hand_over.hpp"
 
 namespace sluice {
 
@@ -26,51 +24,45 @@ class channel {
   /// Makes the channel `name_or_path`: a name in the standard registry, or a path with a slash in it.
   /// @throws error bad_name; bad_argument; already_exists; no_space; no_permission; unsafe_directory.
   static channel create(std::string_view name_or_path, const channel_options& options = {}) {
-    const auto located = locate(name_or_path);
-    return create(located.where, located.name, options);
+    return channel(detail::create(name_or_path, kind(), options));
   }
   static channel create(const registry& where, const segment_name& name, const channel_options& options = {}) {
-    return channel(where.create(name, plan(options), naming_of(options)));
+    return channel(detail::create(where, name, kind(), options));
   }
 
   /// Attaches to an existing one. @throws error not_found; wrong_type; wrong_kind; and all of registry::attach().
   static channel attach(std::string_view name_or_path, const memory_options& memory = {}) {
-    const auto located = locate(name_or_path);
-    return attach(located.where, located.name, memory);
+    return attach(name_or_path, attach_options{memory, {}});
   }
   static channel attach(const registry& where, const segment_name& name, const memory_options& memory = {}) {
-    return channel(where.attach(name, memory));
+    return attach(where, name, attach_options{memory, {}});
   }
   /// The same, and insists on what `options.require` says. @throws error wrong_kind: the channel offers less.
   static channel attach(std::string_view name_or_path, const attach_options& options) {
-    const auto located = locate(name_or_path);
-    return attach(located.where, located.name, options);
+    return channel(detail::attach(name_or_path, kind(), options));
   }
   static channel attach(const registry& where, const segment_name& name, const attach_options& options) {
-    return channel(where.attach(name, options.memory), options.require);
+    return channel(detail::attach(where, name, kind(), options));
   }
 
   /// The same, and waits until the name exists: it is looked for every 20 ms at most.
-  /// @throws error not_found: not within `timeout`; interrupted: a stop was requested, and the name does not exist; and all
+  /// @throws error not_found: not within `at_most`; interrupted: a stop was requested, and the name does not exist; and all
   ///         of attach(), at once.
-  static channel attach_for(std::string_view name_or_path, std::chrono::nanoseconds timeout,
-                            const attach_options& options = {}, const std::stop_token& stop = {}) {
-    const auto located = locate(name_or_path);
-    return attach_for(located.where, located.name, timeout, options, stop);
+  static channel attach_for(std::string_view name_or_path, timeout at_most, const attach_options& options = {},
+                            const detail::stop_signal& stop = {}) {
+    return channel(detail::attach_before(deadline_after(at_most), name_or_path, kind(), options, stop));
   }
-  static channel attach_for(const registry& where, const segment_name& name, std::chrono::nanoseconds timeout,
-                            const attach_options& options = {}, const std::stop_token& stop = {}) {
-    return channel(where.attach_for(name, timeout, options.memory, stop), options.require);
+  static channel attach_for(const registry& where, const segment_name& name, timeout at_most,
+                            const attach_options& options = {}, const detail::stop_signal& stop = {}) {
+    return channel(detail::attach_before(deadline_after(at_most), where, name, kind(), options, stop));
   }
-  static channel attach_until(std::string_view name_or_path, std::chrono::steady_clock::time_point when,
-                              const attach_options& options = {}, const std::stop_token& stop = {}) {
-    const auto located = locate(name_or_path);
-    return attach_until(located.where, located.name, when, options, stop);
+  static channel attach_until(std::string_view name_or_path, time_limit when, const attach_options& options = {},
+                              const detail::stop_signal& stop = {}) {
+    return channel(detail::attach_before(deadline_at(when), name_or_path, kind(), options, stop));
   }
-  static channel attach_until(const registry& where, const segment_name& name,
-                              std::chrono::steady_clock::time_point when, const attach_options& options = {},
-                              const std::stop_token& stop = {}) {
-    return channel(where.attach_until(name, when, options.memory, stop), options.require);
+  static channel attach_until(const registry& where, const segment_name& name, time_limit when,
+                              const attach_options& options = {}, const detail::stop_signal& stop = {}) {
+    return channel(detail::attach_before(deadline_at(when), where, name, kind(), options, stop));
   }
 
   /// Whichever is possible. An existing channel must offer what was asked for by name: at least the capacity, the seats and
@@ -78,73 +70,71 @@ class channel {
   /// permissions and lifetime: `capacity_slots()` says what there is.
   /// @throws error wrong_kind: it offers less; and all of create() and attach().
   static channel create_or_attach(std::string_view name_or_path, const channel_options& options = {}) {
-    const auto located = locate(name_or_path);
-    return create_or_attach(located.where, located.name, options);
+    return channel(detail::create_or_attach(name_or_path, kind(), options));
   }
   static channel create_or_attach(const registry& where, const segment_name& name,
                                   const channel_options& options = {}) {
-    return channel(where.create_or_attach(name, plan(options), naming_of(options)), asked_by(options));
+    return channel(detail::create_or_attach(where, name, kind(), options));
   }
 
   /// Makes a channel without a name in a segment of kind Segment, for this process and those it forks afterwards; in a
   /// memfd_segment also for those it is handed over to.
-  template <class Segment = anonymous_segment>
+  template <class Segment>
   static channel create_unnamed(const channel_options& options = {}) {
-    const auto where = plan(options);
-    return channel(format_unnamed(Segment::create(where.mapped_bytes, options.memory), where));
+    const detail::channel_kind kinds[] = {kind()};
+    return create_in(Segment::create(detail::planned_bytes(kinds, options), options.memory), options);
+  }
+  /// The same in an anonymous_segment.
+  static channel create_unnamed(const channel_options& options = {}) {
+    const detail::channel_kind kinds[] = {kind()};
+    return channel(detail::create_unnamed(kinds, options));
   }
   /// The same in memory that is mapped already, such as an adopted_segment of zeroes.
-  static channel create_in(segment memory, const channel_options& options = {}) {
-    return channel(format_unnamed(std::move(memory), plan(options)));
+  static channel create_in(const segment& memory, const channel_options& options = {}) {
+    const detail::channel_kind kinds[] = {kind()};
+    return channel(detail::create_in(memory, kinds, options));
   }
   /// Attaches to a channel that another process made in this memory. @throws error wrong_type; wrong_kind; attach_unnamed().
-  static channel attach_in(segment memory) { return channel(sluice::attach_unnamed(std::move(memory))); }
+  static channel attach_in(const segment& memory) { return channel(detail::attach_in(memory, kind())); }
 
   /// Sends the channel through a connected unix socket, for accept() at the other end. See hand_over.hpp.
-  void offer(int socket) const { sluice::offer(socket, memory()); }
+  void offer(int socket) const { detail::offer(socket, *attached_); }
   static channel accept(int socket, const memory_options& memory = {}) {
-    return attach_in(sluice::accept(socket, memory));
+    return channel(detail::accept(socket, memory, kind()));
   }
 
   /// Takes the producer's seat (spsc: the only one) for the calling process.
   /// @throws error seat_taken, with the pid of the process that sits there.
   template <wait_strategy Wait = spin_then_park>
   [[nodiscard]] sluice::producer<T, Ring, Wait> producer(Wait wait = {}) const {
-    return sluice::producer<T, Ring, Wait>(raw_producer<Ring, Wait>(attached_, ring_index_, std::move(wait)));
+    return sluice::producer<T, Ring, Wait>(*attached_, ring_index_, std::move(wait));
   }
   /// Takes the consumer's seat likewise. What a dead predecessor had not released comes first.
   template <wait_strategy Wait = spin_then_park>
   [[nodiscard]] sluice::consumer<T, Ring, Wait> consumer(Wait wait = {}) const {
-    return sluice::consumer<T, Ring, Wait>(raw_consumer<Ring, Wait>(attached_, ring_index_, std::move(wait)));
+    return sluice::consumer<T, Ring, Wait>(*attached_, ring_index_, std::move(wait));
   }
 
   [[nodiscard]] std::uint64_t capacity_slots() const noexcept {
     return header().parts[ring_index_].slots.capacity_slots;
   }
-  [[nodiscard]] const segment_header& header() const noexcept { return memory().header(); }
-  [[nodiscard]] const segment& memory() const noexcept { return attached_.memory(); }
-  /// Whether the channel's name still leads to this channel. Waits ask this by themselves; programs that poll may.
-  [[nodiscard]] name_state name_now() const noexcept { return attached_.name_now(); }
+  [[nodiscard]] const segment_header& header() const noexcept { return detail::header_of(*attached_); }
+  /// What the channel lies in: segment.hpp.
+  [[nodiscard]] const segment& memory() const noexcept { return detail::memory_of(*attached_); }
+  /// Whether the channel's name still leads to this channel (registry.hpp). Waits ask this by themselves; programs that
+  /// poll may.
+  [[nodiscard]] name_state name_now() const noexcept { return detail::name_now(*attached_); }
 
   /// For segments made otherwise: ring `ring_index` of one that is attached. @throws error wrong_type; wrong_kind.
-  explicit channel(attached_segment attached, std::uint32_t ring_index = 0)
-      : channel(std::move(attached), requirements{}, ring_index) {}
+  explicit channel(const attached_segment& attached, std::uint32_t ring_index = 0)
+      : attached_(detail::checked(attached, ring_index, kind())), ring_index_(ring_index) {}
 
  private:
-  channel(attached_segment attached, const requirements& asked, std::uint32_t ring_index = 0)
-      : attached_(std::move(attached)), ring_index_(ring_index) {
-    try {
-      require_ring(header(), ring_index_, Ring::kind, identity_of<T>(), "attach " + attached_.what());
-      require_options(header(), ring_index_, asked, "attach " + attached_.what());
-    } catch (...) {
-      attached_.leave_name();  // another's channel, with its messages
-      throw;
-    }
-  }
-  static segment_plan plan(const channel_options& options) { return plan_channel<T>(options, Ring::kind); }
+  explicit channel(kept_attachment attached) noexcept : attached_(std::move(attached)) {}
+  [[nodiscard]] static detail::channel_kind kind() noexcept { return {identity_of<T>(), Ring::kind}; }
 
-  attached_segment attached_;
-  std::uint32_t ring_index_;
+  kept_attachment attached_;
+  std::uint32_t ring_index_ = 0;
 };
 
 /// Shorthands: `sluice::create<quote>("quotes")`.
@@ -161,13 +151,13 @@ template <class T, ring Ring = spsc_ring>
   return channel<T, Ring>::attach(name_or_path, options);
 }
 template <class T, ring Ring = spsc_ring>
-[[nodiscard]] channel<T, Ring> attach_for(std::string_view name_or_path, std::chrono::nanoseconds timeout,
-                                          const attach_options& options = {}, const std::stop_token& stop = {}) {
-  return channel<T, Ring>::attach_for(name_or_path, timeout, options, stop);
+[[nodiscard]] channel<T, Ring> attach_for(std::string_view name_or_path, timeout at_most,
+                                          const attach_options& options = {}, const detail::stop_signal& stop = {}) {
+  return channel<T, Ring>::attach_for(name_or_path, at_most, options, stop);
 }
 template <class T, ring Ring = spsc_ring>
-[[nodiscard]] channel<T, Ring> attach_until(std::string_view name_or_path, std::chrono::steady_clock::time_point when,
-                                            const attach_options& options = {}, const std::stop_token& stop = {}) {
+[[nodiscard]] channel<T, Ring> attach_until(std::string_view name_or_path, time_limit when,
+                                            const attach_options& options = {}, const detail::stop_signal& stop = {}) {
   return channel<T, Ring>::attach_until(name_or_path, when, options, stop);
 }
 template <class T, ring Ring = spsc_ring>

@@ -1,17 +1,12 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <iterator>
-#include <memory>
 #include <new>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <utility>
-#include <vector>
 
 #include "sluice/base/clock.hpp"
 #include "sluice/channel/message.hpp"
@@ -20,6 +15,11 @@
 #include "sluice/wait/spin_then_park.hpp"
 
 namespace sluice {
+
+namespace detail {
+/// What an iterator of messages is compared with.
+struct end_of_messages {};
+}  // namespace detail
 
 /// Takes messages of type T out of a channel.
 /// One thread at a time; move-only; made by channel<T>::consumer(). Going out of scope gives the seat back.
@@ -135,7 +135,8 @@ class consumer {
     std::uint64_t size_;
   };
 
-  explicit consumer(raw_consumer<Ring, Wait> raw) : raw_(new raw_consumer<Ring, Wait>(std::move(raw))) {}
+  consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
+      : raw_(new raw_consumer<Ring, Wait>(attached, ring_index, std::move(wait))) {}
 
   // ---- Zero copy: peek, use, release ---------------------------------------------------------------------------------
 
@@ -150,16 +151,15 @@ class consumer {
 
   /// Waits for a message; empty when the channel is closed and drained, the producers died, the time is up, or the wait was
   /// interrupted: status() says which. A stop that is requested ends the wait at once, and has consumed nothing.
-  [[nodiscard]] loan peek(const std::stop_token& stop = {}) & { return peek_before(never, stop); }
-  template <class Rep, class Period>
-  [[nodiscard]] loan peek_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) & {
+  [[nodiscard]] loan peek(const detail::stop_signal& stop = {}) & { return peek_before(never, stop); }
+  [[nodiscard]] loan peek_for(timeout at_most, const detail::stop_signal& stop = {}) & {
     if (auto slot = try_peek()) {
       status_ = wait_result::ready;
       return slot;
     }
-    return peek_before(deadline_after(timeout), stop);
+    return peek_before(deadline_after(at_most), stop);
   }
-  [[nodiscard]] loan peek_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) & {
+  [[nodiscard]] loan peek_until(time_limit when, const detail::stop_signal& stop = {}) & {
     return peek_before(deadline_at(when), stop);
   }
 
@@ -170,16 +170,13 @@ class consumer {
     return {peeked != 0 ? &raw : nullptr, peeked};
   }
   /// Waits until at least one of up to `count` messages is there; empty for the same reasons as peek(), and when `count` is 0.
-  [[nodiscard]] batch peek_batch(std::uint64_t count, const std::stop_token& stop = {}) & {
+  [[nodiscard]] batch peek_batch(std::uint64_t count, const detail::stop_signal& stop = {}) & {
     return peek_batch_before(count, never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] batch peek_batch_for(std::uint64_t count, std::chrono::duration<Rep, Period> timeout,
-                                     const std::stop_token& stop = {}) & {
-    return peek_batch_before(count, deadline_after(timeout), stop);
+  [[nodiscard]] batch peek_batch_for(std::uint64_t count, timeout at_most, const detail::stop_signal& stop = {}) & {
+    return peek_batch_before(count, deadline_after(at_most), stop);
   }
-  [[nodiscard]] batch peek_batch_until(std::uint64_t count, std::chrono::steady_clock::time_point when,
-                                       const std::stop_token& stop = {}) & {
+  [[nodiscard]] batch peek_batch_until(std::uint64_t count, time_limit when, const detail::stop_signal& stop = {}) & {
     return peek_batch_before(count, deadline_at(when), stop);
   }
 
@@ -221,20 +218,17 @@ class consumer {
 
   /// Waits for a message. ready: `into` has it; closed: and everything was delivered; peer_gone: the producers died and
   /// nothing is left (said once: a further call waits for a successor); interrupted: a stop was requested, or a signal came.
-  [[nodiscard]] wait_result receive(T& into, const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result receive(T& into, const detail::stop_signal& stop = {}) {
     if (try_receive(into)) [[likely]]
       return status_ = wait_result::ready;
     return receive_before(into, never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] wait_result receive_for(T& into, std::chrono::duration<Rep, Period> timeout,
-                                        const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result receive_for(T& into, timeout at_most, const detail::stop_signal& stop = {}) {
     if (try_receive(into)) [[likely]]
       return status_ = wait_result::ready;
-    return receive_before(into, deadline_after(timeout), stop);
+    return receive_before(into, deadline_after(at_most), stop);
   }
-  [[nodiscard]] wait_result receive_until(T& into, std::chrono::steady_clock::time_point when,
-                                          const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result receive_until(T& into, time_limit when, const detail::stop_signal& stop = {}) {
     return receive_before(into, deadline_at(when), stop);
   }
   /// Whether a signal that is handled while a wait sleeps ends it with `interrupted`; at first it does not. A signal that
@@ -255,7 +249,7 @@ class consumer {
       advance();
       return *this;
     }
-    [[nodiscard]] bool operator==(std::default_sentinel_t) const noexcept { return !slot_; }
+    [[nodiscard]] bool operator==(detail::end_of_messages) const noexcept { return !slot_; }
 
    private:
     void advance() {
@@ -266,7 +260,7 @@ class consumer {
     loan slot_;
   };
   [[nodiscard]] iterator begin() & { return iterator(*this); }
-  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
+  [[nodiscard]] static detail::end_of_messages end() noexcept { return {}; }
 
   // ---- The channel ---------------------------------------------------------------------------------------------------
 
@@ -286,7 +280,7 @@ class consumer {
   [[nodiscard]] peer_state peer() { return usable().peer(); }
   /// Every seat of the ring that was ever taken; seat_index() is which of them this handle has. seat_report::messages counts
   /// what a seat's owners published or released. System calls: a few per seat.
-  [[nodiscard]] std::vector<seat_report> seats() const { return usable().seats(); }
+  [[nodiscard]] seat_list seats() const { return usable().seats(); }
   [[nodiscard]] std::uint32_t seat_index() const { return usable().seat_index(); }
 
  private:
@@ -299,7 +293,7 @@ class consumer {
   }
 
   [[nodiscard, gnu::always_inline]] raw_consumer<Ring, Wait>& usable() const {
-    if (raw_ == nullptr) [[unlikely]]
+    if (!raw_) [[unlikely]]
       throw_moved_from(role::consumer);
     return *raw_;
   }
@@ -336,14 +330,14 @@ class consumer {
     hand_back(raw, raw.release_lent(message));
   }
 
-  loan peek_before(std::uint64_t deadline_ns, const std::stop_token& stop) {
+  loan peek_before(std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     auto& raw = usable();
     const std::byte* message = nullptr;
     status_ = raw.lend_until(deadline_ns, message, stop);
     return message != nullptr ? loan(raw, message) : loan();
   }
 
-  batch peek_batch_before(std::uint64_t count, std::uint64_t deadline_ns, const std::stop_token& stop) {
+  batch peek_batch_before(std::uint64_t count, std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     auto& raw = usable();
     status_ = wait_result::ready;
     std::uint64_t peeked = 0;
@@ -351,7 +345,7 @@ class consumer {
     return {peeked != 0 ? &raw : nullptr, peeked};
   }
 
-  wait_result receive_before(T& into, std::uint64_t deadline_ns, const std::stop_token& stop) {
+  wait_result receive_before(T& into, std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     auto& raw = usable();
     const std::byte* message = nullptr;
     status_ = raw.lend_until(deadline_ns, message, stop);
@@ -359,10 +353,7 @@ class consumer {
     return status_;
   }
 
-  struct retire {
-    void operator()(raw_consumer<Ring, Wait>* raw) const noexcept { raw_consumer<Ring, Wait>::retire(raw); }
-  };
-  std::unique_ptr<raw_consumer<Ring, Wait>, retire> raw_;  // where loans find it, wherever this handle is moved to
+  owned<raw_consumer<Ring, Wait>> raw_;  // where loans find it, wherever this handle is moved to
   wait_result status_ = wait_result::ready;
   std::uint64_t redelivered_ = 0;  // of what was received last
 };

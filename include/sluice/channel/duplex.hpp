@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include <span>
 #include <utility>
 
 #include "sluice/channel/channel.hpp"
@@ -20,15 +20,13 @@ struct duplex_end {
 template <class ToChild, class ToParent = ToChild, ring Ring = spsc_ring>
 class duplex {
  public:
-  /// In a segment of kind Segment: anonymous_segment, zero_segment or memfd_segment. @throws error no_space; bad_argument.
-  template <class Segment = anonymous_segment>
+  /// In an anonymous segment. @throws error no_space; bad_argument.
+  static duplex create(const channel_options& options = {}) { return duplex(detail::create_unnamed(kinds(), options)); }
+  /// In a segment of kind Segment: zero_segment or memfd_segment (segment.hpp).
+  template <class Segment>
   static duplex create(const channel_options& options = {}) {
-    ring_request requests[] = {request_for(identity_of<ToChild>(), Ring::kind, options),
-                               request_for(identity_of<ToParent>(), Ring::kind, options)};
-    requests[0].label = "to child";
-    requests[1].label = "to parent";
-    const auto plan = plan_segment(requests);
-    return duplex(format_unnamed(Segment::create(plan.mapped_bytes, options.memory), plan));
+    return duplex(
+        detail::create_in(Segment::create(detail::planned_bytes(kinds(), options), options.memory), kinds(), options));
   }
 
   /// For the parent, after fork. @throws error seat_taken.
@@ -46,7 +44,12 @@ class duplex {
   }
 
  private:
-  explicit duplex(const attached_segment& attached) : to_child_(attached, 0), to_parent_(attached, 1) {}
+  explicit duplex(const kept_attachment& attached) : to_child_(*attached, 0), to_parent_(*attached, 1) {}
+  [[nodiscard]] static std::span<const detail::channel_kind> kinds() noexcept {
+    static constexpr detail::channel_kind both[] = {{identity_of<ToChild>(), Ring::kind, "to child"},
+                                                    {identity_of<ToParent>(), Ring::kind, "to parent"}};
+    return both;
+  }
   channel<ToChild, Ring> to_child_;
   channel<ToParent, Ring> to_parent_;
 };

@@ -5,49 +5,40 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <memory>
-#include <string>
 
-#include "sluice/layout/durability.hpp"
-#include "sluice/segment/segment.hpp"
+#include "sluice/base/owned.hpp"
 
 namespace sluice {
 
-/// One thread at a time, as the producer that has it.
+class participant;
+
+/// One thread at a time, as the producer that has it. Calls are virtual, because each is followed by a checksum or a disk.
 class durable_publisher {
  public:
-  /// Null for a ring that is not durable.
-  static std::unique_ptr<durable_publisher> of(const segment& memory, std::uint32_t ring_index,
-                                               const std::string& what);
+  /// None for a ring that is not durable.
+  static owned<durable_publisher> of(const participant& producer);
+  durable_publisher(const durable_publisher&) = delete;
+  durable_publisher& operator=(const durable_publisher&) = delete;
+  virtual ~durable_publisher() = default;
 
   /// Writes the checksum of a claimed and filled message into its slot. Before it is published.
-  void seal(std::byte* message, std::uint64_t sequence) const noexcept;
+  virtual void seal(std::byte* message, std::uint64_t sequence) const noexcept = 0;
   /// After `count` messages were published. Flushes when it is time to. Blocks: then, for the disk.
-  void published(std::uint64_t count) noexcept;
+  virtual void published(std::uint64_t count) noexcept = 0;
 
   /// Writes everything back. @throws error what the disk says.
-  void flush();
+  virtual void flush() = 0;
   /// The same where no caller can be told, and only if there is anything to write.
-  void flush_the_rest() noexcept;
+  virtual void flush_the_rest() noexcept = 0;
 
   /// @throws error what the disk said at an earlier flush, for good: after a failed write-back the kernel takes the pages
   /// for clean, and a later flush would succeed without them.
-  void require_flushed() const {
-    if (failure_) std::rethrow_exception(failure_);
-  }
+  virtual void require_flushed() const = 0;
 
- private:
-  durable_publisher(segment memory, const part_descriptor& ring, std::string what);
-
-  segment memory_;
-  std::string what_;
-  std::uint64_t creation_id_;
-  std::uint64_t message_bytes_;
-  std::uint64_t checksum_before_;  // how far before the message the checksum lies
-  std::uint64_t flush_after_;      // so many messages
-  std::uint64_t waiting_ = 0;      // published and not flushed
-  std::exception_ptr failure_;
+ protected:
+  durable_publisher() = default;
 };
+
+void dispose(durable_publisher* gone) noexcept;
 
 }  // namespace sluice

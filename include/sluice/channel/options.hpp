@@ -2,9 +2,10 @@
 
 #include <cstdint>
 
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/registry/registry.hpp"
+#include "sluice/layout/durability.hpp"
+#include "sluice/part/ring_options.hpp"
 #include "sluice/registry/requirements.hpp"
+#include "sluice/segment/memory_options.hpp"
 
 namespace sluice {
 
@@ -27,27 +28,5 @@ struct attach_options {
   memory_options memory = {};  ///< how this process maps it
   requirements require = {};   ///< what it must offer: `{.require = {.capacity_slots = 1024}}`
 };
-
-[[nodiscard]] inline ring_request request_for(const type_identity& type, ring_kind kind,
-                                              const channel_options& options) {
-  return {type,
-          {kind, options.capacity_slots, options.sized_for, options.producer_seats, options.consumer_seats,
-           options.durability}};
-}
-
-/// What would be made, before it is: sizes and offsets. @throws error bad_argument.
-template <class T>
-[[nodiscard]] segment_plan plan_channel(const channel_options& options = {}, ring_kind kind = ring_kind::spsc) {
-  return plan_segment(request_for(identity_of<T>(), kind, options));
-}
-
-/// What an existing channel must offer to be taken in place of the one that would be made.
-[[nodiscard]] inline requirements asked_by(const channel_options& options) {
-  return {options.capacity_slots, options.producer_seats, options.consumer_seats, options.durability};
-}
-
-[[nodiscard]] inline naming naming_of(const channel_options& options) {
-  return {options.lifetime, options.mode, options.memory};
-}
 
 }  // namespace sluice

@@ -11,32 +11,37 @@
 //      producer's exchange (acq_rel): the mark in the seat of the one, the seat of the other, is seen.
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
+#include "sluice/base/owned.hpp"
 #include "sluice/channel/peer_state.hpp"
 #include "sluice/layout/ring_view.hpp"
-#include "sluice/registry/attached_segment.hpp"
+#include "sluice/ring/seat_keeper.hpp"
 #include "sluice/seat/process_mark.hpp"
-#include "sluice/seat/seat_table.hpp"
-#include "sluice/wait/wait_strategy.hpp"
+#include "sluice/wait/parking.hpp"
 
 namespace sluice {
 
+class attached_segment;
+class seat_list;
+
+/// What it keeps for its cold calls alone, of types that its users need not know, is out of sight.
 class participant {
  public:
   /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken; misuse: there is no such
   /// ring; wrong_kind: it is not of `kind`.
-  participant(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own, const seat_rules& rules);
+  participant(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind, role own,
+              const seat_rules& rules);
+  participant(const participant&) = delete;
+  participant& operator=(const participant&) = delete;
+  ~participant() = default;
 
-  [[nodiscard]] const attached_segment& attached() const noexcept { return attached_; }
+  [[nodiscard]] const attached_segment& attached() const noexcept;
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
-  [[nodiscard]] const part_descriptor& descriptor() const noexcept {
-    return attached_.memory().header().parts[ring_index_];
-  }
+  [[nodiscard]] const part_descriptor& descriptor() const noexcept;
+  [[nodiscard]] std::uint32_t ring_index() const noexcept { return ring_index_; }
   [[nodiscard]] role own() const noexcept { return own_; }
-  [[nodiscard]] std::uint32_t seat_index() const noexcept { return seat_.index(); }
-  [[nodiscard]] seat_keeper& keeper() noexcept { return table_.keeper(); }
+  [[nodiscard]] std::uint32_t seat_index() const noexcept { return seat_index_; }
+  [[nodiscard]] seat_keeper& keeper() noexcept { return *keeper_; }
   [[nodiscard]] sleeper& place() noexcept { return place_; }
 
   /// One load; throws in a forked child that uses its parent's handle, and once the segment's file was cut short.
@@ -93,27 +98,25 @@ class participant {
   [[noreturn]] void throw_name_is_lost();
 
   /// Every seat of the ring. For people.
-  [[nodiscard]] std::vector<seat_report> seats() const;
+  [[nodiscard]] seat_list seats() const;
 
  private:
   [[noreturn]] void throw_not_here() const;
   [[nodiscard]] bool has_others_to_come() noexcept;
 
-  attached_segment attached_;
+  struct cold;
+  friend void dispose(cold*) noexcept;
+  owned<cold> cold_;
   ring_view ring_;
-  seat_table table_;
   role own_;
-  held_seat seat_;
+  std::uint32_t ring_index_;
+  std::uint32_t seat_index_;
+  seat_keeper* keeper_;
   sleeper place_;
   process_mark mark_;
-  // By seat of the other side, the last generation that died: a seat that died once is news again only by a later one.
-  std::vector<std::uint64_t> deaths_found_;
-  std::vector<std::uint64_t> deaths_told_;
   std::uint64_t last_tick_ns_ = 0;
-  std::uint64_t looked_at_name_ns_ = 0;
-  name_state name_found_ = name_state::same;
-  bool name_loss_was_told_ = false;
-  std::uint32_t ring_index_;
 };
+
+void dispose(participant* gone) noexcept;
 
 }  // namespace sluice

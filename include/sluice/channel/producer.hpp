@@ -1,14 +1,10 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <span>
-#include <stop_token>
 #include <utility>
-#include <vector>
 
 #include "sluice/base/clock.hpp"
 #include "sluice/channel/message.hpp"
@@ -100,7 +96,8 @@ class producer {
     std::uint64_t size_;
   };
 
-  explicit producer(raw_producer<Ring, Wait> raw) : raw_(new raw_producer<Ring, Wait>(std::move(raw))) {}
+  producer(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
+      : raw_(new raw_producer<Ring, Wait>(attached, ring_index, std::move(wait))) {}
 
   // ---- Zero copy: claim, fill, publish -------------------------------------------------------------------------------
 
@@ -114,16 +111,15 @@ class producer {
 
   /// Waits for a slot; empty when the channel is closed, the consumers died, the time is up, or the wait was interrupted:
   /// status() says which. A stop that is requested ends the wait at once.
-  [[nodiscard]] loan claim(const std::stop_token& stop = {}) & { return claim_before(never, stop); }
-  template <class Rep, class Period>
-  [[nodiscard]] loan claim_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) & {
+  [[nodiscard]] loan claim(const detail::stop_signal& stop = {}) & { return claim_before(never, stop); }
+  [[nodiscard]] loan claim_for(timeout at_most, const detail::stop_signal& stop = {}) & {
     if (auto slot = try_claim()) {
       status_ = wait_result::ready;
       return slot;
     }
-    return claim_before(deadline_after(timeout), stop);
+    return claim_before(deadline_after(at_most), stop);
   }
-  [[nodiscard]] loan claim_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) & {
+  [[nodiscard]] loan claim_until(time_limit when, const detail::stop_signal& stop = {}) & {
     return claim_before(deadline_at(when), stop);
   }
 
@@ -134,16 +130,13 @@ class producer {
     return {claimed != 0 ? &raw : nullptr, claimed};
   }
   /// Waits until at least one of up to `count` slots is claimed; empty for the same reasons as claim(), and when `count` is 0.
-  [[nodiscard]] batch claim_batch(std::uint64_t count, const std::stop_token& stop = {}) & {
+  [[nodiscard]] batch claim_batch(std::uint64_t count, const detail::stop_signal& stop = {}) & {
     return claim_batch_before(count, never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] batch claim_batch_for(std::uint64_t count, std::chrono::duration<Rep, Period> timeout,
-                                      const std::stop_token& stop = {}) & {
-    return claim_batch_before(count, deadline_after(timeout), stop);
+  [[nodiscard]] batch claim_batch_for(std::uint64_t count, timeout at_most, const detail::stop_signal& stop = {}) & {
+    return claim_batch_before(count, deadline_after(at_most), stop);
   }
-  [[nodiscard]] batch claim_batch_until(std::uint64_t count, std::chrono::steady_clock::time_point when,
-                                        const std::stop_token& stop = {}) & {
+  [[nodiscard]] batch claim_batch_until(std::uint64_t count, time_limit when, const detail::stop_signal& stop = {}) & {
     return claim_batch_before(count, deadline_at(when), stop);
   }
 
@@ -172,20 +165,17 @@ class producer {
 
   /// Waits for room. ready: sent; closed; peer_gone: not sent, the consumers died and the ring is full (said once: a
   /// further call waits for a successor); interrupted: not sent, a stop was requested, or a signal came.
-  [[nodiscard]] wait_result send(const T& message, const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result send(const T& message, const detail::stop_signal& stop = {}) {
     if (try_send(message)) [[likely]]
       return status_ = wait_result::ready;
     return send_before(message, never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] wait_result send_for(const T& message, std::chrono::duration<Rep, Period> timeout,
-                                     const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result send_for(const T& message, timeout at_most, const detail::stop_signal& stop = {}) {
     if (try_send(message)) [[likely]]
       return status_ = wait_result::ready;
-    return send_before(message, deadline_after(timeout), stop);
+    return send_before(message, deadline_after(at_most), stop);
   }
-  [[nodiscard]] wait_result send_until(const T& message, std::chrono::steady_clock::time_point when,
-                                       const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result send_until(const T& message, time_limit when, const detail::stop_signal& stop = {}) {
     return send_before(message, deadline_at(when), stop);
   }
   /// As consumer::end_waits_on_signals().
@@ -198,14 +188,13 @@ class producer {
   /// Whether everything published was released.
   [[nodiscard]] bool is_drained() const { return usable().is_drained(); }
   /// Waits until it was. ready; peer_gone; timed_out; interrupted.
-  [[nodiscard]] wait_result drain(const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result drain(const detail::stop_signal& stop = {}) {
     return status_ = usable().drain_until(never, stop);
   }
-  template <class Rep, class Period>
-  [[nodiscard]] wait_result drain_for(std::chrono::duration<Rep, Period> timeout, const std::stop_token& stop = {}) {
-    return status_ = usable().drain_until(deadline_after(timeout), stop);
+  [[nodiscard]] wait_result drain_for(timeout at_most, const detail::stop_signal& stop = {}) {
+    return status_ = usable().drain_until(deadline_after(at_most), stop);
   }
-  [[nodiscard]] wait_result drain_until(std::chrono::steady_clock::time_point when, const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result drain_until(time_limit when, const detail::stop_signal& stop = {}) {
     return status_ = usable().drain_until(deadline_at(when), stop);
   }
   /// Ends the channel: consumers get everything published and then `closed`.
@@ -231,7 +220,7 @@ class producer {
   [[nodiscard]] peer_state peer() { return usable().peer(); }
   /// Every seat of the ring that was ever taken; seat_index() is which of them this handle has. seat_report::messages counts
   /// what a seat's owners published or released. System calls: a few per seat.
-  [[nodiscard]] std::vector<seat_report> seats() const { return usable().seats(); }
+  [[nodiscard]] seat_list seats() const { return usable().seats(); }
   [[nodiscard]] std::uint32_t seat_index() const { return usable().seat_index(); }
 
   /// The sequence behind all that was published so far, by every producer that the channel ever had. Of an mpmc ring, what
@@ -240,8 +229,8 @@ class producer {
   /// Whether everything below `position`, which position() returned earlier, was released.
   [[nodiscard]] bool is_released_before(std::uint64_t position) const { return usable().is_released_before(position); }
   /// Waits until it was, whatever other producers send meanwhile: what drain() would wait for as well.
-  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, std::chrono::steady_clock::time_point when,
-                                               const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, time_limit when,
+                                               const detail::stop_signal& stop = {}) {
     return status_ = usable().drain_before_until(position, deadline_at(when), stop);
   }
 
@@ -255,19 +244,19 @@ class producer {
   }
 
   [[nodiscard, gnu::always_inline]] raw_producer<Ring, Wait>& usable() const {
-    if (raw_ == nullptr) [[unlikely]]
+    if (!raw_) [[unlikely]]
       throw_moved_from(role::producer);
     return *raw_;
   }
 
-  loan claim_before(std::uint64_t deadline_ns, const std::stop_token& stop) {
+  loan claim_before(std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     auto& raw = usable();
     std::byte* message = nullptr;
     status_ = raw.lend_until(deadline_ns, message, stop);
     return message != nullptr ? loan(raw, message) : loan();
   }
 
-  batch claim_batch_before(std::uint64_t count, std::uint64_t deadline_ns, const std::stop_token& stop) {
+  batch claim_batch_before(std::uint64_t count, std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     auto& raw = usable();
     status_ = wait_result::ready;
     std::uint64_t claimed = 0;
@@ -275,7 +264,7 @@ class producer {
     return {claimed != 0 ? &raw : nullptr, claimed};
   }
 
-  wait_result send_before(const T& message, std::uint64_t deadline_ns, const std::stop_token& stop) {
+  wait_result send_before(const T& message, std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     auto& raw = usable();
     std::uint64_t claimed = 0;
     status_ = raw.claim_until(deadline_ns, 1, claimed, stop);
@@ -285,10 +274,7 @@ class producer {
     return wait_result::ready;
   }
 
-  struct retire {
-    void operator()(raw_producer<Ring, Wait>* raw) const noexcept { raw_producer<Ring, Wait>::retire(raw); }
-  };
-  std::unique_ptr<raw_producer<Ring, Wait>, retire> raw_;  // where loans find it, wherever this handle is moved to
+  owned<raw_producer<Ring, Wait>> raw_;  // where loans find it, wherever this handle is moved to
   wait_result status_ = wait_result::ready;
 };
 

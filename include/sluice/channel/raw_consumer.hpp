@@ -3,49 +3,30 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <stop_token>
 #include <utility>
-#include <vector>
 
-#include "sluice/base/clock.hpp"
-#include "sluice/channel/lending.hpp"
-#include "sluice/channel/participant.hpp"
-#include "sluice/ring/ring_concept.hpp"
-#include "sluice/wait/wait_strategy.hpp"
+#include "sluice/channel/endpoint.hpp"
 
 namespace sluice {
-
-namespace detail {
-struct access;
-}
 
 /// Reads slots of a ring whose message size is known at run time only. consumer<T> is this with a type.
 /// One thread at a time; moving it is allowed while nothing is peeked; one that was moved from throws misuse. Its seat is the process's that made it: after fork
 /// the child gets wrong_process.
 /// Killed at any instruction: what was peeked and not released is delivered again, marked as such, to the next consumer.
 template <ring Ring, wait_strategy Wait>
-class raw_consumer {
- public:
-  raw_consumer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
-      : owner_(std::make_unique<participant>(std::move(attached), ring_index, Ring::kind, role::consumer,
-                                             seat_rules_of<Ring>)),
-        ring_(owner_->ring(), owner_->seat_index()),
-        control_(owner_->ring().control),
-        wait_(std::move(wait)) {
-    owner_->require_sane(Ring::is_sane(owner_->ring()));
-  }
-  raw_consumer(raw_consumer&&) noexcept = default;
-  raw_consumer& operator=(raw_consumer&& other) noexcept {
-    if (this == &other) return *this;
-    raw_consumer old(std::move(*this));
-    std::destroy_at(this);
-    return *std::construct_at(this, std::move(other));
-  }
-  ~raw_consumer() { leave(); }
+class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consumer, Wait> {
+  using base = endpoint<Ring, typename Ring::consumer, role::consumer, Wait>;
+  using base::control_, base::lent_, base::loans_, base::mark_, base::owner_, base::polls_before_clock_, base::ring_;
+  using base::owner;
 
-  [[nodiscard]] std::size_t message_bytes() const { return owner().ring().message_bytes; }
-  [[nodiscard]] std::uint64_t capacity_slots() const { return owner().ring().capacity(); }
+ public:
+  using base::is_lending;
+
+  raw_consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait = {})
+      : base(attached, ring_index, std::move(wait)) {}
+  raw_consumer(raw_consumer&&) noexcept = default;
+  raw_consumer& operator=(raw_consumer&&) = delete;
+  ~raw_consumer() { leave(); }
 
   /// Up to `count` of the oldest messages, without waiting and without removing them; how many. 0: empty.
   /// @throws error wrong_process.
@@ -95,16 +76,12 @@ class raw_consumer {
   ///         when no message is left: the name leads to another file by now, or was removed and no producer lives. It is
   ///         noticed within a second.
   [[nodiscard]] wait_result peek_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& peeked_count,
-                                       const std::stop_token& stop = {}) {
+                                       const detail::stop_signal& stop = {}) {
     if ((peeked_count = try_peek(count)) != 0) [[likely]]
       return wait_result::ready;
     return wait_for_message(
         deadline_ns, [&] { return (peeked_count = peek(count)) != 0; }, stop);
   }
-  /// Whether the handler of a signal ends a wait that sleeps with `interrupted`. Not so at first. A signal that comes
-  /// while the wait polls, or in the moment before it sleeps, does not: give such waits a time-out as well.
-  void end_waits_on_signals(bool is_wanted) noexcept { owner_->place().end_on_signals(is_wanted); }
-
   /// Whether the channel was closed and nothing is left: what a wait would call `closed`. Not while anything is lent.
   [[nodiscard]] bool is_finished() {
     if (!owner().is_closed() || is_lending() || lent_ == lending::kept) return false;
@@ -119,11 +96,6 @@ class raw_consumer {
     owner_->close();
   }
 
-  [[nodiscard]] peer_state peer() { return owner().peer(); }
-  /// Which seat of the ring is this one's: seat_report::index.
-  [[nodiscard]] std::uint32_t seat_index() const { return owner().seat_index(); }
-  /// Every seat that was ever taken. System calls: a few for each.
-  [[nodiscard]] std::vector<seat_report> seats() const { return owner().seats(); }
   /// @throws error wrong_process; truncated: the file was cut short.
   void require_here() const { owner().require_here(); }
   /// Whether a look at this moment would find no message, beside what is lent. Takes nothing.
@@ -131,9 +103,6 @@ class raw_consumer {
     owner().require_here();
     return kept_count_ == 0 && !ring_.finds_something(is_lending());
   }
-  /// How many messages were sent and not released, at about this moment.
-  [[nodiscard]] std::uint64_t size_approx() const { return Ring::size_approx(owner().ring()); }
-
   // ---- Loans: single messages, at most max_open_loans at once, which end in any order. consumer<T> gives them out. ----
 
   /// The oldest message that is not lent; false: empty. @throws error misuse; and as try_peek().
@@ -147,7 +116,7 @@ class raw_consumer {
 
   /// Waits for one; as peek_until().
   [[nodiscard]] wait_result lend_until(std::uint64_t deadline_ns, const std::byte*& message,
-                                       const std::stop_token& stop = {}) {
+                                       const detail::stop_signal& stop = {}) {
     if (try_lend(message)) return wait_result::ready;
     const bool is_second = is_lending();
     const auto take = [&] {
@@ -195,7 +164,7 @@ class raw_consumer {
   }
   /// Waits for at least one of them; as peek_until().
   [[nodiscard]] wait_result lend_batch_until(std::uint64_t deadline_ns, std::uint64_t count,
-                                             std::uint64_t& peeked_count, const std::stop_token& stop) {
+                                             std::uint64_t& peeked_count, const detail::stop_signal& stop) {
     if ((peeked_count = try_lend_batch(count)) != 0) return wait_result::ready;
     const auto result = peek_until(deadline_ns, count, peeked_count, stop);
     if (peeked_count != 0) lent_ = lending::batch;
@@ -217,32 +186,13 @@ class raw_consumer {
   [[nodiscard]] bool kept_one() const noexcept { return kept_one_; }
   void set_kept_one(bool value) noexcept { kept_one_ = value; }
 
-  /// Whether a loan or a batch is open.
-  [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept {
-    return lent_ == lending::plain ? ring_.is_open() : lent_ != lending::kept;
-  }
-
   /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.
   static void retire(raw_consumer* handle) noexcept {
-    if (!handle->is_lending() || (handle->lent_ == lending::several && handle->loans_ == 0)) {
-      delete handle;
-      return;
-    }
-    handle->memory_of_loans_ = std::make_unique<attached_segment>(handle->owner_->attached());
-    if (handle->lent_ != lending::several) handle->loans_ = 1;
-    handle->lent_ = lending::several;
-    handle->leave();
-    handle->owner_.reset();
+    if (!handle->stays_for_its_loans([handle] { handle->leave(); })) delete handle;
   }
 
  private:
   friend struct detail::access;
-  [[nodiscard]] participant& owner() const {
-    if (!owner_) [[unlikely]]
-      throw_moved_from(role::consumer);
-    return *owner_;
-  }
-
   void leave() noexcept {
     if (owner_ && owner_->is_here()) ring_.leave();
   }
@@ -281,8 +231,7 @@ class raw_consumer {
       }
     }
     if (message == nullptr) return nullptr;
-    loans_ = lent_ == lending::plain ? 2 : loans_ + 1;
-    lent_ = lending::several;
+    this->count_another();
     return message;
   }
 
@@ -323,16 +272,13 @@ class raw_consumer {
   /// `take` peeks; whether there was anything.
   template <class Take>
   [[gnu::noinline]] wait_result wait_for_message(std::uint64_t deadline_ns, const Take& take,
-                                                 const std::stop_token& stop) {
+                                                 const detail::stop_signal& stop) {
     const auto look = [&]() -> wait_answer {
       if (take()) return wait_result::ready;
-      if (owner_->is_closed())
-        if (const auto end = conclude(take)) return end;
-      return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
+      return owner_->is_closed() ? conclude(take) : std::nullopt;
     };
-    const std::stop_callback wakes(stop, [this]() noexcept { owner_->place().wake(); });
-    return wait_.wait(
-        owner_->place(), look, [&] { return tick(look); }, deadline_ns);
+    return this->wait_at(
+        owner_->place(), look, [this](const auto& again) { return tick(again); }, deadline_ns, stop);
   }
 
   /// The tick of callers that poll and never wait. The clock costs as much as a poll, so a caller that polls in haste asks
@@ -406,31 +352,19 @@ class raw_consumer {
     mend();
     if (const auto answer = look()) return answer;
     owner_->note_stall(ring_.waits_for());
-    if (!owner_->peer_has_died()) {
-      if (!owner_->has_lost_its_name()) return std::nullopt;
-      if (const auto answer = look()) return answer;  // what came meanwhile is first, and the loss stays news
-      owner_->throw_name_is_lost();
-    }
-    // Once more, after the verdict: what the dead published up to the end comes first, and the death stays news.
-    if (const auto answer = look()) return answer;
-    owner_->death_was_told();
-    return wait_result::peer_gone;
+    return this->ask_for_the_end(look);
   }
 
-  std::unique_ptr<participant> owner_;
-  typename Ring::consumer ring_;
-  ring_control* control_;  // these two are the owner's, kept near for the data path
-  process_mark mark_ = owner_->mark();
-  lending lent_ = lending::plain;
   bool kept_one_ = false;
-  std::uint32_t polls_before_clock_ = 1;
   std::uint64_t asked_clock_ns_ = 0;
-  Wait wait_;
-  // Of several:
-  std::uint32_t loans_ = 0;                            // how many are open
-  std::uint32_t kept_count_ = 0;                       // and how many were kept, to be lent again
-  const std::byte* kept_[max_open_loans]{};            // oldest first
-  std::unique_ptr<attached_segment> memory_of_loans_;  // that outlive the handle
+  std::uint32_t kept_count_ = 0;             // of several loans, how many were kept, to be lent again
+  const std::byte* kept_[max_open_loans]{};  // oldest first
 };
+
+/// Of the handle that has it.
+template <class Ring, class Wait>
+void dispose(raw_consumer<Ring, Wait>* handle) noexcept {
+  raw_consumer<Ring, Wait>::retire(handle);
+}
 
 }  // namespace sluice

@@ -1,24 +1,15 @@
 #pragma once
 
-#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <stop_token>
 #include <utility>
-#include <vector>
 
+#include "sluice/base/bytes.hpp"
 #include "sluice/channel/durable_publisher.hpp"
-#include "sluice/channel/lending.hpp"
-#include "sluice/channel/participant.hpp"
-#include "sluice/ring/ring_concept.hpp"
-#include "sluice/wait/wait_strategy.hpp"
+#include "sluice/channel/endpoint.hpp"
 
 namespace sluice {
-
-namespace detail {
-struct access;
-}
 
 /// Fills slots of a ring whose message size is known at run time only. producer<T> is this with a type.
 /// One thread at a time and one claim at a time: claiming again before publish() or abandon() gives the same slots again.
@@ -29,30 +20,22 @@ struct access;
 /// The mark never matches in a durable channel, and in one that was found closed: every claim and publish takes the slow
 /// path then, which asks the owner and `closed`, seals and flushes. Others pay nothing for this.
 template <ring Ring, wait_strategy Wait>
-class raw_producer {
+class raw_producer : public endpoint<Ring, typename Ring::producer, role::producer, Wait> {
+  using base = endpoint<Ring, typename Ring::producer, role::producer, Wait>;
+  using base::control_, base::lent_, base::loans_, base::mark_, base::owner_, base::polls_before_clock_, base::ring_;
+  using base::owner;
+
  public:
-  raw_producer(attached_segment attached, std::uint32_t ring_index, Wait wait = {})
-      : owner_(std::make_unique<participant>(std::move(attached), ring_index, Ring::kind, role::producer,
-                                             seat_rules_of<Ring>)),
-        ring_(owner_->ring(), owner_->seat_index()),
-        control_(owner_->ring().control),
-        wait_(std::move(wait)),
-        durable_(durable_publisher::of(owner_->attached().memory(), ring_index, owner_->attached().what())) {
-    owner_->require_sane(Ring::is_sane(owner_->ring()));
+  using base::is_lending;
+
+  raw_producer(const attached_segment& attached, std::uint32_t ring_index, Wait wait = {})
+      : base(attached, ring_index, std::move(wait)), durable_(durable_publisher::of(*owner_)) {
     if (durable_) mark_ = process_mark::nowhere();
     owner_->open();
   }
   raw_producer(raw_producer&&) noexcept = default;
-  raw_producer& operator=(raw_producer&& other) noexcept {
-    if (this == &other) return *this;
-    raw_producer old(std::move(*this));
-    std::destroy_at(this);
-    return *std::construct_at(this, std::move(other));
-  }
+  raw_producer& operator=(raw_producer&&) = delete;
   ~raw_producer() { leave(); }
-
-  [[nodiscard]] std::size_t message_bytes() const { return owner().ring().message_bytes; }
-  [[nodiscard]] std::uint64_t capacity_slots() const { return owner().ring().capacity(); }
 
   /// Claims up to `count` slots without waiting; how many it got. They are filled through claimed() and then published or
   /// abandoned before the next claim. 0: full, or closed.
@@ -87,15 +70,12 @@ class raw_producer {
   /// @throws error wrong_process; corrupted: the shared counters contradict each other; not_found, once for each handle and
   ///         while there is no room: the name leads to another file by now, or was removed and no consumer lives.
   [[nodiscard]] wait_result claim_until(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& claimed_count,
-                                        const std::stop_token& stop = {}) {
+                                        const detail::stop_signal& stop = {}) {
     if ((claimed_count = try_claim(count)) != 0) [[likely]]
       return wait_result::ready;
     return wait_for_room(
         deadline_ns, [&] { return (claimed_count = claim(count)) != 0; }, stop);
   }
-  /// As raw_consumer::end_waits_on_signals().
-  void end_waits_on_signals(bool is_wanted) noexcept { owner_->place().end_on_signals(is_wanted); }
-
   /// Whether everything published was released. False of a segment that is lost.
   [[nodiscard]] bool is_drained() const {
     const auto& here = owner();
@@ -105,7 +85,7 @@ class raw_producer {
   /// Waits until everything published was released.
   /// @return ready; peer_gone: all consumers died and something is left; timed_out.
   /// @throws error as claim_until().
-  [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns, const std::stop_token& stop = {}) {
+  [[nodiscard]] wait_result drain_until(std::uint64_t deadline_ns, const detail::stop_signal& stop = {}) {
     return drain(deadline_ns, stop, [this] { return is_drained(); });
   }
 
@@ -124,7 +104,7 @@ class raw_producer {
 
   /// Waits until it was, whatever other producers publish meanwhile. As drain_until().
   [[nodiscard]] wait_result drain_before_until(std::uint64_t position, std::uint64_t deadline_ns,
-                                               const std::stop_token& stop = {}) {
+                                               const detail::stop_signal& stop = {}) {
     return drain(deadline_ns, stop, [this, position, from = oldest_before(position)]() mutable {
       from = ring_.first_unreleased(from, position);
       return from == position && owner_->is_here();
@@ -158,14 +138,6 @@ class raw_producer {
     return is_closed;
   }
 
-  [[nodiscard]] peer_state peer() { return owner().peer(); }
-  /// Which seat of the ring is this one's: seat_report::index.
-  [[nodiscard]] std::uint32_t seat_index() const { return owner().seat_index(); }
-  /// Every seat that was ever taken. System calls: a few for each.
-  [[nodiscard]] std::vector<seat_report> seats() const { return owner().seats(); }
-  /// How many messages were sent and not released, at about this moment.
-  [[nodiscard]] std::uint64_t size_approx() const { return Ring::size_approx(owner().ring()); }
-
   // ---- Loans: single slots, at most max_open_loans at once, which end in any order. producer<T> gives them out. -------
 
   /// A slot at once; false: full or closed. @throws error misuse; and as try_claim().
@@ -179,7 +151,7 @@ class raw_producer {
 
   /// Waits for one; as claim_until().
   [[nodiscard]] wait_result lend_until(std::uint64_t deadline_ns, std::byte*& message,
-                                       const std::stop_token& stop = {}) {
+                                       const detail::stop_signal& stop = {}) {
     if (try_lend(message)) return wait_result::ready;
     const bool is_second = is_lending();
     const auto take = [&] {
@@ -208,7 +180,7 @@ class raw_producer {
   }
   /// Waits for at least one of them; as claim_until().
   [[nodiscard]] wait_result lend_batch_until(std::uint64_t deadline_ns, std::uint64_t count,
-                                             std::uint64_t& claimed_count, const std::stop_token& stop) {
+                                             std::uint64_t& claimed_count, const detail::stop_signal& stop) {
     require_nothing_lent("claim a batch");
     const auto result = claim_until(deadline_ns, count, claimed_count, stop);
     if (claimed_count != 0) lent_ = lending::batch;
@@ -228,46 +200,23 @@ class raw_producer {
 
   /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.
   static void retire(raw_producer* handle) noexcept {
-    if (!handle->is_lending() || (handle->lent_ == lending::several && handle->loans_ == 0)) {
-      delete handle;
-      return;
-    }
-    handle->memory_of_loans_ = std::make_unique<attached_segment>(handle->owner_->attached());
-    if (handle->lent_ != lending::several) handle->loans_ = 1;
-    handle->lent_ = lending::several;
-    handle->leave();
-    handle->owner_.reset();
+    if (!handle->stays_for_its_loans([handle] { handle->leave(); })) delete handle;
   }
 
  private:
   friend struct detail::access;
-  /// Whether a loan or a batch is open.
-  [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept {
-    return lent_ == lending::plain ? ring_.is_open() : lent_ != lending::kept;
-  }
-
-  [[nodiscard]] participant& owner() const {
-    if (!owner_) [[unlikely]]
-      throw_moved_from(role::producer);
-    return *owner_;
-  }
-
   [[nodiscard]] std::uint64_t oldest_before(std::uint64_t position) const {
-    return position - std::min(position, owner().ring().capacity());
+    return position - lesser(position, owner().ring().capacity());
   }
 
   template <class IsDrained>
-  [[nodiscard]] wait_result drain(std::uint64_t deadline_ns, const std::stop_token& stop, IsDrained is_drained) {
+  [[nodiscard]] wait_result drain(std::uint64_t deadline_ns, const detail::stop_signal& stop, IsDrained is_drained) {
     owner().require_here();
-    const auto look = [&]() -> wait_answer {
-      if (is_drained()) return wait_result::ready;
-      return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
-    };
-    if (auto answer = look()) return *answer;
+    const auto look = [&]() -> wait_answer { return is_drained() ? wait_answer(wait_result::ready) : std::nullopt; };
+    if (const auto answer = look()) return *answer;
     auto place = owner_->place().that_waits_for(parked_for::drained);
-    const std::stop_callback wakes(stop, [&place]() noexcept { place.wake(); });
-    return wait_.wait(
-        place, look, [&] { return tick(look); }, deadline_ns);
+    return this->wait_at(
+        place, look, [this](const auto& again) { return tick(again); }, deadline_ns, stop);
   }
 
   void leave() noexcept {
@@ -297,8 +246,7 @@ class raw_producer {
     }
     if (message == nullptr) return nullptr;
     if (ring_.must_pass_on_wake_up()) wake_sleepers(owner_->ring(), role::producer, 1);
-    loans_ = lent_ == lending::plain ? 2 : loans_ + 1;
-    lent_ = lending::several;
+    this->count_another();
     return message;
   }
 
@@ -381,18 +329,16 @@ class raw_producer {
   /// `take` claims; whether it got any.
   template <class Take>
   [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, const Take& take,
-                                              const std::stop_token& stop) {
+                                              const detail::stop_signal& stop) {
     const auto look = [&]() -> wait_answer {
       if (owner_->is_closed()) return wait_result::closed;
-      if (take()) return wait_result::ready;
-      return stop.stop_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
+      return take() ? wait_answer(wait_result::ready) : std::nullopt;
     };
-    const std::stop_callback wakes(stop, [this]() noexcept { owner_->place().wake(); });
-    const auto full_tick = [&] {
+    const auto full_tick = [this](const auto& again) {
       note_full();
-      return tick(look);
+      return tick(again);
     };
-    return wait_.wait(owner_->place(), look, full_tick, deadline_ns);
+    return this->wait_at(owner_->place(), look, full_tick, deadline_ns, stop);
   }
 
   /// Once a tick. What a producer cannot pass may be in the hands of a consumer that died, and only consumers mend.
@@ -404,26 +350,16 @@ class raw_producer {
   template <class Look>
   wait_answer tick(const Look& look) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
-    if (!owner_->peer_has_died()) {
-      if (!owner_->has_lost_its_name()) return std::nullopt;
-      if (const auto answer = look()) return answer;  // what was released meanwhile is first
-      owner_->throw_name_is_lost();
-    }
-    if (const auto answer = look()) return answer;  // what the dead released up to the end; the death stays news
-    owner_->death_was_told();
-    return wait_result::peer_gone;
+    return this->ask_for_the_end(look);
   }
 
-  std::unique_ptr<participant> owner_;
-  typename Ring::producer ring_;
-  ring_control* control_;  // these two are the owner's, kept near for the data path
-  process_mark mark_ = owner_->mark();
-  std::uint32_t polls_before_clock_ = 1;
-  lending lent_ = lending::plain;
-  std::uint32_t loans_ = 0;  // how many are open, of several
-  Wait wait_;
-  std::unique_ptr<durable_publisher> durable_;         // null: not durable
-  std::unique_ptr<attached_segment> memory_of_loans_;  // that outlive the handle
+  owned<durable_publisher> durable_;  // none: not durable
 };
+
+/// Of the handle that has it.
+template <class Ring, class Wait>
+void dispose(raw_producer<Ring, Wait>* handle) noexcept {
+  raw_producer<Ring, Wait>::retire(handle);
+}
 
 }  // namespace sluice

@@ -18,7 +18,7 @@ class byte_locks;
 }
 
 /// What the name of a segment leads to, of which this process is a participant.
-enum class name_state {
+enum class name_state : int {
   same,     ///< this segment
   removed,  ///< nothing: no new participant can come to this segment by that name
   other,    ///< another file: new participants meet there

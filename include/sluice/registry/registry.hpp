@@ -16,13 +16,13 @@
 // The creator is present before the name exists. A process killed anywhere in this loses its locks and leaves nothing
 // but a nameless file, which the kernel frees, or a whole segment.
 
-#include <chrono>
 #include <cstdint>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/clock.hpp"
+#include "sluice/base/stop_signal.hpp"
 #include "sluice/plan/segment_plan.hpp"
 #include "sluice/registry/attached_segment.hpp"
 #include "sluice/registry/requirements.hpp"
@@ -91,12 +91,19 @@ class registry {
   attached_segment attach(const segment_name& name, const memory_options& how = {}) const;
 
   /// The same, and waits until the name exists: a look now, after 1 ms, and then at twice the distance up to 20 ms.
-  /// @throws error not_found: not within `timeout`; interrupted: a stop was requested, and the name does not exist; and all
+  /// @throws error not_found: not within `at_most`; interrupted: a stop was requested, and the name does not exist; and all
   ///         of attach(), at once.
-  attached_segment attach_for(const segment_name& name, std::chrono::nanoseconds timeout,
-                              const memory_options& how = {}, const std::stop_token& stop = {}) const;
-  attached_segment attach_until(const segment_name& name, std::chrono::steady_clock::time_point when,
-                                const memory_options& how = {}, const std::stop_token& stop = {}) const;
+  attached_segment attach_for(const segment_name& name, timeout at_most, const memory_options& how = {},
+                              const detail::stop_signal& stop = {}) const {
+    return attach_before(deadline_after(at_most), name, how, stop);
+  }
+  attached_segment attach_until(const segment_name& name, time_limit when, const memory_options& how = {},
+                                const detail::stop_signal& stop = {}) const {
+    return attach_before(deadline_at(when), name, how, stop);
+  }
+  /// The same, with a deadline of clock.hpp.
+  attached_segment attach_before(std::uint64_t deadline_ns, const segment_name& name, const memory_options& how = {},
+                                 const detail::stop_signal& stop = {}) const;
 
   /// Whichever of the two is possible; of racing creators one wins and the others attach. An existing segment keeps its
   /// own sizes, permissions and lifetime. @throws error wrong_kind: a ring is less durable than the plan's.

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <algorithm>
-
 #include "sluice/wait/wait_strategy.hpp"
 
 namespace sluice {
@@ -13,7 +11,7 @@ class busy_spin {
   template <class Look, class Tick>
   wait_result wait(sleeper&, Look&& look, Tick&& tick, std::uint64_t deadline_ns) {
     for (auto now = monotonic_now_ns();; now = monotonic_now_ns()) {
-      const auto until = now + std::min(tick_ns, deadline_ns > now ? deadline_ns - now : 0);
+      const auto until = now + lesser(tick_ns, deadline_ns > now ? deadline_ns - now : 0);
       if (auto answer = detail::poll(look, now, until, core_)) return *answer;
       detail::cancellation_point();
       if (auto verdict = tick()) return *verdict;

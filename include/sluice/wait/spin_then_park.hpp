@@ -1,7 +1,5 @@
 #pragma once
 
-#include <algorithm>
-
 #include "sluice/wait/wait_strategy.hpp"
 
 namespace sluice {
@@ -25,7 +23,7 @@ class spin_then_park {
       waits_before_asking_ = waits_between_asking;
     }
     if (!shares_processor_) {
-      if (auto answer = detail::poll(look, began, std::min(deadline_ns, began + poll_ns_), core_)) {
+      if (auto answer = detail::poll(look, began, lesser(deadline_ns, began + poll_ns_), core_)) {
         waits_before_asking_ -= core_.is_likely();
         return *answer;
       }
@@ -34,7 +32,10 @@ class spin_then_park {
     const auto slept = monotonic_now_ns();
     const auto result = detail::sleep_until(place, look, tick, deadline_ns);
     const auto now = monotonic_now_ns();
-    poll_ns_ = now - began <= max_poll_ns ? max_poll_ns : std::max(min_poll_ns, poll_ns_ / 2);
+    if (now - began <= max_poll_ns)
+      poll_ns_ = max_poll_ns;
+    else if ((poll_ns_ /= 2) < min_poll_ns)
+      poll_ns_ = min_poll_ns;
     if (now - slept < max_poll_ns) core_.suspect();  // the answer came as soon as the core was free
     return result;
   }

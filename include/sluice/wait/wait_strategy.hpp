@@ -3,12 +3,12 @@
 // How a participant waits. A strategy is a type: it is given a place to sleep and two questions, and decides when to ask
 // them. `look()` is cheap and may be asked at every turn; it must be asked between the announcement and the sleep. `tick()` asks about deaths and mends; it makes system calls and is asked once a tick.
 
-#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <optional>
 #include <utility>
 
+#include "sluice/base/bytes.hpp"
 #include "sluice/base/clock.hpp"
 #include "sluice/base/pause.hpp"
 #include "sluice/wait/parking.hpp"
@@ -98,7 +98,7 @@ wait_result detail::sleep_until(sleeper& place, Look& look, Tick& tick, std::uin
   for (announcement here(place);;) {
     if (auto answer = look()) return *answer;
     if (const auto now = monotonic_now_ns(); now < deadline_ns) {
-      const bool is_interrupted = here.sleep(std::min(deadline_ns - now, quiet_ticks < 2 ? tick_ns : idle_tick_ns));
+      const bool is_interrupted = here.sleep(lesser(deadline_ns - now, quiet_ticks < 2 ? tick_ns : idle_tick_ns));
       if (auto answer = look()) return *answer;  // before anything that ends the wait: it may have been woken as well
       if (is_interrupted) return wait_result::interrupted;
       cancellation_point();

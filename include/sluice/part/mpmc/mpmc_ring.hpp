@@ -35,13 +35,13 @@
 //      before has missed no message that passed from one to another.
 //   X: mender's word exchange (acq_rel) -> word load (acquire): part of the publisher's release sequence.
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
 
+#include "sluice/base/bytes.hpp"
 #include "sluice/part/mpmc/mpmc_layout.hpp"
 #include "sluice/part/mpmc/mpmc_repair.hpp"
 #include "sluice/part/mpmc/stream_pace.hpp"
@@ -85,7 +85,7 @@ class mpmc_ring {
 
     [[gnu::always_inline]] std::uint64_t try_claim(std::uint64_t count) noexcept {
       if (slot_ != nullptr) [[unlikely]]
-        return std::min(1 + more_, count);  // what is open; a further one is claim_another()'s
+        return lesser(1 + more_, count);  // what is open; a further one is claim_another()'s
       // One slot, free or not, and no other producer quicker: kept short, because the exchange lets nothing overlap.
       const auto p = mpmc_control_of(ring_).tail.load(std::memory_order_relaxed);  // a guess; word and exchange decide
       auto* const slot = ring_.slot(p);
@@ -111,7 +111,7 @@ class mpmc_ring {
     }
     [[nodiscard]] sequence_run claimed_run(std::uint64_t count) const noexcept {
       if (slot_ == nullptr) return {};
-      return {ring_.sequence_of(slot_, free_), std::min(count, 1 + more_)};
+      return {ring_.sequence_of(slot_, free_), lesser(count, 1 + more_)};
     }
 
     [[gnu::always_inline]] void publish(std::uint64_t count) noexcept {
@@ -216,7 +216,7 @@ class mpmc_ring {
 
     /// Claims as many of `count` slots as are free, with this intent; none when the ring is full.
     [[gnu::always_inline]] sequence_run win(std::uint64_t count, std::atomic<std::uint64_t>& intent) noexcept {
-      count = std::min({count, max_claim, ring_.capacity()});
+      count = lesser(lesser(count, max_claim), ring_.capacity());
       for (;;) {
         const auto p =
             mpmc_control_of(ring_).tail.load(std::memory_order_relaxed);  // a guess; words and exchange decide
@@ -250,7 +250,7 @@ class mpmc_ring {
       ring_view::word_of(slot_).store(free_ + slot_word(0, kind_at(0)), std::memory_order_release);  // W
       for (std::uint64_t i = 1; i < claimed; ++i)
         ring_.word(first_ + i).store(ring_.word_for(first_ + i, kind_at(i)), std::memory_order_release);  // W
-      own_->messages.store(messages() + std::min(count, claimed), std::memory_order_relaxed);             // own counter
+      own_->messages.store(messages() + lesser(count, claimed), std::memory_order_relaxed);               // own counter
       if (count < claimed) [[unlikely]]
         count_abandoned(claimed - count);
       slot_ = nullptr;
@@ -487,7 +487,7 @@ class mpmc_ring {
     }
 
     [[gnu::noinline]] std::uint64_t peek_what_is_open(std::uint64_t count) noexcept {
-      if (slot_ != nullptr || count == 0) return std::min(1 + more_, count);  // a further one is peek_another()'s
+      if (slot_ != nullptr || count == 0) return lesser(1 + more_, count);  // a further one is peek_another()'s
       if (next_orphan()) return 1;
       return peek_run(count);
     }
@@ -516,7 +516,7 @@ class mpmc_ring {
     /// when the ring is empty.
     [[gnu::always_inline]] sequence_run win(std::uint64_t count, std::atomic<std::uint64_t>& intent) noexcept {
       auto steps_left = 64;
-      count = std::min({count, max_claim, ring_.capacity()});
+      count = lesser(lesser(count, max_claim), ring_.capacity());
       for (;;) {
         const auto h =
             mpmc_control_of(ring_).head.load(std::memory_order_relaxed);  // a guess; words and exchange decide
@@ -547,7 +547,7 @@ class mpmc_ring {
 
     [[gnu::noinline]] void release_run(std::uint64_t count) noexcept {
       if (count == 0 || slot_ == nullptr) return;
-      count = std::min(count, 1 + more_);
+      count = lesser(count, 1 + more_);
       ring_view::word_of(slot_).store(free_ + slot_word(1, slot_kind::free), std::memory_order_release);  // R
       for (std::uint64_t i = 1; i < count; ++i) free(first_ + i);
       if (count <= more_) {

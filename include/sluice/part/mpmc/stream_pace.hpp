@@ -9,10 +9,10 @@
 // It delays no side that waits for single messages: one message at a time, as in a question and answer, is no stream, nor
 // is anything after which one polled in vain for long; and a turn given to a side that does not use it is taken back.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
+#include "sluice/base/bytes.hpp"
 #include "sluice/base/cache_line.hpp"
 #include "sluice/base/pause.hpp"
 #include "sluice/layout/ring_view.hpp"
@@ -24,7 +24,7 @@ class stream_pace {
  public:
   /// @param messages   that have passed so far, counted by either side
   stream_pace(const ring_view& ring, std::uint64_t messages) noexcept
-      : lead_slots_(std::min(lead_bytes / ring.stride_bytes, ring.capacity() / 4)), passed_(messages) {}
+      : lead_slots_(lesser(lead_bytes / ring.stride_bytes, ring.capacity() / 4)), passed_(messages) {}
 
   /// Nothing was found, `messages` having passed so far. True, and not again before more have passed: the caller has
   /// caught up with a stream, and gives a lead before it looks again.

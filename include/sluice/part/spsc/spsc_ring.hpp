@@ -27,13 +27,13 @@
 //   N: producer's claim store (release) -> consumer's claim load (acquire): a claim that has come down to what was
 //      published is seen after the words. That a new one is seen in time is participant.hpp E.
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <utility>
 
+#include "sluice/base/bytes.hpp"
 #include "sluice/base/pause.hpp"
 #include "sluice/part/spsc/spsc_layout.hpp"
 #include "sluice/ring/ring_concept.hpp"
@@ -87,7 +87,7 @@ class spsc_ring {
     std::uint64_t try_claim(std::uint64_t count) noexcept {
       if (limit_ - tail_ < count) [[unlikely]]
         look_at_progress(count);
-      const auto claimed = std::min(limit_ - tail_, count);
+      const auto claimed = lesser(limit_ - tail_, count);
       if (claimed_ - tail_ < claimed) note_claimed(tail_ + claimed);
       return claimed;
     }
@@ -96,7 +96,7 @@ class spsc_ring {
 
     [[nodiscard]] std::byte* claimed(std::uint64_t i) const noexcept { return ring_.payload(tail_ + i); }
     [[nodiscard]] sequence_run claimed_run(std::uint64_t count) const noexcept {
-      return {tail_, std::min(count, claimed_ - tail_)};
+      return {tail_, lesser(count, claimed_ - tail_)};
     }
 
     [[gnu::always_inline]] void publish(std::uint64_t count) noexcept {
@@ -112,7 +112,7 @@ class spsc_ring {
     [[nodiscard]] std::uint64_t position() const noexcept { return tail_; }
     [[nodiscard]] std::uint64_t first_unreleased(std::uint64_t from, std::uint64_t end) const noexcept {
       const auto released = peer_->sequence.load(std::memory_order_acquire);  // S
-      return static_cast<std::int64_t>(released - from) <= 0 ? from : from + std::min(released - from, end - from);
+      return static_cast<std::int64_t>(released - from) <= 0 ? from : from + lesser(released - from, end - from);
     }
 
     [[nodiscard]] std::uint64_t waits_for() const noexcept { return tail_ - ring_.capacity(); }
@@ -157,8 +157,8 @@ class spsc_ring {
 
     /// The rest is abandoned.
     [[gnu::noinline]] void publish_a_part(std::uint64_t count) noexcept {
-      count_abandoned(claimed_ - tail_ - std::min(count, claimed_ - tail_));
-      publish_words(std::min(count, claimed_ - tail_));
+      count_abandoned(claimed_ - tail_ - lesser(count, claimed_ - tail_));
+      publish_words(lesser(count, claimed_ - tail_));
       note_claimed(tail_);
     }
 
@@ -247,7 +247,7 @@ class spsc_ring {
     consumer(const ring_view& ring, std::uint32_t seat_index) noexcept
         : ring_(ring),
           own_(&spsc_seat_of(ring, seat_index)),
-          copy_every_(std::max<std::uint64_t>(1, ring.capacity() / 8)) {
+          copy_every_(ring.capacity() < 8 ? 1 : ring.capacity() / 8) {
       head_ = own_->sequence.load(std::memory_order_acquire);          // S
       marked_ = own_->peeked.load(std::memory_order_acquire) - head_;  // P
       if (marked_ > ring_.capacity()) marked_ = 0;                     // nothing that a correct consumer wrote
@@ -333,7 +333,7 @@ class spsc_ring {
 
     [[gnu::always_inline]] void release_exactly(std::uint64_t count) noexcept {
       if (marked_ != 0) [[unlikely]]
-        count_redelivered(std::min(count, marked_));
+        count_redelivered(lesser(count, marked_));
       const auto head = head_ + count;
       head_ = head;
       const bool must_copy = head - copied_ >= copy_every_;

@@ -1,0 +1,108 @@
+#include "sluice/channel/opening.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/channel/planning.hpp"
+#include "sluice/segment/anonymous_segment.hpp"
+#include "sluice/segment/hand_over.hpp"
+
+namespace sluice {
+
+kept_attachment::kept_attachment(const attached_segment& attached) : kept_(new attached_segment(attached)) {}
+kept_attachment::kept_attachment(const kept_attachment& other) : kept_attachment(*other) {}
+kept_attachment::~kept_attachment() { delete kept_; }
+
+namespace detail {
+namespace {
+
+segment_plan plan(const channel_kind& kind, const channel_options& options) {
+  return plan_segment(request_for(kind.type, kind.ring, options));
+}
+
+segment_plan plan(std::span<const channel_kind> kinds, const channel_options& options) {
+  std::vector<ring_request> requests;
+  for (const auto& kind : kinds) {
+    requests.push_back(request_for(kind.type, kind.ring, options));
+    requests.back().label = kind.label;
+  }
+  return plan_segment(requests);
+}
+
+}  // namespace
+
+kept_attachment checked(const attached_segment& attached, std::uint32_t ring_index, const channel_kind& kind,
+                        const requirements& asked) {
+  kept_attachment kept(attached);
+  try {
+    require_ring(header_of(attached), ring_index, kind.ring, kind.type, "attach " + attached.what());
+    require_options(header_of(attached), ring_index, asked, "attach " + attached.what());
+  } catch (...) {
+    (*kept).leave_name();  // another's channel, with its messages
+    throw;
+  }
+  return kept;
+}
+
+kept_attachment create(std::string_view name_or_path, const channel_kind& kind, const channel_options& options) {
+  const auto located = locate(name_or_path);
+  return create(located.where, located.name, kind, options);
+}
+kept_attachment create(const registry& where, const segment_name& name, const channel_kind& kind,
+                       const channel_options& options) {
+  return checked(where.create(name, plan(kind, options), naming_of(options)), 0, kind);
+}
+
+kept_attachment attach(std::string_view name_or_path, const channel_kind& kind, const attach_options& options) {
+  const auto located = locate(name_or_path);
+  return attach(located.where, located.name, kind, options);
+}
+kept_attachment attach(const registry& where, const segment_name& name, const channel_kind& kind,
+                       const attach_options& options) {
+  return checked(where.attach(name, options.memory), 0, kind, options.require);
+}
+
+kept_attachment attach_before(std::uint64_t deadline_ns, std::string_view name_or_path, const channel_kind& kind,
+                              const attach_options& options, const stop_signal& stop) {
+  const auto located = locate(name_or_path);
+  return attach_before(deadline_ns, located.where, located.name, kind, options, stop);
+}
+kept_attachment attach_before(std::uint64_t deadline_ns, const registry& where, const segment_name& name,
+                              const channel_kind& kind, const attach_options& options, const stop_signal& stop) {
+  return checked(where.attach_before(deadline_ns, name, options.memory, stop), 0, kind, options.require);
+}
+
+kept_attachment create_or_attach(std::string_view name_or_path, const channel_kind& kind,
+                                 const channel_options& options) {
+  const auto located = locate(name_or_path);
+  return create_or_attach(located.where, located.name, kind, options);
+}
+kept_attachment create_or_attach(const registry& where, const segment_name& name, const channel_kind& kind,
+                                 const channel_options& options) {
+  return checked(where.create_or_attach(name, plan(kind, options), naming_of(options)), 0, kind, asked_by(options));
+}
+
+kept_attachment create_unnamed(std::span<const channel_kind> kinds, const channel_options& options) {
+  return create_in(anonymous_segment::create(planned_bytes(kinds, options), options.memory), kinds, options);
+}
+std::uint64_t planned_bytes(std::span<const channel_kind> kinds, const channel_options& options) {
+  return plan(kinds, options).mapped_bytes;
+}
+kept_attachment create_in(const segment& memory, std::span<const channel_kind> kinds, const channel_options& options) {
+  return kept_attachment(format_unnamed(memory, plan(kinds, options)));
+}
+kept_attachment attach_in(const segment& memory, const channel_kind& kind) {
+  return checked(attach_unnamed(memory), 0, kind);
+}
+kept_attachment accept(int socket, const memory_options& memory, const channel_kind& kind) {
+  return attach_in(sluice::accept(socket, memory), kind);
+}
+void offer(int socket, const attached_segment& attached) { sluice::offer(socket, attached.memory()); }
+
+const segment& memory_of(const attached_segment& attached) noexcept { return attached.memory(); }
+const segment_header& header_of(const attached_segment& attached) noexcept { return attached.memory().header(); }
+name_state name_now(const attached_segment& attached) noexcept { return attached.name_now(); }
+
+}  // namespace detail
+}  // namespace sluice
