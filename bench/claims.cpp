@@ -15,8 +15,11 @@
 #include "reference/grace_counter_mpmc.hpp"
 #include "reference/owner_slot_mpmc.hpp"
 #include "reference/vyukov_mpmc.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
-#include "sluice/plan/segment_plan.hpp"
+#if __has_include("sluice/inspect.hpp")  // not in every version that one may compare with
+#include "sluice/inspect.hpp"
+#endif
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/ring.hpp"
 
 using namespace sluice_bench;
 
@@ -27,7 +30,7 @@ constexpr std::size_t ring_bytes = 64 << 10;
 constexpr std::uint32_t own_number = 1, dead_number = 3, slow_number = 4;
 
 /// Seats whose owners die by hand: a death is known at once, so that only what follows it is timed.
-class known_deaths final : public sluice::seat_keeper {
+class known_deaths final : public sluice::detail::seat_keeper {
  public:
   explicit known_deaths(const sluice::ring_view& ring) : ring_(ring) {}
 
@@ -35,7 +38,7 @@ class known_deaths final : public sluice::seat_keeper {
   void die(std::uint32_t seat_index) { dead_ = seat_index; }
 
   bool is_dead(std::uint32_t seat_index, std::uint64_t word) noexcept override {
-    if (word != taken || seat_index != dead_) return sluice::state_of(word) == sluice::seat_state::dead;
+    if (word != taken || seat_index != dead_) return sluice::detail::state_of(word) == sluice::seat_state::dead;
     ring_.seats[seat_index].state.store(dead, std::memory_order_relaxed);
     return true;
   }
@@ -44,8 +47,8 @@ class known_deaths final : public sluice::seat_keeper {
   void record(sluice::repair_kind, std::uint32_t, std::uint64_t, std::uint64_t) noexcept override {}
 
  private:
-  static constexpr std::uint64_t taken = sluice::seat_word(sluice::seat_state::taken, 1);
-  static constexpr std::uint64_t dead = sluice::seat_word(sluice::seat_state::dead, 1);
+  static constexpr std::uint64_t taken = sluice::detail::seat_word(sluice::seat_state::taken, 1);
+  static constexpr std::uint64_t dead = sluice::detail::seat_word(sluice::seat_state::dead, 1);
   sluice::ring_view ring_;
   std::uint32_t dead_ = ~0U;
 };

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cgroup.hpp"
-#include "sluice/layout/durability.hpp"
+#include "sluice/inspect.hpp"
 
 namespace sluice::tools {
 namespace {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "sluice/registry/segment_info.hpp"
+#include "sluice/inspect.hpp"
 
 namespace sluice::tools {
 

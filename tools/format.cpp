@@ -4,9 +4,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "output.hpp"
-#include "sluice/base/clock.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -29,7 +29,8 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 std::string age_text(std::uint64_t realtime_ns) {
-  const auto now = realtime_now_ns();
+  const auto now =
+      static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
   if (realtime_ns == 0 || realtime_ns > now) return "?";
   const auto s = (now - realtime_ns) / ns_per_s;
   if (s < 60) return fmt::format("{}s", s);

@@ -8,9 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "sluice/base/bytes.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/plan/segment_plan.hpp"
+#include "sluice/error.hpp"
+#include "sluice/ring.hpp"
 
 namespace sluice::tools {
 
@@ -20,20 +19,18 @@ struct record_header {
 };
 static_assert(sizeof(record_header) == 8);
 
-inline constexpr std::uint64_t record_alignment = 8;
+inline constexpr std::uint32_t record_alignment = 8;
 inline constexpr std::uint64_t max_room_bytes = (1U << 30) - sizeof(record_header);  // the limit of a message is 1 GiB
 
 /// Payload is rounded up to whole words.
 [[nodiscard]] constexpr std::uint64_t record_bytes(std::uint64_t payload_bytes) noexcept {
-  return sizeof(record_header) + round_up(payload_bytes, record_alignment);
+  return sizeof(record_header) + (payload_bytes + record_alignment - 1) / record_alignment * record_alignment;
 }
 
 /// What a ring of records says that it holds.
 [[nodiscard]] constexpr type_identity record_identity(std::uint64_t message_bytes) noexcept {
-  constexpr std::string_view name = "sluice.record";
   constexpr std::uint64_t version = 1;
-  return {name, fnv1a(version, fnv1a(record_alignment, fnv1a(message_bytes, fnv1a(name)))), message_bytes,
-          record_alignment};
+  return identity_named("sluice.record", version, message_bytes, record_alignment);
 }
 
 /// Where the payload of the record at `message` lies.

@@ -15,7 +15,7 @@
 #include "interrupt.hpp"
 #include "output.hpp"
 #include "record.hpp"
-#include "sluice/part/kinds.hpp"
+#include "sluice/inspect.hpp"
 
 namespace sluice::tools {
 namespace {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "session.hpp"
-#include "sluice/layout/durability.hpp"
+#include "sluice/inspect.hpp"
 #include "sluice/port.hpp"
 #include "sluice/registry.hpp"
 

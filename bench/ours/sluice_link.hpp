@@ -17,28 +17,29 @@
 
 #include "harness/link.hpp"
 #include "harness/shared_pages.hpp"
-#include "sluice/channel/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
-#include "sluice/segment/zero_segment.hpp"
-#include "sluice/wait/busy_spin.hpp"
-#include "sluice/wait/park.hpp"
-#include "sluice/wait/spin_then_park.hpp"
-#if __has_include("sluice/segment/memfd_segment.hpp")  // not in every version that one may compare with
+#include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/ring.hpp"
+#include "sluice/segment.hpp"
+#include "sluice/wait.hpp"
+#if __has_include("sluice/options.hpp") || \
+                  __has_include("sluice/segment/memfd_segment.hpp")  // not in every version that one may compare with
 #define SLUICE_BENCH_HAS_MEMFD 1
-#include "sluice/segment/memfd_segment.hpp"
 #endif
 
-#if __has_include("sluice/channel/access.hpp")  // as above
+#if __has_include("sluice/detail/channel/access.hpp")  // as above
+#define SLUICE_BENCH_HAS_ACCESS 1
+#include "sluice/detail/channel/access.hpp"
+#elif __has_include("sluice/channel/access.hpp")
 #define SLUICE_BENCH_HAS_ACCESS 1
 #include "sluice/channel/access.hpp"
-#include "sluice/registry.hpp"
 #endif
 
 namespace sluice_bench {
 
 /// What a handle's participant is made of, as only measuring needs it.
 template <class Handle>
-[[nodiscard]] sluice::participant& details_of(Handle& handle) {
+[[nodiscard]] auto& details_of(Handle& handle) {
 #ifdef SLUICE_BENCH_HAS_ACCESS
   return sluice::detail::access::owner(handle);
 #else

@@ -30,17 +30,20 @@
 #include <string>
 #include <vector>
 
-#include "sluice/base/clock.hpp"
-#include "sluice/base/stop_signal.hpp"
-#include "sluice/channel/peer_state.hpp"
-#include "sluice/layout/seat.hpp"
-#include "sluice/registry/attached_segment.hpp"
-#include "sluice/seat/seat_table.hpp"
-#include "sluice/wait/wait_result.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/detail/base/stop_signal.hpp"
+#include "sluice/detail/layout/seat.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
+
+namespace sluice::detail {
+class participant;
+}
 
 namespace sluice {
 
-class participant;
+using detail::role;
 
 /// How a port waits: wait.hpp has the types of the same names.
 enum class wait_kind { spin_then_park, park, busy_spin };
@@ -97,7 +100,7 @@ class port {
   void require_whole();
 
  protected:
-  explicit port(participant& self) noexcept;
+  explicit port(detail::participant& self) noexcept;
   /// @throws error wrong_process; truncated.
   void require_here() const;
   [[noreturn]] void throw_misuse(const std::string& tried, const std::string& why) const;
@@ -108,7 +111,7 @@ class port {
   wait_result status_ = wait_result::ready;
 
  private:
-  participant* self_;
+  detail::participant* self_;
   std::size_t message_bytes_;
 };
 
@@ -121,13 +124,15 @@ class producer_port : public port {
   [[nodiscard]] std::uint64_t try_claim(std::uint64_t count = 1) { return claimed_ = take(count); }
   /// Waits until at least one of up to `count` slots is claimed; how many. 0: status() says why; also when `count` is 0.
   [[nodiscard]] std::uint64_t claim(std::uint64_t count = 1, const detail::stop_signal& stop = {}) {
-    return claim_before(count, never, stop);
+    return claim_before(count, detail::never, stop);
   }
-  [[nodiscard]] std::uint64_t claim_for(std::uint64_t count, timeout at_most, const detail::stop_signal& stop = {}) {
-    return claim_before(count, deadline_after(at_most), stop);
+  [[nodiscard]] std::uint64_t claim_for(std::uint64_t count, detail::timeout at_most,
+                                        const detail::stop_signal& stop = {}) {
+    return claim_before(count, detail::deadline_after(at_most), stop);
   }
-  [[nodiscard]] std::uint64_t claim_until(std::uint64_t count, time_limit when, const detail::stop_signal& stop = {}) {
-    return claim_before(count, deadline_at(when), stop);
+  [[nodiscard]] std::uint64_t claim_until(std::uint64_t count, detail::time_limit when,
+                                          const detail::stop_signal& stop = {}) {
+    return claim_before(count, detail::deadline_at(when), stop);
   }
 
   /// How many slots are claimed and neither published nor abandoned.
@@ -161,15 +166,15 @@ class producer_port : public port {
   [[nodiscard]] bool try_send(std::span<const std::byte> message);
   /// ready: sent; any other: not sent.
   [[nodiscard]] wait_result send(std::span<const std::byte> message, const detail::stop_signal& stop = {}) {
-    return send_before(message, never, stop);
+    return send_before(message, detail::never, stop);
   }
-  [[nodiscard]] wait_result send_for(std::span<const std::byte> message, timeout at_most,
+  [[nodiscard]] wait_result send_for(std::span<const std::byte> message, detail::timeout at_most,
                                      const detail::stop_signal& stop = {}) {
-    return send_before(message, deadline_after(at_most), stop);
+    return send_before(message, detail::deadline_after(at_most), stop);
   }
-  [[nodiscard]] wait_result send_until(std::span<const std::byte> message, time_limit when,
+  [[nodiscard]] wait_result send_until(std::span<const std::byte> message, detail::time_limit when,
                                        const detail::stop_signal& stop = {}) {
-    return send_before(message, deadline_at(when), stop);
+    return send_before(message, detail::deadline_at(when), stop);
   }
 
   // ---- What became of it ---------------------------------------------------------------------------------------------
@@ -185,12 +190,12 @@ class producer_port : public port {
   /// Whether everything published was released.
   [[nodiscard]] virtual bool is_drained() const = 0;
   /// Waits until it was. Where other producers go on sending that may never be; see drain_before_until().
-  [[nodiscard]] wait_result drain(const detail::stop_signal& stop = {}) { return drain_before(never, stop); }
-  [[nodiscard]] wait_result drain_for(timeout at_most, const detail::stop_signal& stop = {}) {
-    return drain_before(deadline_after(at_most), stop);
+  [[nodiscard]] wait_result drain(const detail::stop_signal& stop = {}) { return drain_before(detail::never, stop); }
+  [[nodiscard]] wait_result drain_for(detail::timeout at_most, const detail::stop_signal& stop = {}) {
+    return drain_before(detail::deadline_after(at_most), stop);
   }
-  [[nodiscard]] wait_result drain_until(time_limit when, const detail::stop_signal& stop = {}) {
-    return drain_before(deadline_at(when), stop);
+  [[nodiscard]] wait_result drain_until(detail::time_limit when, const detail::stop_signal& stop = {}) {
+    return drain_before(detail::deadline_at(when), stop);
   }
 
   /// The sequence behind all that was published in the ring so far, by any producer that it ever had. Where there may be
@@ -199,9 +204,9 @@ class producer_port : public port {
   /// Whether everything below `position`, which position() returned earlier, was released.
   [[nodiscard]] virtual bool is_released_before(std::uint64_t position) const = 0;
   /// Waits until it was, whatever is published meanwhile.
-  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, time_limit when,
+  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, detail::time_limit when,
                                                const detail::stop_signal& stop = {}) {
-    return status_ = wait_released(position, deadline_at(when), stop);
+    return status_ = wait_released(position, detail::deadline_at(when), stop);
   }
 
  protected:
@@ -237,13 +242,15 @@ class consumer_port : public port {
   [[nodiscard]] std::uint64_t try_peek(std::uint64_t count = 1) { return peeked_ = look(count); }
   /// Waits until at least one of up to `count` messages is there; how many. 0: status() says why; also when `count` is 0.
   [[nodiscard]] std::uint64_t peek(std::uint64_t count = 1, const detail::stop_signal& stop = {}) {
-    return peek_before(count, never, stop);
+    return peek_before(count, detail::never, stop);
   }
-  [[nodiscard]] std::uint64_t peek_for(std::uint64_t count, timeout at_most, const detail::stop_signal& stop = {}) {
-    return peek_before(count, deadline_after(at_most), stop);
+  [[nodiscard]] std::uint64_t peek_for(std::uint64_t count, detail::timeout at_most,
+                                       const detail::stop_signal& stop = {}) {
+    return peek_before(count, detail::deadline_after(at_most), stop);
   }
-  [[nodiscard]] std::uint64_t peek_until(std::uint64_t count, time_limit when, const detail::stop_signal& stop = {}) {
-    return peek_before(count, deadline_at(when), stop);
+  [[nodiscard]] std::uint64_t peek_until(std::uint64_t count, detail::time_limit when,
+                                         const detail::stop_signal& stop = {}) {
+    return peek_before(count, detail::deadline_at(when), stop);
   }
 
   /// How many messages are peeked and not handed back.
@@ -282,15 +289,15 @@ class consumer_port : public port {
   [[nodiscard]] std::optional<std::size_t> try_receive(std::span<std::byte> into);
   /// Waits for it. Empty: status() says why.
   [[nodiscard]] std::optional<std::size_t> receive(std::span<std::byte> into, const detail::stop_signal& stop = {}) {
-    return receive_before(into, never, stop);
+    return receive_before(into, detail::never, stop);
   }
-  [[nodiscard]] std::optional<std::size_t> receive_for(std::span<std::byte> into, timeout at_most,
+  [[nodiscard]] std::optional<std::size_t> receive_for(std::span<std::byte> into, detail::timeout at_most,
                                                        const detail::stop_signal& stop = {}) {
-    return receive_before(into, deadline_after(at_most), stop);
+    return receive_before(into, detail::deadline_after(at_most), stop);
   }
-  [[nodiscard]] std::optional<std::size_t> receive_until(std::span<std::byte> into, time_limit when,
+  [[nodiscard]] std::optional<std::size_t> receive_until(std::span<std::byte> into, detail::time_limit when,
                                                          const detail::stop_signal& stop = {}) {
-    return receive_before(into, deadline_at(when), stop);
+    return receive_before(into, detail::deadline_at(when), stop);
   }
   /// Whether a consumer that died may have had what was last received by copy.
   [[nodiscard]] bool last_was_redelivered() const noexcept { return was_redelivered_; }

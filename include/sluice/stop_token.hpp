@@ -11,11 +11,11 @@
 // Lifetime: a call refers to the token until it returns and keeps nothing of it.
 // Errors: none. A wait that was ended returns wait_result::interrupted, and has taken nothing.
 
-#include "sluice/base/language.hpp"
+#include "sluice/detail/base/language.hpp"
 
 #include <stop_token>
 
-#include "sluice/base/stop_signal.hpp"
+#include "sluice/detail/base/stop_signal.hpp"
 
 namespace sluice::detail {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "sluice/base/language.hpp"
+#include "sluice/detail/base/language.hpp"
 
 namespace sluice {
 

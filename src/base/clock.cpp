@@ -1,8 +1,8 @@
-#include "sluice/base/clock.hpp"
+#include "sluice/detail/base/clock.hpp"
 
 #include <ctime>
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 std::uint64_t now(clockid_t clock) noexcept {
@@ -23,4 +23,4 @@ std::uint64_t deadline_after_ns(std::uint64_t timeout_ns) noexcept {
   return timeout_ns > never - now ? never : now + timeout_ns;
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,8 +1,9 @@
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 #include <cerrno>
 
 namespace sluice {
+
 namespace {
 
 class category final : public std::error_category {

@@ -1,4 +1,4 @@
-#include "sluice/channel/durable_publisher.hpp"
+#include "sluice/detail/channel/durable_publisher.hpp"
 
 #include <cstring>
 #include <exception>
@@ -8,13 +8,13 @@
 #include <utility>
 
 #include "layout/checksum.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/channel/participant.hpp"
-#include "sluice/layout/durability.hpp"
-#include "sluice/registry/attached_segment.hpp"
-#include "sluice/segment/segment.hpp"
+#include "sluice/detail/channel/participant.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/segment.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 class msync_publisher final : public durable_publisher {
@@ -86,4 +86,4 @@ owned<durable_publisher> durable_publisher::of(const participant& producer) {
 
 void dispose(durable_publisher* gone) noexcept { delete gone; }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -2,11 +2,11 @@
 
 #include <vector>
 
-#include "sluice/channel/seat_list.hpp"
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/channel/seat_list.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 [[nodiscard]] seat_list list_of(std::vector<seat_report> seats);
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,9 +1,9 @@
-#include "sluice/channel/lending.hpp"
+#include "sluice/detail/channel/lending.hpp"
 
-#include "sluice/base/error.hpp"
-#include "sluice/registry/attached_segment.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 void throw_lent(const participant& handle, role own, bool is_batch, std::uint32_t loans, const char* what) {
   const std::string end = own == role::producer ? "publish or abandon" : "release";
@@ -21,4 +21,4 @@ void throw_moved_from(role own) {
                   "make a new one");
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,4 +1,6 @@
-#include "sluice/channel/observer.hpp"
+#include "sluice/inspect.hpp"
+
+#include "sluice/registry.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -6,11 +8,13 @@
 
 #include "part/part_kind.hpp"
 #include "segment/lock_file.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/segment/file_segment.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/error.hpp"
+#include "sluice/segment.hpp"
 
 namespace sluice {
+
+using namespace detail;
 
 observer observer::attach(std::string_view name_or_path) {
   const auto located = locate(name_or_path);

@@ -1,20 +1,19 @@
-#include "sluice/channel/opening.hpp"
+#include "sluice/detail/channel/opening.hpp"
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "sluice/channel/planning.hpp"
-#include "sluice/segment/anonymous_segment.hpp"
-#include "sluice/segment/hand_over.hpp"
+#include "sluice/detail/channel/planning.hpp"
+#include "sluice/detail/registry/requirements.hpp"
+#include "sluice/segment.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 kept_attachment::kept_attachment(const attached_segment& attached) : kept_(new attached_segment(attached)) {}
 kept_attachment::kept_attachment(const kept_attachment& other) : kept_attachment(*other) {}
 kept_attachment::~kept_attachment() { delete kept_; }
 
-namespace detail {
 namespace {
 
 segment_plan plan(const channel_kind& kind, const channel_options& options) {
@@ -32,8 +31,8 @@ segment_plan plan(std::span<const channel_kind> kinds, const channel_options& op
 
 }  // namespace
 
-kept_attachment checked(const attached_segment& attached, std::uint32_t ring_index, const channel_kind& kind,
-                        const requirements& asked) {
+kept_attachment checked_channel(const attached_segment& attached, std::uint32_t ring_index, const channel_kind& kind,
+                                const requirements& asked) {
   kept_attachment kept(attached);
   try {
     require_ring(header_of(attached), ring_index, kind.ring, kind.type, "attach " + attached.what());
@@ -45,64 +44,68 @@ kept_attachment checked(const attached_segment& attached, std::uint32_t ring_ind
   return kept;
 }
 
-kept_attachment create(std::string_view name_or_path, const channel_kind& kind, const channel_options& options) {
+kept_attachment create_channel(std::string_view name_or_path, const channel_kind& kind,
+                               const channel_options& options) {
   const auto located = locate(name_or_path);
-  return create(located.where, located.name, kind, options);
+  return create_channel(located.where, located.name, kind, options);
 }
-kept_attachment create(const registry& where, const segment_name& name, const channel_kind& kind,
-                       const channel_options& options) {
-  return checked(where.create(name, plan(kind, options), naming_of(options)), 0, kind);
+kept_attachment create_channel(const registry& where, const segment_name& name, const channel_kind& kind,
+                               const channel_options& options) {
+  return checked_channel(where.create(name, plan(kind, options), naming_of(options)), 0, kind);
 }
 
-kept_attachment attach(std::string_view name_or_path, const channel_kind& kind, const attach_options& options) {
+kept_attachment attach_channel(std::string_view name_or_path, const channel_kind& kind, const attach_options& options) {
   const auto located = locate(name_or_path);
-  return attach(located.where, located.name, kind, options);
+  return attach_channel(located.where, located.name, kind, options);
 }
-kept_attachment attach(const registry& where, const segment_name& name, const channel_kind& kind,
-                       const attach_options& options) {
-  return checked(where.attach(name, options.memory), 0, kind, options.require);
+kept_attachment attach_channel(const registry& where, const segment_name& name, const channel_kind& kind,
+                               const attach_options& options) {
+  return checked_channel(where.attach(name, options.memory), 0, kind, options.require);
 }
 
-kept_attachment attach_before(std::uint64_t deadline_ns, std::string_view name_or_path, const channel_kind& kind,
-                              const attach_options& options, const stop_signal& stop) {
+kept_attachment attach_channel_before(std::uint64_t deadline_ns, std::string_view name_or_path,
+                                      const channel_kind& kind, const attach_options& options,
+                                      const stop_signal& stop) {
   const auto located = locate(name_or_path);
-  return attach_before(deadline_ns, located.where, located.name, kind, options, stop);
+  return attach_channel_before(deadline_ns, located.where, located.name, kind, options, stop);
 }
-kept_attachment attach_before(std::uint64_t deadline_ns, const registry& where, const segment_name& name,
-                              const channel_kind& kind, const attach_options& options, const stop_signal& stop) {
-  return checked(where.attach_before(deadline_ns, name, options.memory, stop), 0, kind, options.require);
+kept_attachment attach_channel_before(std::uint64_t deadline_ns, const registry& where, const segment_name& name,
+                                      const channel_kind& kind, const attach_options& options,
+                                      const stop_signal& stop) {
+  return checked_channel(where.attach_before(deadline_ns, name, options.memory, stop), 0, kind, options.require);
 }
 
-kept_attachment create_or_attach(std::string_view name_or_path, const channel_kind& kind,
-                                 const channel_options& options) {
+kept_attachment create_or_attach_channel(std::string_view name_or_path, const channel_kind& kind,
+                                         const channel_options& options) {
   const auto located = locate(name_or_path);
-  return create_or_attach(located.where, located.name, kind, options);
+  return create_or_attach_channel(located.where, located.name, kind, options);
 }
-kept_attachment create_or_attach(const registry& where, const segment_name& name, const channel_kind& kind,
-                                 const channel_options& options) {
-  return checked(where.create_or_attach(name, plan(kind, options), naming_of(options)), 0, kind, asked_by(options));
+kept_attachment create_or_attach_channel(const registry& where, const segment_name& name, const channel_kind& kind,
+                                         const channel_options& options) {
+  return checked_channel(where.create_or_attach(name, plan(kind, options), naming_of(options)), 0, kind,
+                         asked_by(options));
 }
 
-kept_attachment create_unnamed(std::span<const channel_kind> kinds, const channel_options& options) {
-  return create_in(anonymous_segment::create(planned_bytes(kinds, options), options.memory), kinds, options);
+kept_attachment create_unnamed_channel(std::span<const channel_kind> kinds, const channel_options& options) {
+  return create_channel_in(anonymous_segment::create(planned_bytes(kinds, options), options.memory), kinds, options);
 }
 std::uint64_t planned_bytes(std::span<const channel_kind> kinds, const channel_options& options) {
   return plan(kinds, options).mapped_bytes;
 }
-kept_attachment create_in(const segment& memory, std::span<const channel_kind> kinds, const channel_options& options) {
+kept_attachment create_channel_in(const segment& memory, std::span<const channel_kind> kinds,
+                                  const channel_options& options) {
   return kept_attachment(format_unnamed(memory, plan(kinds, options)));
 }
-kept_attachment attach_in(const segment& memory, const channel_kind& kind) {
-  return checked(attach_unnamed(memory), 0, kind);
+kept_attachment attach_channel_in(const segment& memory, const channel_kind& kind) {
+  return checked_channel(attach_unnamed(memory), 0, kind);
 }
-kept_attachment accept(int socket, const memory_options& memory, const channel_kind& kind) {
-  return attach_in(sluice::accept(socket, memory), kind);
+kept_attachment accept_channel(int socket, const memory_options& memory, const channel_kind& kind) {
+  return attach_channel_in(sluice::accept(socket, memory), kind);
 }
-void offer(int socket, const attached_segment& attached) { sluice::offer(socket, attached.memory()); }
+void offer_channel(int socket, const attached_segment& attached) { sluice::offer(socket, attached.memory()); }
 
 const segment& memory_of(const attached_segment& attached) noexcept { return attached.memory(); }
 const segment_header& header_of(const attached_segment& attached) noexcept { return attached.memory().header(); }
 name_state name_now(const attached_segment& attached) noexcept { return attached.name_now(); }
 
-}  // namespace detail
-}  // namespace sluice
+}  // namespace sluice::detail

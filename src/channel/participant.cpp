@@ -1,18 +1,31 @@
-#include "sluice/channel/participant.hpp"
+#include "sluice/detail/channel/participant.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "channel/held_seats.hpp"
 #include "part/part_kind.hpp"
-#include "sluice/base/clock.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/registry/attached_segment.hpp"
-#include "sluice/ring/ring_concept.hpp"
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/detail/ring/ring_concept.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice {
+
+const char* to_string(peer_state value) noexcept {
+  switch (value) {
+    case peer_state::none: return "none";
+    case peer_state::alive: return "alive";
+    case peer_state::dead: return "dead";
+  }
+  return "unknown";
+}
+
+}  // namespace sluice
+
+namespace sluice::detail {
 namespace {
 
 attached_segment joined(attached_segment attached) {
@@ -40,15 +53,6 @@ const part_descriptor& descriptor_of(const attached_segment& attached, std::uint
 }
 
 }  // namespace
-
-const char* to_string(peer_state value) noexcept {
-  switch (value) {
-    case peer_state::none: return "none";
-    case peer_state::alive: return "alive";
-    case peer_state::dead: return "dead";
-  }
-  return "unknown";
-}
 
 struct participant::cold {
   attached_segment attached;
@@ -245,4 +249,4 @@ void participant::require_sane(bool is_sane) {
           "segment; look with inspect, then remove it and create it anew");
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

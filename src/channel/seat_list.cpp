@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace sluice {
+namespace sluice::detail {
 
 struct seat_list::held {
   std::vector<seat_report> seats;
@@ -18,4 +18,4 @@ const seat_report& seat_list::operator[](std::size_t i) const noexcept { return 
 
 seat_list list_of(std::vector<seat_report> seats) { return seat_list(new seat_list::held{std::move(seats)}); }
 
-}  // namespace sluice
+}  // namespace sluice::detail

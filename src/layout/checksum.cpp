@@ -3,7 +3,7 @@
 #define XXH_INLINE_ALL  // nothing to link, and no symbol of it in ours
 #include <xxhash.h>
 
-namespace sluice {
+namespace sluice::detail {
 
 std::uint64_t checksum_of(std::span<const std::byte> bytes) noexcept { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -13,4 +13,4 @@ std::uint64_t slot_checksum(std::uint64_t creation_id, std::uint64_t sequence,
   return XXH3_64bits_withSeed(message.data(), message.size(), checksum_of(std::as_bytes(std::span(which))));
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-namespace sluice {
+namespace sluice::detail {
 
 /// Of a segment's header.
 [[nodiscard]] std::uint64_t checksum_of(std::span<const std::byte> bytes) noexcept;
@@ -17,4 +17,4 @@ namespace sluice {
 [[nodiscard]] std::uint64_t slot_checksum(std::uint64_t creation_id, std::uint64_t sequence,
                                           std::span<const std::byte> message) noexcept;
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,10 +1,10 @@
-#include "sluice/layout/lock_file_name.hpp"
+#include "sluice/detail/layout/lock_file_name.hpp"
 
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 constexpr std::string_view lock_file_prefix = ".sluice-locks-";
@@ -25,4 +25,4 @@ std::optional<std::uint64_t> creation_id_in(const std::string& name) noexcept {
   return std::strtoull(name.c_str() + lock_file_prefix.size(), nullptr, 16);
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,10 +1,10 @@
 // What the enumerations of the shared bytes are called, in the CLI and in errors.
 
-#include "sluice/layout/durability.hpp"
-#include "sluice/layout/seat.hpp"
-#include "sluice/layout/segment_header.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/detail/layout/seat.hpp"
+#include "sluice/detail/layout/segment_header.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 const char* to_string(segment_kind kind) noexcept {
   switch (kind) {
@@ -25,16 +25,6 @@ const char* to_string(lifetime value) noexcept {
   return "unknown";
 }
 
-std::string to_string(const durability& value) {
-  switch (value.when) {
-    case flush_when::kernel_decides: return "none";
-    case flush_when::on_close: return "on close";
-    case flush_when::every:
-      return value.messages == 1 ? "every message" : "every " + std::to_string(value.messages) + " messages";
-  }
-  return "unknown";
-}
-
 const char* to_string(role value) noexcept { return value == role::producer ? "producer" : "consumer"; }
 
 const char* to_string(seat_state value) noexcept {
@@ -43,6 +33,20 @@ const char* to_string(seat_state value) noexcept {
     case seat_state::taken: return "taken";
     case seat_state::dead: return "dead";
     case seat_state::settled: return "settled";
+  }
+  return "unknown";
+}
+
+}  // namespace sluice::detail
+
+namespace sluice {
+
+std::string to_string(const durability& value) {
+  switch (value.when) {
+    case flush_when::kernel_decides: return "none";
+    case flush_when::on_close: return "on close";
+    case flush_when::every:
+      return value.messages == 1 ? "every message" : "every " + std::to_string(value.messages) + " messages";
   }
   return "unknown";
 }

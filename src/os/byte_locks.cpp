@@ -8,7 +8,7 @@
 
 #include "os/file.hpp"
 #include "os/process.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 namespace {

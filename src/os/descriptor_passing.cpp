@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 namespace {

@@ -10,9 +10,9 @@
 #include "os/file.hpp"
 #include "os/mapping.hpp"
 #include "os/own_page.hpp"
-#include "sluice/base/bytes.hpp"
-#include "sluice/base/cache_line.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/detail/base/cache_line.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 namespace {
@@ -85,7 +85,7 @@ struct guarded_range::place {
 };
 
 /// In memory that is wiped in forked children: a child has no thread in the handler.
-struct alignas(cache_line_bytes) guarded_range::words {
+struct alignas(detail::cache_line_bytes) guarded_range::words {
   std::atomic<std::uint64_t> mark;
   std::atomic<std::uint32_t> handlers;
 };
@@ -103,7 +103,7 @@ struct guarded_range::block {
     return os::own().first_guards.data();
   }
   static std::byte* in_another() {
-    auto wiped = mapping::wiped_at_fork(round_up(places_per_block * sizeof(words), kernel_page_bytes()));
+    auto wiped = mapping::wiped_at_fork(detail::round_up(places_per_block * sizeof(words), kernel_page_bytes()));
     auto* const begin = wiped.bytes().data();
     wiped.forget();
     return begin;

@@ -18,7 +18,7 @@
 #include <fstream>
 #include <memory>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 namespace {

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 

@@ -9,7 +9,7 @@
 
 #include "os/fd.hpp"
 #include "os/file.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 namespace {

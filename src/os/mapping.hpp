@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 

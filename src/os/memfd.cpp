@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <iterator>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 

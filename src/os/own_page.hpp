@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "sluice/base/cache_line.hpp"
+#include "sluice/detail/base/cache_line.hpp"
 
 namespace sluice::os {
 
@@ -19,8 +19,9 @@ struct own_page {
   std::atomic<std::uint64_t> mark;      // seat/process_mark.hpp
   std::atomic<std::uint64_t> identity;  // process.hpp
   std::atomic<std::uint64_t> pid_namespace;
-  std::atomic<std::uint64_t> time_namespace;                                            // of the identity
-  alignas(cache_line_bytes) std::array<std::byte, 48 * cache_line_bytes> first_guards;  // fault_guard.cpp
+  std::atomic<std::uint64_t> time_namespace;  // of the identity
+  alignas(
+      detail::cache_line_bytes) std::array<std::byte, 48 * detail::cache_line_bytes> first_guards;  // fault_guard.cpp
 };
 
 static_assert(sizeof(own_page) <= 4096, "the smallest page");

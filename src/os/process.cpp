@@ -22,8 +22,8 @@
 #include "os/file.hpp"
 #include "os/own_page.hpp"
 #include "os/proc_lines.hpp"
-#include "sluice/base/clock.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::os {
 namespace {
@@ -169,8 +169,8 @@ std::optional<std::uint64_t> boot_realtime_ns() noexcept {
   if (at == std::string::npos ? time_namespace() != 0 || read_small("/proc/self/stat").empty()
                               : std::sscanf(offsets.c_str() + at, "boottime %lld %lld", &seconds, &nanoseconds) != 2)
     return std::nullopt;
-  const auto since_start = static_cast<long long>(boottime_now_ns()) - seconds * 1'000'000'000 - nanoseconds;
-  return realtime_now_ns() - static_cast<std::uint64_t>(since_start);
+  const auto since_start = static_cast<long long>(detail::boottime_now_ns()) - seconds * 1'000'000'000 - nanoseconds;
+  return detail::realtime_now_ns() - static_cast<std::uint64_t>(since_start);
 }
 
 process_state state_of(identity_word word) noexcept {
@@ -250,7 +250,7 @@ std::string command_of(std::uint32_t pid) {
 std::uint64_t random_word() noexcept {
   std::uint64_t value = 0;
   if (::getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value))
-    value = realtime_now_ns() * 0x9e3779b97f4a7c15ULL + static_cast<std::uint64_t>(::getpid());
+    value = detail::realtime_now_ns() * 0x9e3779b97f4a7c15ULL + static_cast<std::uint64_t>(::getpid());
   return value;
 }
 

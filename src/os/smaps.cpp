@@ -6,7 +6,7 @@
 
 #include "os/proc_lines.hpp"
 #include "os/process.hpp"
-#include "sluice/base/clock.hpp"
+#include "sluice/detail/base/clock.hpp"
 
 namespace sluice::os {
 namespace {
@@ -64,7 +64,7 @@ mapped_memory memory_mapped_by(std::uint32_t pid, const std::string& backing, st
       found.is_writable = found.is_writable || permissions[1] == 'w';
       found.is_shared = found.is_shared || permissions[3] == 's';
     }
-    is_late = monotonic_now_ns() > until_ns;
+    is_late = detail::monotonic_now_ns() > until_ns;
     return is_late;
   });
   using sight = mapped_memory::sight;

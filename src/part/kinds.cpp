@@ -4,9 +4,9 @@
 #include <array>
 
 #include "part/part_kind.hpp"
-#include "sluice/part/kinds.hpp"
+#include "sluice/detail/part/kinds.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 extern const part_kind spsc_part;
 extern const part_kind mpmc_part;
@@ -50,4 +50,4 @@ std::vector<seat_report> report_seats(const seat_table& table, const ring_view& 
   return seats;
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -12,11 +12,11 @@
 
 #include "part/slot_recovery.hpp"
 #include "part/snapshot.hpp"
-#include "sluice/part/facts.hpp"
-#include "sluice/part/ring_options.hpp"
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
+#include "sluice/inspect.hpp"
+#include "sluice/options.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 /// Where the two sides are: the next sequence to publish or claim, and the next to release or claim for reading.
 struct part_cursors {
@@ -68,4 +68,4 @@ struct part_kind {
 /// Seats as seat_table::report() has them, with what their kind knows of them.
 [[nodiscard]] std::vector<seat_report> report_seats(const seat_table& table, const ring_view& ring, ring_kind kind);
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -4,11 +4,11 @@
 #include <bit>
 #include <string>
 
-#include "sluice/base/bytes.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/layout/durability.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 constexpr std::uint64_t max_capacity_slots = 1ULL << 32;
@@ -98,4 +98,4 @@ bool are_sane_slots(const part_descriptor& part) noexcept {
          part.body_bytes == slots.capacity_slots * slots.slot_stride_bytes;
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

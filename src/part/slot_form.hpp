@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "sluice/layout/segment_header.hpp"
-#include "sluice/part/ring_options.hpp"
+#include "sluice/detail/layout/segment_header.hpp"
+#include "sluice/options.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 inline constexpr std::uint64_t max_message_bytes = 1ULL << 30;
 
@@ -17,4 +17,4 @@ void form_slots(part_descriptor& part, const ring_options& options);
 /// Whether a creator can have written part.slots and part.body_bytes, given that the message there is sane.
 [[nodiscard]] bool are_sane_slots(const part_descriptor& part) noexcept;
 
-}  // namespace sluice
+}  // namespace sluice::detail

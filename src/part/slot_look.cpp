@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 bool is_occupied(const seat_report& seat) noexcept {
@@ -95,4 +95,4 @@ void add_from_head_to_tail(std::vector<std::uint64_t>& sequences, const part_cur
     sequences.push_back(cursors.head + i);
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -8,9 +8,9 @@
 
 #include "part/part_kind.hpp"
 #include "part/snapshot.hpp"
-#include "sluice/part/facts.hpp"
+#include "sluice/inspect.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 struct slot_look {
   /// Whether the side `waiting`, which once noted that it waits for `sequence`, still has to.
@@ -25,4 +25,4 @@ struct slot_look {
 /// Adds the sequences from head to tail, as far as max_slots_looked_at lets it.
 void add_from_head_to_tail(std::vector<std::uint64_t>& sequences, const part_cursors& cursors, std::uint64_t capacity);
 
-}  // namespace sluice
+}  // namespace sluice::detail

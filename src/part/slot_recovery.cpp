@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "layout/checksum.hpp"
-#include "sluice/base/clock.hpp"
+#include "sluice/detail/base/clock.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 /// A slot of the old ring, as its own word has it.
@@ -152,4 +152,4 @@ slots_recovered recover_slots(const slot_recovery& kind, const old_slots& from_s
   return done;
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

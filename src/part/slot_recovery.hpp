@@ -14,9 +14,9 @@
 #include <functional>
 #include <span>
 
-#include "sluice/layout/ring_view.hpp"
+#include "sluice/detail/layout/ring_view.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 /// In which the kinds differ.
 struct slot_recovery {
@@ -52,4 +52,4 @@ struct new_slots {
 /// Moves what is whole. @throws error what `from.read` throws.
 slots_recovered recover_slots(const slot_recovery& kind, const old_slots& from, const new_slots& into);
 
-}  // namespace sluice
+}  // namespace sluice::detail

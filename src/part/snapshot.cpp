@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace sluice {
+namespace sluice::detail {
 
 slot_report part_snapshot::slot(std::uint64_t sequence, std::uint64_t max_bytes) {
   slot_report slot;
@@ -38,4 +38,4 @@ void part_snapshot::read_from(std::uint64_t offset) {
   begin_ = offset;
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

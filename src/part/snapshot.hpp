@@ -10,11 +10,11 @@
 #include <span>
 #include <vector>
 
-#include "sluice/layout/ring_view.hpp"
-#include "sluice/part/facts.hpp"
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/layout/ring_view.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
+#include "sluice/inspect.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 /// A look must not take seconds, however large the ring.
 inline constexpr std::uint64_t max_slots_looked_at = 1U << 14;
@@ -51,4 +51,4 @@ class part_snapshot {
   std::vector<std::byte> run_;
 };
 
-}  // namespace sluice
+}  // namespace sluice::detail

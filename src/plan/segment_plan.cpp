@@ -1,4 +1,4 @@
-#include "sluice/plan/segment_plan.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -7,10 +7,10 @@
 #include "layout/checksum.hpp"
 #include "part/part_kind.hpp"
 #include "part/slot_form.hpp"
-#include "sluice/base/bytes.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/error.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 constexpr std::uint64_t max_segment_bytes = 1ULL << 46;
@@ -345,4 +345,4 @@ ring_view view_memory(std::span<std::byte> memory, const ring_request& request) 
   return view_ring(memory, ring);
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -7,7 +7,7 @@
 #include "sluice/port.hpp"
 #include "sluice/wait.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 /// A wait strategy that is chosen at run time. Only waits pay for it: a call that finds something never asks.
 class chosen_wait {
@@ -31,4 +31,4 @@ class chosen_wait {
 
 static_assert(wait_strategy<chosen_wait>);
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -3,14 +3,17 @@
 #include <utility>
 
 #include "port/chosen_wait.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/channel/access.hpp"
-#include "sluice/channel/raw_consumer.hpp"
-#include "sluice/channel/raw_producer.hpp"
+#include "sluice/detail/channel/access.hpp"
+#include "sluice/detail/channel/raw_consumer.hpp"
+#include "sluice/detail/channel/raw_producer.hpp"
+#include "sluice/error.hpp"
 #include "sluice/port.hpp"
 #include "sluice/ring.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 /// Made before the base class, which refers to the participant in it. On the heap, because a raw handle may outlive its

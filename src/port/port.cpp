@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
-#include "sluice/base/error.hpp"
-#include "sluice/channel/participant.hpp"
-#include "sluice/channel/seat_list.hpp"
+#include "sluice/detail/channel/participant.hpp"
+#include "sluice/detail/channel/seat_list.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
 
 port::port(participant& self) noexcept : self_(&self), message_bytes_(self.ring().message_bytes) {}
 

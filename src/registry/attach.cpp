@@ -13,11 +13,11 @@
 #include "registry/directory.hpp"
 #include "registry/recover.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/clock.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/registry/registry.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 void require_participant(const segment& memory, const std::string& what) {
   if (!memory.placement().is_writable || !memory.placement().is_shared)
@@ -25,6 +25,12 @@ void require_participant(const segment& memory, const std::string& what) {
                 what + ": it is mapped as a read-only or private view; to look on, use an observer");
   if (memory.has_file()) os::require_local(memory.file().descriptor, memory.file().path, what);
 }
+
+}  // namespace sluice::detail
+
+namespace sluice {
+
+using namespace detail;
 
 attached_segment attach_unnamed(segment memory) {
   auto what = std::string("the ") + to_string(memory.kind()) + " segment";

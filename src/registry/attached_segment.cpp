@@ -4,10 +4,33 @@
 #include <utility>
 
 #include "registry/directory.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/layout/durability.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
+
+namespace sluice::detail {
+
+std::shared_ptr<os::byte_locks> own_locks_on(const segment& memory) {
+  if (!memory.has_file()) return nullptr;
+  const auto& file = memory.file();
+  auto locks = std::make_shared<os::byte_locks>(os::lockable_file{file.descriptor, file.path, file.device, file.inode});
+  locks->anchor(memory.placement().page_bytes);
+  return locks;
+}
+
+std::shared_ptr<os::byte_locks> locks_on(const segment& memory) {
+  if (!memory.has_file() || memory.header().lock_inode == 0) return own_locks_on(memory);
+  const auto file = lock_file_of(memory, true);
+  auto locks = std::make_shared<os::byte_locks>(file.lockable());
+  locks->show_in(own_locks_on(memory));
+  locks->anchor(memory.placement().page_bytes);
+  return locks;
+}
+
+}  // namespace sluice::detail
 
 namespace sluice {
+
+using namespace detail;
 
 attached_segment::impl::~impl() {
   if (locks == nullptr) return;
@@ -31,23 +54,6 @@ attached_segment::impl::~impl() {
   } catch (const error&) {
     // Left to sweep: nothing is lost by a name that stays.
   }
-}
-
-std::shared_ptr<os::byte_locks> own_locks_on(const segment& memory) {
-  if (!memory.has_file()) return nullptr;
-  const auto& file = memory.file();
-  auto locks = std::make_shared<os::byte_locks>(os::lockable_file{file.descriptor, file.path, file.device, file.inode});
-  locks->anchor(memory.placement().page_bytes);
-  return locks;
-}
-
-std::shared_ptr<os::byte_locks> locks_on(const segment& memory) {
-  if (!memory.has_file() || memory.header().lock_inode == 0) return own_locks_on(memory);
-  const auto file = lock_file_of(memory, true);
-  auto locks = std::make_shared<os::byte_locks>(file.lockable());
-  locks->show_in(own_locks_on(memory));
-  locks->anchor(memory.placement().page_bytes);
-  return locks;
 }
 
 attached_segment attached_segment::unnamed(segment memory, std::string what, std::shared_ptr<os::byte_locks> locks) {

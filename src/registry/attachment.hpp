@@ -8,9 +8,8 @@
 #include "os/byte_locks.hpp"
 #include "os/file.hpp"
 #include "registry/directory.hpp"
-#include "sluice/registry/attached_segment.hpp"
-#include "sluice/registry/segment_name.hpp"
-#include "sluice/seat/process_mark.hpp"
+#include "sluice/detail/seat/process_mark.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice {
 
@@ -21,7 +20,7 @@ struct attached_segment::impl {
   std::string name;
   os::file_facts facts, directory_facts;
   std::shared_ptr<os::byte_locks> locks;  // presence, and all seats that this process holds; null: none can be held
-  process_mark mark = process_mark::here();
+  detail::process_mark mark = detail::process_mark::here();
   std::function<void(std::uint64_t)> on_removal;
   bool leaves_name = false;
 
@@ -34,6 +33,10 @@ struct attached_segment::impl {
   /// In a forked child: a presence of its own. @throws error.
   [[nodiscard]] std::shared_ptr<os::byte_locks> come_in_again() const;
 };
+
+}  // namespace sluice
+
+namespace sluice::detail {
 
 /// What locks on the segment's own file are held through; null where there is none. @throws error no_permission: the file
 /// may not be opened anew.
@@ -52,4 +55,4 @@ inline constexpr int max_tries = 1000;
 
 [[nodiscard]] inline std::string quoted(const segment_name& name) { return "\"" + name.str() + "\""; }
 
-}  // namespace sluice
+}  // namespace sluice::detail

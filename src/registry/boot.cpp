@@ -2,9 +2,9 @@
 
 #include "os/file.hpp"
 #include "os/process.hpp"
-#include "sluice/base/clock.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/layout/durability.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::detail {
 namespace {

@@ -8,9 +8,9 @@
 #include "registry/boot.hpp"
 #include "registry/directory.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/clock.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/layout/durability.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::detail {
 
@@ -89,7 +89,6 @@ void building::begin(std::uint32_t mode, const std::string& what) {
     file_ = std::move(opened.file);
     return;
   }
-  constexpr int max_tries = 1000;
   for (int i = 0; i < max_tries; ++i) {
     auto temporary = new_temporary();
     auto path = directory_path_ + "/" + temporary;

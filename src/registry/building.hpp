@@ -9,9 +9,9 @@
 #include "os/byte_locks.hpp"
 #include "os/file.hpp"
 #include "segment/lock_file.hpp"
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/registry/registry.hpp"
-#include "sluice/segment/segment.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/segment.hpp"
 
 namespace sluice::detail {
 

@@ -7,11 +7,15 @@
 #include "registry/attachment.hpp"
 #include "registry/building.hpp"
 #include "registry/directory.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/layout/durability.hpp"
-#include "sluice/registry/registry.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/detail/registry/requirements.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 /// A name with a slash is a path, and one that was meant as a name would leave files in an unexpected place.

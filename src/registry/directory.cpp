@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "os/process.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice::detail {
 namespace {

@@ -13,9 +13,9 @@
 #include "os/file.hpp"
 #include "part/part_kind.hpp"
 #include "segment/lock_file.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/registry/registry.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice::detail {
 
@@ -33,7 +33,7 @@ struct opened_file {
   std::optional<error> locks_problem = {};  // why not
 
   /// Whether it is a segment that was copied, with the lock file's name, from another file: no process uses the copy.
-  [[nodiscard]] bool is_copy() const noexcept { return is_intact(header) && sluice::is_copy(header, facts.inode); }
+  [[nodiscard]] bool is_copy() const noexcept { return is_intact(header) && detail::is_copy(header, facts.inode); }
   /// What to lock and to ask for locks. Where the lock file cannot be had it is the segment's own, in which processes that
   /// are attached hold their presence all the same.
   [[nodiscard]] os::lockable_file lockable() const { return locks ? locks->lockable() : itself(); }

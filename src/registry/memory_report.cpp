@@ -1,7 +1,7 @@
 // What inspect shows of a segment's memory. Every answer may be missing, and none of them is a reason to fail.
 
-#include "sluice/registry/memory_report.hpp"
-#include "sluice/base/clock.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/inspect.hpp"
 
 #include <algorithm>
 
@@ -12,9 +12,12 @@
 #include "os/residence.hpp"
 #include "os/smaps.hpp"
 #include "registry/directory.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 constexpr std::uint64_t max_bytes_looked_at = std::uint64_t{4} << 30;  // a million pages: some ten milliseconds

@@ -11,10 +11,13 @@
 #include "part/part_kind.hpp"
 #include "registry/boot.hpp"
 #include "registry/building.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/layout/durability.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 /// The same segment once more, empty.

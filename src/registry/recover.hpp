@@ -4,7 +4,7 @@
 #include <string>
 
 #include "registry/directory.hpp"
-#include "sluice/registry/registry.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice::detail {
 

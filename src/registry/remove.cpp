@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "registry/directory.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/layout/durability.hpp"
-#include "sluice/registry/registry.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 /// Why sweep may take it; empty: it may not.

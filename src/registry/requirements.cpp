@@ -1,8 +1,9 @@
-#include "sluice/registry/requirements.hpp"
+#include "sluice/detail/registry/requirements.hpp"
 
-#include "sluice/base/error.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 bool is_met(const durability& asked, const durability& found) noexcept {
@@ -36,4 +37,4 @@ void require_options(const segment_header& header, std::size_t index, const requ
     refuse("durability " + to_string(asked.durability), "durability " + to_string(durability_of(ring)));
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

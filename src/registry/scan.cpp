@@ -8,11 +8,14 @@
 #include "registry/boot.hpp"
 #include "registry/directory.hpp"
 #include "registry/recover.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/layout/durability.hpp"
-#include "sluice/registry/registry.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/error.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 /// A copy of the first `bytes` of a file that passes for a segment: no other process can change it during the look.

@@ -1,10 +1,13 @@
-#include "sluice/registry/segment_name.hpp"
+#include "sluice/registry.hpp"
 
 #include <algorithm>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 constexpr std::size_t max_name_bytes = 63;

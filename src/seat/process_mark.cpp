@@ -1,10 +1,10 @@
-#include "sluice/seat/process_mark.hpp"
+#include "sluice/detail/seat/process_mark.hpp"
 
 #include "os/own_page.hpp"
 #include "os/process.hpp"
-#include "sluice/segment/segment.hpp"
+#include "sluice/segment.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 std::uint64_t value_in(std::atomic<std::uint64_t>& word) noexcept {
@@ -35,4 +35,4 @@ process_mark process_mark::here(const segment& memory, const std::string& what) 
   return {word, value};
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,4 +1,4 @@
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -9,10 +9,11 @@
 #include "os/file.hpp"
 #include "os/membarrier.hpp"
 #include "os/process.hpp"
-#include "sluice/base/clock.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/error.hpp"
+#include "sluice/inspect.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 liveness liveness_of(os::process_state state) noexcept {
@@ -26,25 +27,6 @@ liveness liveness_of(os::process_state state) noexcept {
 }
 
 }  // namespace
-
-const char* to_string(liveness value) noexcept {
-  switch (value) {
-    case liveness::alive: return "alive";
-    case liveness::stopped: return "stopped";
-    case liveness::exiting: return "exiting";
-    case liveness::dead: return "dead";
-    case liveness::unknown: break;
-  }
-  return "unknown";
-}
-
-std::string process_text(const seat_report& seat) {
-  return "pid " + std::to_string(seat.pid) +
-         (seat.same_pid_namespace    ? ""
-          : seat.knows_pid_namespace ? " of another pid namespace"
-                                     : " of a pid namespace that is not known") +
-         " (" + (seat.command.empty() ? "" : seat.command + ", ") + to_string(seat.alive) + ")";
-}
 
 constexpr std::uint32_t max_holders_named = 8;  // in an error's text
 
@@ -521,4 +503,4 @@ std::vector<seat_report> seat_table::impl::reports() const {
 
 seat_keeper& seat_table::keeper() noexcept { return *impl_; }
 
-}  // namespace sluice
+}  // namespace sluice::detail

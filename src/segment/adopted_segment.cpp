@@ -1,10 +1,12 @@
-#include "sluice/segment/adopted_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include "os/file.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
 
 segment adopted_segment::map(int descriptor, std::uint64_t bytes, std::uint64_t offset_bytes,
                              const memory_options& how) {

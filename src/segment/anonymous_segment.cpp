@@ -1,4 +1,4 @@
-#include "sluice/segment/anonymous_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include <boost/interprocess/anonymous_shared_memory.hpp>
 #include <boost/interprocess/exceptions.hpp>
@@ -6,10 +6,13 @@
 #include "os/file.hpp"
 #include "os/mapping.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/bytes.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 constexpr const char* memory_name = "shared anonymous memory";

@@ -1,10 +1,12 @@
-#include "sluice/segment/file_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include "os/file.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
 
 segment file_segment::create(const std::string& path, std::uint64_t bytes, std::uint32_t mode,
                              const memory_options& how) {

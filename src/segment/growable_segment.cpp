@@ -1,13 +1,16 @@
-#include "sluice/segment/growable_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include <algorithm>
 
 #include "os/file.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/bytes.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 segment reserve(os::fd file, const std::string& path, std::uint64_t max_bytes) {

@@ -1,13 +1,14 @@
-#include "sluice/segment/hand_over.hpp"
+#include "sluice/segment.hpp"
 
 #include "os/descriptor_passing.hpp"
 #include "os/file.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/segment/adopted_segment.hpp"
-#include "sluice/segment/memfd_segment.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 /// What travels beside the descriptor. Both ends are on one machine.

@@ -3,9 +3,9 @@
 #include <optional>
 #include <string>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 constexpr std::uint32_t may_read = 4, may_write = 2;
@@ -74,4 +74,4 @@ lock_file lock_file_of(const segment& memory, bool writable) {
                         facts.uid, writable);
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

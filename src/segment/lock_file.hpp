@@ -11,11 +11,11 @@
 #include "os/byte_locks.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
-#include "sluice/layout/lock_file_name.hpp"
-#include "sluice/layout/segment_header.hpp"
-#include "sluice/segment/segment.hpp"
+#include "sluice/detail/layout/lock_file_name.hpp"
+#include "sluice/detail/layout/segment_header.hpp"
+#include "sluice/segment.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 /// Whether the mode lets a class of users read that may not write.
 [[nodiscard]] bool has_readers(std::uint32_t mode) noexcept;
@@ -42,4 +42,4 @@ struct lock_file {
 /// segment's descriptor leads. @throws error as open_lock_file(); corrupted: the segment is a copy.
 [[nodiscard]] lock_file lock_file_of(const segment& memory, bool writable);
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -11,11 +11,11 @@
 #include "os/kept_descriptor.hpp"
 #include "os/memfd.hpp"
 #include "os/residence.hpp"
-#include "sluice/base/bytes.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/segment/memory_limits.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/error.hpp"
+#include "sluice/segment.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 namespace bip = boost::interprocess;
@@ -208,4 +208,4 @@ segment place_memory(segment_kind kind, os::mapping mapped, const memory_options
   return {kind, all, std::move(holder), {}, placement};
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

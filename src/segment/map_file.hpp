@@ -6,10 +6,10 @@
 
 #include "os/fd.hpp"
 #include "os/mapping.hpp"
-#include "sluice/segment/memory_options.hpp"
-#include "sluice/segment/segment.hpp"
+#include "sluice/options.hpp"
+#include "sluice/segment.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 /// What of a file is mapped.
 struct file_part {
@@ -47,4 +47,4 @@ void require_memory(std::uint64_t bytes, const std::string& what, const memory_o
 /// A new segment is for writing. @throws error bad_argument.
 void require_shared(const memory_options& how, const std::string& what);
 
-}  // namespace sluice
+}  // namespace sluice::detail

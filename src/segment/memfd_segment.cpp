@@ -1,11 +1,14 @@
-#include "sluice/segment/memfd_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include "os/file.hpp"
 #include "os/memfd.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 constexpr const char* memfd_name = "memfd";

@@ -1,4 +1,4 @@
-#include "sluice/segment/memory_limits.hpp"
+#include "sluice/segment.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -9,6 +9,9 @@
 #include "os/file.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 namespace {
 
 /// The number behind `key` at the beginning of a line. Empty: no such file, or no such line.

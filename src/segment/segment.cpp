@@ -1,4 +1,4 @@
-#include "sluice/segment/segment.hpp"
+#include "sluice/segment.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -6,10 +6,12 @@
 #include "os/fault_guard.hpp"
 #include "os/residence.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/error.hpp"
-#include "sluice/segment/fault_guard.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
+
 bool catch_segment_fault(const void* address) noexcept { return os::catch_fault(address); }
 
 bool segment::is_lost() const noexcept { return guard_ != nullptr && guard_->is_lost(); }

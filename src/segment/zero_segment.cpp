@@ -1,12 +1,14 @@
-#include "sluice/segment/zero_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include "os/file.hpp"
 #include "os/mapping.hpp"
 #include "segment/map_file.hpp"
-#include "sluice/base/bytes.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/error.hpp"
 
 namespace sluice {
+
+using namespace detail;
 
 segment zero_segment::create(std::uint64_t bytes, const memory_options& how) {
   require_shared(how, "create a segment of /dev/zero");

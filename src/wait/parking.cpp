@@ -1,4 +1,4 @@
-#include "sluice/wait/parking.hpp"
+#include "sluice/detail/wait/parking.hpp"
 
 #include <bit>
 
@@ -6,7 +6,7 @@
 #include "os/futex.hpp"
 #include "os/membarrier.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 // Seats of a role share the 64 bits of one word: seat i has bit i % 64.
@@ -139,4 +139,4 @@ void sleeper::retract() noexcept {
   wake_one_of(ring_, own_, place % parked_bits);
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

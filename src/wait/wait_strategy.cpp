@@ -1,4 +1,4 @@
-#include "sluice/wait/wait_strategy.hpp"
+#include "sluice/detail/wait/wait_strategy.hpp"
 
 #include <pthread.h>
 

@@ -1,10 +1,10 @@
-#include "sluice/base/bytes.hpp"
+#include "sluice/detail/base/bytes.hpp"
 
 #include <gtest/gtest.h>
 
-#include "sluice/base/cache_line.hpp"
+#include "sluice/detail/base/cache_line.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 TEST(Fnv1a, HasThePublishedValues) {  // test vectors of draft-eastlake-fnv
@@ -28,4 +28,4 @@ TEST(RoundUp, GivesTheLeastMultipleNotBelow) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

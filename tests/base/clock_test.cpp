@@ -1,4 +1,4 @@
-#include "sluice/base/clock.hpp"
+#include "sluice/detail/base/clock.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <limits>
 
-#include "sluice/base/stop_signal.hpp"
+#include "sluice/detail/base/stop_signal.hpp"
 #include "sluice/stop_token.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using namespace std::chrono_literals;
@@ -117,4 +117,4 @@ TEST(StopSignal, CallsWhileItIsWatchedAndNotAfterwards) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

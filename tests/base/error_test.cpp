@@ -1,4 +1,4 @@
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 TEST(Error, EveryCodeHasANameOfItsOwn) {
@@ -64,4 +64,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& row) { return std::string("errno") + std::to_string(row.param.errno_value); });
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -11,7 +11,7 @@
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/channel/planning.hpp"
+#include "sluice/detail/channel/planning.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
 #include "sluice/stop_token.hpp"
@@ -20,7 +20,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -143,4 +143,4 @@ TEST_F(Attach, ThatIsRefusedLeavesTheNameOfAnEphemeralChannelAndItsMessages) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

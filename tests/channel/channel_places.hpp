@@ -9,14 +9,12 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
-#include "sluice/segment/memfd_segment.hpp"
-#include "sluice/segment/zero_segment.hpp"
 #include "support/temp_registry.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 struct numbered {
   std::uint64_t number = 0;
@@ -90,4 +88,4 @@ struct place_names {
   }
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -13,7 +13,7 @@
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -198,4 +198,4 @@ TEST(ClosingMpmc, AConsumerIsNotToldClosedWhileAnotherHoldsAMessageThatItMayLeav
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -10,13 +10,13 @@
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
-#include "sluice/segment/zero_segment.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
+#include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -165,4 +165,4 @@ TEST(DuplexEnd, OfAnSpscDuplexIsTakenOnce) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -11,7 +11,7 @@
 
 #include "channel/channel_places.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/channel/planning.hpp"
+#include "sluice/detail/channel/planning.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
 #include "sluice/segment.hpp"
@@ -20,7 +20,7 @@
 #include "support/expect_error.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 const segment_name name("orders");
@@ -180,4 +180,4 @@ TYPED_TEST(Durable, NeedsANameOnADisk) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -17,7 +17,7 @@
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -184,4 +184,4 @@ TYPED_TEST(FinishingOfMany, AProducerThatComesMeanwhileIsNeverClosedOver) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

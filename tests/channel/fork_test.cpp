@@ -13,7 +13,7 @@
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -233,4 +233,4 @@ TYPED_TEST(ChannelFork, AnExecLeavesTheSeatBehind) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

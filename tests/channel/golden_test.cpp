@@ -11,16 +11,16 @@
 #include <vector>
 
 #include "os/process.hpp"
-#include "sluice/base/clock.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
 #include "support/disk.hpp"
 #include "support/golden.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 const std::string kept = SLUICE_GOLDEN_DIR;
@@ -96,4 +96,4 @@ TEST(GoldenFiles, NoneIsWithoutATest) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

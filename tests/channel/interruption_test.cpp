@@ -12,14 +12,14 @@
 #include <thread>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/stop_token.hpp"
 #include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/is_there.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -196,4 +196,4 @@ TYPED_TEST(Interruption, ACancelledThreadLeavesItsWaitAndItsSeat) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/stop_token.hpp"
 #include "support/behind.hpp"
 #include "support/child_process.hpp"
@@ -26,7 +26,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -816,4 +816,4 @@ static_assert(!std::is_copy_constructible_v<in::loan> && !std::is_copy_construct
 static_assert(std::is_nothrow_move_constructible_v<in> && std::is_nothrow_move_assignable_v<out>);
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

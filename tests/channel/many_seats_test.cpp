@@ -8,7 +8,7 @@
 #include "support/expect_error.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 template <class Place>
@@ -39,4 +39,4 @@ TYPED_TEST(ManySeats, AThousandOnEachSideExchangeMessagesAndOneMoreIsRefused) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 /// Compiles a program around `statement` with this build's kind of compiler; all that it said, empty on success.
@@ -145,4 +145,4 @@ TEST(MessageType, ADefaultCapacityIsFoundForEverySize) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -14,7 +14,7 @@
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -151,4 +151,4 @@ TEST_F(OnAnOverlay, AProcessWhoseDescriptorsWereClosedKeepsASeatThatNoOtherTook)
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "channel/channel_places.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"
@@ -22,7 +23,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -325,4 +326,4 @@ TEST_F(ClosedDescriptors, OfAForkedChildThatMakesHandlesInManyThreads) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -4,9 +4,9 @@
 
 #include <set>
 
-#include "sluice/ring/ring_concept.hpp"
+#include "sluice/detail/ring/ring_concept.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 class hand_keeper final : public seat_keeper {
  public:
@@ -57,4 +57,4 @@ class hand_keeper final : public seat_keeper {
   std::set<std::uint32_t> locked_;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -9,7 +9,7 @@
 #include "conformance/ring_rig.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 template <class Case>
@@ -477,4 +477,4 @@ TYPED_TEST(RingConformance, GarbageInEverySharedWordIsNeitherFollowedNorEndless)
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -7,10 +7,10 @@
 #include <string>
 
 #include "conformance/ring_memory.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
-#include "sluice/part/spsc/spsc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/spsc/spsc_ring.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 template <class R>
 struct named_ring;
@@ -65,4 +65,4 @@ struct ring_case_names {
   }
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -7,14 +7,12 @@
 #include <new>
 #include <span>
 
-#include "sluice/base/bytes.hpp"
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/segment/anonymous_segment.hpp"
-#include "sluice/segment/file_segment.hpp"
-#include "sluice/segment/zero_segment.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/segment.hpp"
 #include "support/temp_registry.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// Memory on the heap, exactly as long as the ring says it needs: the address sanitizer sees one byte too far.
 class callers_memory {
@@ -83,4 +81,4 @@ class file_memory : public segment_memory {
   temp_directory directory_;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

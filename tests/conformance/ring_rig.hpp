@@ -11,7 +11,7 @@
 #include "conformance/hand_keeper.hpp"
 #include "conformance/ring_kinds.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 inline ring_request request_of(ring_kind kind, std::uint64_t message_bytes, std::uint64_t capacity_slots,
                                std::uint32_t alignment = 1, std::uint32_t seats = 4) {
@@ -136,4 +136,4 @@ class ring_rig {
   }
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -9,7 +9,7 @@
 #include "conformance/ring_rig.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 // On a busy machine a thread that finds nothing waits for its next time slice: rings of a thousand slots carry many
@@ -119,4 +119,4 @@ TYPED_TEST(RingThreads, AbandonedClaimsInBetweenHoldNothingUp) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "conformance/segment_suite.hpp"
-#include "sluice/base/bytes.hpp"
+#include "sluice/detail/base/bytes.hpp"
 #include "sluice/segment.hpp"
 #include "support/temp_registry.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 struct file_maker {
@@ -57,4 +57,4 @@ struct kind_name {
 INSTANTIATE_TYPED_TEST_SUITE_P(Of, SegmentSuite, segment_kinds, kind_name);
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

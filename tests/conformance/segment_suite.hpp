@@ -10,13 +10,13 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "sluice/segment/segment.hpp"
+#include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"
 #include "support/proc_maps.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 template <class Maker>
 struct SegmentSuite : ::testing::Test {
@@ -123,4 +123,4 @@ REGISTER_TYPED_TEST_SUITE_P(SegmentSuite, IsOfItsKind, BeginsAsZeroes, LengthIsR
                             IsUnmappedWhenTheLastCopyGoes, LeavesNoDescriptorOpen, TwoOfThemShareNothing,
                             IsSharedAndReadableAndWritable);
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

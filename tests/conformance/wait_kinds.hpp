@@ -8,7 +8,7 @@
 
 #include "sluice/wait.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 using wait_kinds = ::testing::Types<  //
     busy_spin,                        //
@@ -29,4 +29,4 @@ struct wait_kind_names {
   }
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

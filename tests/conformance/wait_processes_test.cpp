@@ -14,7 +14,7 @@
 #include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -124,4 +124,4 @@ TEST(SpinThenPark, PartnersPinnedToDifferentProcessorsSeldomSleep) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -13,7 +13,7 @@
 #include "os/membarrier.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -134,4 +134,4 @@ TYPED_TEST(WaitConformance, NoWakeUpIsMissedInFenceMode) {  // scenario 40
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

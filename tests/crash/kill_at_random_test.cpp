@@ -17,7 +17,7 @@
 #include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -217,4 +217,4 @@ TYPED_TEST(KillAtRandom, LosesNothingTearsNothingAndMarksWhatComesTwice) {  // s
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

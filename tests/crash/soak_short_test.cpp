@@ -8,7 +8,7 @@
 #include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 /// Runs it to its end and gives its last line.
@@ -43,4 +43,4 @@ TEST(SoakShort, NonsenseIsAnsweredWithTheUsage) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

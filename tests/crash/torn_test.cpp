@@ -27,7 +27,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -231,4 +231,4 @@ TYPED_TEST(Torn, ADamagedPageIsReportedAndTheRestIsDelivered) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -30,7 +30,7 @@
 #endif
 #endif
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 
 /// Without optimisation there are many times as many instructions, and not one state more.
 #if defined(__OPTIMIZE__)
@@ -146,4 +146,4 @@ struct tally {
 void print_head();
 void print_row(const std::string& operation, const tally& row);
 
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer

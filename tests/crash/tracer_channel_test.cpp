@@ -15,18 +15,17 @@
 #include "crash/tracer_real.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
-#include "sluice/segment/zero_segment.hpp"
-#include "sluice/wait/park.hpp"
+#include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 namespace {
 
 using std::chrono::milliseconds;
@@ -360,6 +359,6 @@ TEST(TracedChannel, SurvivesRealDeathsInAnMpmcChannelOfDevZero) {
 }
 
 }  // namespace
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer
 
 #endif

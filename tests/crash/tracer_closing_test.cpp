@@ -11,17 +11,17 @@
 #include "crash/tracer.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
-#include "sluice/wait/park.hpp"
+#include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 namespace {
 
 template <class Ring>
@@ -183,6 +183,6 @@ TYPED_TEST(TracedClosing, AProducerAnywhereInASendIsWaitedForOrRefused) { this->
 TYPED_TEST(TracedClosing, AProducerAnywhereInABatchIsWaitedForOrRefused) { this->expect_exact(3, 2); }
 
 }  // namespace
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer
 
 #endif

@@ -17,15 +17,14 @@
 #include "crash/tracer_real.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/channel/duplex.hpp"
 #include "sluice/segment.hpp"
-#include "sluice/wait/park.hpp"
+#include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 namespace {
 
 using std::chrono::milliseconds;
@@ -218,6 +217,6 @@ TEST(TracedDuplex, SurvivesRealDeathsOfTheChildInAnonymousMemory) { expect_the_p
 TEST(TracedDuplex, SurvivesRealDeathsOfTheChildInAMemfd) { expect_the_parent_goes_on(true); }
 
 }  // namespace
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer
 
 #endif

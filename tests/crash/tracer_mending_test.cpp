@@ -6,12 +6,12 @@
 #include <sstream>
 
 #include "crash/tracer_workbench.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 namespace {
 
 using mpmc = scene<mpmc_ring>;
@@ -106,6 +106,6 @@ TEST(TracedMending, AConsumerBesideADeadOneMayDieAtEveryInstruction) {
 }
 
 }  // namespace
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer
 
 #endif

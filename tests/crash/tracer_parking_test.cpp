@@ -5,13 +5,13 @@
 #include <cstring>
 
 #include "crash/tracer.hpp"
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/wait/parking.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/detail/wait/parking.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 namespace {
 
 // More consumers than an announcement word has bits: seats 0 and 64 share one.
@@ -134,6 +134,6 @@ TEST(TracedParking, AWakersDeathCostsSleepersThatShareABitOneTick) {
 }
 
 }  // namespace
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer
 
 #endif

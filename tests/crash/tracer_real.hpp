@@ -11,7 +11,7 @@
 
 #include "crash/tracer.hpp"
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 
 /// What there is beside the child that dies.
 class world {
@@ -79,4 +79,4 @@ inline tally die_everywhere(const real_deaths& what, std::uint64_t at_most, std:
   return row;
 }
 
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer

@@ -16,14 +16,14 @@
 #include "crash/tracer_real.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
-#include "sluice/channel/planning.hpp"
+#include "sluice/detail/channel/planning.hpp"
 #include "sluice/registry.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 namespace {
 
 using orders = channel<message>;
@@ -257,6 +257,6 @@ TEST(TracedRegistry, ALockFileGoesWithItsNameWhereverAProcessDies) {
 }
 
 }  // namespace
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer
 
 #endif

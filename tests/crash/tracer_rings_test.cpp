@@ -5,13 +5,13 @@
 #include <sstream>
 
 #include "crash/tracer_workbench.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
-#include "sluice/part/spsc/spsc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/spsc/spsc_ring.hpp"
 #include "support/watchdog.hpp"
 
 #if SLUICE_TRACES
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 namespace {
 
 // Where the ring stands when the operation begins: in its first lap, before its end, and so that a batch crosses the end
@@ -378,6 +378,6 @@ TEST(TracedMpmcRing, MpmcWithoutMendingIsWedged) {
 }
 
 }  // namespace
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer
 
 #endif

@@ -21,7 +21,7 @@
 
 #include "support/watchdog.hpp"
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 
 struct shared_flag {
   std::atomic<std::uint32_t> is_over;
@@ -294,4 +294,4 @@ TEST(Tracer, Skipped) {
 
 #endif
 
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer

@@ -14,13 +14,13 @@
 #include <string>
 #include <vector>
 
-#include "sluice/layout/ring_view.hpp"
-#include "sluice/part/mpmc/mpmc_layout.hpp"
-#include "sluice/part/spsc/spsc_layout.hpp"
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/ring/ring_concept.hpp"
+#include "sluice/detail/layout/ring_view.hpp"
+#include "sluice/detail/part/mpmc/mpmc_layout.hpp"
+#include "sluice/detail/part/spsc/spsc_layout.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/detail/ring/ring_concept.hpp"
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 
 inline constexpr std::uint64_t capacity = 4;
 inline constexpr std::uint32_t trial_seats = 6;  // mpmc: producers 0 to 2, consumers 3 to 5; spsc: 0 and 1
@@ -482,4 +482,4 @@ class trial {
   std::string broken_;
 };
 
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer

@@ -9,7 +9,7 @@
 #include "crash/tracer.hpp"
 #include "crash/tracer_trial.hpp"
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 
 /// What the child does; it is one of `all` and notes what it is handed.
 template <class Ring>
@@ -256,4 +256,4 @@ operation<Ring> receives(std::uint32_t seat, std::uint64_t count, std::uint64_t 
   };
 }
 
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer

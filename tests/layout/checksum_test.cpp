@@ -8,7 +8,7 @@
 
 #include "support/header_bytes.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 TEST(Checksum, IsXxh3) {
@@ -41,4 +41,4 @@ TEST(SlotChecksum, ChangesWithEveryBitOfTheMessage) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -5,14 +5,14 @@
 
 #include <cstring>
 
-#include "sluice/layout/ring_header.hpp"
-#include "sluice/layout/seat.hpp"
-#include "sluice/layout/segment_header.hpp"
-#include "sluice/part/mpmc/mpmc_layout.hpp"
-#include "sluice/part/spsc/spsc_layout.hpp"
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/layout/ring_header.hpp"
+#include "sluice/detail/layout/seat.hpp"
+#include "sluice/detail/layout/segment_header.hpp"
+#include "sluice/detail/part/mpmc/mpmc_layout.hpp"
+#include "sluice/detail/part/spsc/spsc_layout.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 TEST(Format, MagicReadsInMemoryAsItsName) {
@@ -140,4 +140,4 @@ TEST(Format, LockBytesOfTheRingsDoNotMeet) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
 
-#include "sluice/layout/durability.hpp"
-#include "sluice/layout/seat.hpp"
-#include "sluice/layout/segment_header.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/detail/layout/seat.hpp"
+#include "sluice/detail/layout/segment_header.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 TEST(Names, OfSegmentKindsAreTheirEnumerators) {
@@ -41,4 +41,4 @@ TEST(Names, OfValuesThatAStrangerWroteAreUnknown) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

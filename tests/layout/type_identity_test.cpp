@@ -1,4 +1,4 @@
-#include "sluice/layout/type_identity.hpp"
+#include "sluice/detail/layout/type_identity.hpp"
 
 #include <gtest/gtest.h>
 
@@ -68,7 +68,7 @@ struct sluice::message_traits<named::aligned> {
   static constexpr std::uint64_t version = 1;
 };
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 TEST(TypeIdentity, OfOneTypeIsOneIdentity) {
@@ -244,4 +244,4 @@ TEST(TypeIdentity, BuiltInTypesHaveTheSameNameEverywhere) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
 
-#include "sluice/layout/ring_header.hpp"
-#include "sluice/layout/seat.hpp"
-#include "sluice/part/mpmc/mpmc_layout.hpp"
+#include "sluice/detail/layout/ring_header.hpp"
+#include "sluice/detail/layout/seat.hpp"
+#include "sluice/detail/part/mpmc/mpmc_layout.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 constexpr std::uint64_t laps = std::uint64_t{1} << 48;
@@ -79,4 +79,4 @@ TEST(SeatWord, GivesBackStateAndGeneration) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

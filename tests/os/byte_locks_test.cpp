@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "os/file.hpp"
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 #include "support/become_idle.hpp"
 #include "support/child_process.hpp"
 #include "support/pipe_signal.hpp"
@@ -22,15 +22,15 @@
 namespace sluice::os {
 namespace {
 
-using test::child_process;
-using test::open_with_shared_lock;
-using test::pipe_signal;
+using detail::test::child_process;
+using detail::test::open_with_shared_lock;
+using detail::test::pipe_signal;
 
 constexpr std::uint64_t byte = std::uint64_t{1} << 62;
 
 struct ByteLocksTest : ::testing::Test {
-  test::watchdog dog;
-  test::temp_directory directory;
+  detail::test::watchdog dog;
+  detail::test::temp_directory directory;
   fd file = create_in(working_directory, directory / "locked", 0600, "locked");
 
   static std::unique_ptr<byte_locks> locks_on(const fd& file, const std::string& path) {
@@ -272,7 +272,7 @@ TEST_F(ByteLocksTest, FallsAtExec) {  // seeds row 5
     const auto lock = take();
     locked.tell();
     (void)go.is_told();
-    test::become_idle(replaced);
+    detail::test::become_idle(replaced);
   });
   locked.only_wait();
   replaced.only_wait();
@@ -312,7 +312,7 @@ TEST_F(ByteLocksTest, IsOfTheFileAndNotOfItsName) {
 }
 
 TEST_F(ByteLocksTest, LeavesNoMappingAndNoDescriptorBehind) {
-  const auto mapped = [&] { return test::mappings_that_name(directory.path()); };
+  const auto mapped = [&] { return detail::test::mappings_that_name(directory.path()); };
   const auto next_descriptor = [&] {
     const fd probe(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     return probe.get();

@@ -18,11 +18,11 @@
 namespace sluice::os {
 namespace {
 
-using test::child_process;
+using detail::test::child_process;
 
 /// Three pages of a file that is gone.
 struct FaultGuard : ::testing::Test {
-  test::watchdog dog;
+  detail::test::watchdog dog;
   std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   std::span<std::byte> broken = map();
 
@@ -111,7 +111,7 @@ TEST_F(FaultGuard, IsLostWithoutAFaultWhenItIsToldSo) {
   guarded_range guard(broken, true);
   guard.lose();
   EXPECT_TRUE(guard.is_lost());
-  EXPECT_NE(test::mapping_at(broken.data()).find("rw-p"), std::string::npos);
+  EXPECT_NE(detail::test::mapping_at(broken.data()).find("rw-p"), std::string::npos);
 }
 
 }  // namespace

@@ -18,10 +18,10 @@
 namespace sluice::os {
 namespace {
 
-using test::temp_directory;
-using test::Threw;
-using test::ThrewSaying;
-using test::thrown_by;
+using detail::test::temp_directory;
+using detail::test::Threw;
+using detail::test::ThrewSaying;
+using detail::test::thrown_by;
 
 bool is_open(int file) { return ::fcntl(file, F_GETFD) >= 0; }
 
@@ -64,7 +64,7 @@ struct FileTest : ::testing::Test {
 
 TEST_F(FileTest, CreatedFileHasExactlyTheModeThatWasAskedFor) {
   for (const auto mode : {0600U, 0640U, 0666U}) {
-    auto child = test::child_process::fork([&] {
+    auto child = detail::test::child_process::fork([&] {
       ::umask(0777);
       const auto file = create_in(at(), "file" + std::to_string(mode), mode, "file");
       return static_cast<int>(facts_of(file.get(), "file").mode != mode);
@@ -75,7 +75,7 @@ TEST_F(FileTest, CreatedFileHasExactlyTheModeThatWasAskedFor) {
 
 TEST_F(FileTest, UnnamedFileHasExactlyTheModeThatWasAskedFor) {
   for (const auto mode : {0600U, 0640U, 0666U}) {
-    auto child = test::child_process::fork([&] {
+    auto child = detail::test::child_process::fork([&] {
       ::umask(0777);
       const auto file = open_unnamed(at(), mode, "directory");
       return static_cast<int>(facts_of(file->get(), "file").mode != mode);
@@ -85,7 +85,7 @@ TEST_F(FileTest, UnnamedFileHasExactlyTheModeThatWasAskedFor) {
 }
 
 TEST_F(FileTest, DirectoryHasExactlyTheModeThatWasAskedFor) {
-  auto child = test::child_process::fork([&] {
+  auto child = detail::test::child_process::fork([&] {
     ::umask(0777);
     make_directory(directory / "inner", 0700);
   });
@@ -200,7 +200,7 @@ TEST_F(FileTest, AllocatedSpaceIsTaken) {
 }
 
 TEST(Allocate, OnAFullFilesystemIsNoSpaceAndNoSignal) {  // scenario 61
-  const auto small = test::small_filesystem::tmpfs(1024);
+  const auto small = detail::test::small_filesystem::tmpfs(1024);
   if (!small) GTEST_SKIP() << "mounting a tmpfs needs root";
   const auto directory = open_directory(small->path());
   const auto file = create_in(directory->get(), "file", 0600, "file");
@@ -213,7 +213,7 @@ TEST_F(FileTest, AllocatingMoreThanAFileCanHoldIsRefused) {
 }
 
 TEST(AFilesystem, WithoutFallocateSaysSoAndWhatToDo) {
-  const auto mounted = test::small_filesystem::of_type("ramfs", "");  // as many of FUSE
+  const auto mounted = detail::test::small_filesystem::of_type("ramfs", "");  // as many of FUSE
   if (!mounted) GTEST_SKIP() << "mounting needs root";
   const auto path = mounted->path() + "/file";
   const auto file = create_in(working_directory, path, 0600, path);

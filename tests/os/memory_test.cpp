@@ -14,7 +14,7 @@
 #include "os/file.hpp"
 #include "os/futex.hpp"
 #include "os/mapping.hpp"
-#include "sluice/base/clock.hpp"
+#include "sluice/detail/base/clock.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"
@@ -25,8 +25,8 @@
 namespace sluice::os {
 namespace {
 
-using test::child_process;
-using test::pipe_signal;
+using detail::test::child_process;
+using detail::test::pipe_signal;
 
 constexpr std::uint64_t hour_ns = 3'600'000'000'000;
 
@@ -35,7 +35,7 @@ std::atomic<std::uint32_t>& word_in(const mapping& memory) {
 }
 
 struct Futex : ::testing::Test {
-  test::watchdog dog;
+  detail::test::watchdog dog;
   mapping memory = mapping::dev_zero(4096);
   std::atomic<std::uint32_t>& word = word_in(memory);
 };
@@ -58,9 +58,10 @@ TEST_F(Futex, DoesNotSleepWhenTheWordHasChanged) {
 TEST_F(Futex, WakesNoThreadWhereNoneSleeps) { EXPECT_EQ(futex_wake(word, 1), 0); }
 
 TEST_F(Futex, ComesBackWhenTheTimeIsUpAndNotBefore) {
-  const auto begin = monotonic_now_ns();
-  while (monotonic_now_ns() - begin < 20'000'000) futex_wait(word, 0, 20'000'000 - (monotonic_now_ns() - begin) + 1);
-  EXPECT_GE(monotonic_now_ns() - begin, 20'000'000U);
+  const auto begin = detail::monotonic_now_ns();
+  while (detail::monotonic_now_ns() - begin < 20'000'000)
+    futex_wait(word, 0, 20'000'000 - (detail::monotonic_now_ns() - begin) + 1);
+  EXPECT_GE(detail::monotonic_now_ns() - begin, 20'000'000U);
 }
 
 TEST_F(Futex, StoppedSleeperDoesNotEatTheWake) {  // protocol hole 26
@@ -78,9 +79,9 @@ TEST_F(Futex, StoppedSleeperDoesNotEatTheWake) {  // protocol hole 26
 }
 
 TEST(Clock, MonotonicNeverGoesBack) {
-  const auto first = monotonic_now_ns();
-  EXPECT_GE(monotonic_now_ns(), first);
-  EXPECT_GT(realtime_now_ns(), 1'700'000'000'000'000'000U);
+  const auto first = detail::monotonic_now_ns();
+  EXPECT_GE(detail::monotonic_now_ns(), first);
+  EXPECT_GT(detail::realtime_now_ns(), 1'700'000'000'000'000'000U);
 }
 
 TEST(Cpu, TheOnlyProcessorIsTheOneThatAThreadIsPinnedTo) {
@@ -100,9 +101,9 @@ TEST(Mapping, IsUnmappedWhenItGoes) {  // seeds row 17
   {
     const auto memory = mapping::dev_zero(3 * 4096);
     at = memory.bytes().data();
-    EXPECT_NE(test::mapping_at(at), "");
+    EXPECT_NE(detail::test::mapping_at(at), "");
   }
-  EXPECT_EQ(test::mapping_at(at), "");
+  EXPECT_EQ(detail::test::mapping_at(at), "");
 }
 
 TEST(Mapping, MovesAndIsUnmappedOnce) {
@@ -112,12 +113,12 @@ TEST(Mapping, MovesAndIsUnmappedOnce) {
     const mapping second(std::move(first));
     EXPECT_EQ(second.bytes().data(), at);
   }
-  EXPECT_EQ(test::mapping_at(at), "");
+  EXPECT_EQ(detail::test::mapping_at(at), "");
 }
 
 TEST(Mapping, OfMoreThanThereIsSaysWhat) {
-  EXPECT_THAT(test::thrown_by([] { (void)mapping::dev_zero(std::size_t{1} << 60); }),
-              test::ThrewSaying(errc::no_space, "/dev/zero"));
+  EXPECT_THAT(detail::test::thrown_by([] { (void)mapping::dev_zero(std::size_t{1} << 60); }),
+              detail::test::ThrewSaying(errc::no_space, "/dev/zero"));
 }
 
 TEST(Mapping, WipedAtForkReadsZeroInTheChildAndStaysInTheParent) {
@@ -129,21 +130,21 @@ TEST(Mapping, WipedAtForkReadsZeroInTheChildAndStaysInTheParent) {
 }
 
 struct FileMapping : ::testing::Test {
-  test::temp_directory directory;
+  detail::test::temp_directory directory;
   fd file = create_in(working_directory, directory / "file", 0600, "file");
   FileMapping() { allocate(file.get(), 4096, "file"); }
 };
 
 TEST_F(FileMapping, AnchorIsAbsentInAForkedChild) {
   const auto anchored = mapping::anchor(file.get(), kernel_page_bytes());
-  EXPECT_EQ(test::mappings_that_name(directory.path()), 1);
-  auto child = child_process::fork([&] { return test::mappings_that_name(directory.path()); });
+  EXPECT_EQ(detail::test::mappings_that_name(directory.path()), 1);
+  auto child = child_process::fork([&] { return detail::test::mappings_that_name(directory.path()); });
   EXPECT_TRUE(child.wait().is_success());
 }
 
 TEST_F(FileMapping, AnchorCanNeitherBeReadNorWritten) {
   const auto anchored = mapping::anchor(file.get(), kernel_page_bytes());
-  EXPECT_NE(test::mapping_at(anchored.bytes().data()).find("---s"), std::string::npos);
+  EXPECT_NE(detail::test::mapping_at(anchored.bytes().data()).find("---s"), std::string::npos);
 }
 
 TEST_F(FileMapping, PrivateViewSeesTheFileAndChangesNothing) {  // seeds row 2
@@ -151,7 +152,7 @@ TEST_F(FileMapping, PrivateViewSeesTheFileAndChangesNothing) {  // seeds row 2
   write_at(file.get(), 0, std::span(&seven, 1), "file");
   const auto view = mapping::private_view(file.get(), 4096, "file");
   EXPECT_EQ(view.bytes()[0], seven);
-  EXPECT_NE(test::mapping_at(view.bytes().data()).find("r--p"), std::string::npos) << "read only and private";
+  EXPECT_NE(detail::test::mapping_at(view.bytes().data()).find("r--p"), std::string::npos) << "read only and private";
 }
 
 }  // namespace

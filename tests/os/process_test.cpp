@@ -30,8 +30,8 @@
 namespace sluice::os {
 namespace {
 
-using test::child_process;
-using test::pipe_signal;
+using detail::test::child_process;
+using detail::test::pipe_signal;
 
 TEST(Identity, KeepsPidAndStartTimeInOneWord) {
   const auto word = make_identity(4194303, (std::uint64_t{1} << 42) - 1);
@@ -72,7 +72,7 @@ TEST(Identity, BootIsReadAsTheKernelWritesIt) {
 TEST(Identity, RandomWordsDiffer) { EXPECT_NE(random_word(), random_word()); }
 
 struct ProcessState : ::testing::Test {
-  test::watchdog dog;
+  detail::test::watchdog dog;
   /// A child that waits to be killed, and its identity.
   std::pair<child_process, identity_word> idle_child() {
     pipe_signal ready;
@@ -205,7 +205,7 @@ TEST_F(ProcessState, OfAPidOneBelowAnotherPidOneIsNotTakenForItsParents) {
     if (::unshare(CLONE_NEWPID) != 0) return 50;
     const auto outer = ::fork();
     if (outer == 0) {
-      if (!test::unshare_mounts() || ::mount("proc", "/proc", "proc", 0, nullptr) != 0) ::_exit(51);
+      if (!detail::test::unshare_mounts() || ::mount("proc", "/proc", "proc", 0, nullptr) != 0) ::_exit(51);
       const auto parent = own_identity();
       if (pid_of(parent.word) != 1 || !parent.is_in_proc || ::unshare(CLONE_NEWPID) != 0) ::_exit(52);
       const auto inner = ::fork();
@@ -242,7 +242,7 @@ struct ExitingProcess : ::testing::Test {
   static constexpr std::uint64_t exiting = 0x4, io_worker = 0x10, dumping = 0x200, signaled = 0x400,
                                  user_worker = 0x4000;
 
-  test::watchdog dog;
+  detail::test::watchdog dog;
   std::string proc = ::testing::TempDir() + "sluice-proc-" + std::to_string(::getpid());
   ~ExitingProcess() override { std::filesystem::remove_all(proc); }
 
@@ -315,7 +315,7 @@ TEST_F(ProcessState, OfAChildThatEndsByASignalIsExitingBeforeItsMemoryGoes) {
 }
 
 TEST(Backing, OfASharedMappingIsSeenInAForkedChildAndNotAfterItsExec) {
-  const test::watchdog dog;
+  const detail::test::watchdog dog;
   const auto memory = mapping::dev_zero(4096);
   const auto backing = backing_of(memory.bytes().data());
   ASSERT_NE(backing, "");
@@ -326,7 +326,7 @@ TEST(Backing, OfASharedMappingIsSeenInAForkedChildAndNotAfterItsExec) {
   auto child = child_process::fork([&] {
     forked.tell();
     (void)go.is_told();
-    test::become_idle(replaced);
+    detail::test::become_idle(replaced);
   });
   forked.only_wait();
   replaced.only_wait();
@@ -338,7 +338,7 @@ TEST(Backing, OfASharedMappingIsSeenInAForkedChildAndNotAfterItsExec) {
 }
 
 TEST(AddressSpace, IsLivedInUntilItsProcessExecsOrEnds) {
-  const test::watchdog dog;
+  const detail::test::watchdog dog;
   const auto memory = mapping::dev_zero(4096);
   const auto backing = backing_of(memory.bytes().data());
   pipe_signal forked;
@@ -347,7 +347,7 @@ TEST(AddressSpace, IsLivedInUntilItsProcessExecsOrEnds) {
   auto child = child_process::fork([&] {
     forked.tell();
     (void)go.is_told();
-    test::become_idle(replaced);
+    detail::test::become_idle(replaced);
   });
   forked.only_wait();
   replaced.only_wait();

@@ -29,8 +29,8 @@ const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 
 /// A file of 64 pages on tmpfs, 16 of them written, and all of it mapped.
 struct Smaps : ::testing::Test {
-  test::watchdog dog;
-  test::temp_directory directory;
+  detail::test::watchdog dog;
+  detail::test::temp_directory directory;
   fd file{::open((directory / "f").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
   void* at = MAP_FAILED;
   std::string backing;
@@ -68,8 +68,8 @@ TEST_F(Smaps, AddUpAllMappingsOfAFileThatCanBeUsed) {
 }
 
 TEST_F(Smaps, OfAProcessWithoutTheFileAreNotMapped) {
-  test::pipe_signal ready;
-  auto child = test::child_process::fork([&] {
+  detail::test::pipe_signal ready;
+  auto child = detail::test::child_process::fork([&] {
     ::munmap(at, 64 * page);
     (void)ready.tell();
     for (;;) ::pause();
@@ -131,7 +131,7 @@ TEST_F(Smaps, AndMincoreTellsOnlyAUserThatMightWrite) {
   if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
   for (const bool may_write : {false, true}) {
     ASSERT_EQ(::fchmod(file.get(), may_write ? 0666 : 0644), 0);
-    auto child = test::child_process::fork([&] {
+    auto child = detail::test::child_process::fork([&] {
       if (::setuid(65534) != 0) return 2;
       return residence_is_told(file.get(), 0) == may_write ? 0 : 1;
     });

@@ -6,11 +6,11 @@
 #include <string>
 
 #include "part/part_kind.hpp"
-#include "sluice/part/mpmc/mpmc_layout.hpp"
-#include "sluice/part/spsc/spsc_layout.hpp"
+#include "sluice/detail/part/mpmc/mpmc_layout.hpp"
+#include "sluice/detail/part/spsc/spsc_layout.hpp"
 #include "support/seat_room.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::judged_by;
@@ -105,4 +105,4 @@ TEST(PartKinds, NoMoreSlotsAreLookedAtThanOneLookMayCost) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 
-#include "sluice/base/bytes.hpp"
-#include "sluice/plan/segment_plan.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
 #include "support/expect_error.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::Threw;
@@ -245,4 +245,4 @@ TEST(RingMemory, OfTheCallerHoldsAllPartsOfTheRing) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

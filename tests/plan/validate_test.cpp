@@ -6,11 +6,11 @@
 #include <functional>
 #include <random>
 
-#include "sluice/plan/segment_plan.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
 #include "support/expect_error.hpp"
 #include "support/header_bytes.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::forge;
@@ -387,4 +387,4 @@ TEST(RingOfASegment, ViewPointsWhereTheDescriptorSays) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -8,10 +8,10 @@
 #include <string>
 #include <tuple>
 
-#include "sluice/layout/segment_header.hpp"
+#include "sluice/detail/layout/segment_header.hpp"
 #include "sluice/port.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 struct port_ring {
   const char* name;
@@ -39,4 +39,4 @@ inline std::string name_of_port_case(const ::testing::TestParamInfo<port_case>& 
   return std::string(std::get<0>(info.param).name) + std::get<1>(info.param).name;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -14,13 +14,14 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/ring.hpp"
 #include "support/golden.hpp"
 
 namespace {
 
 using namespace sluice;
-using namespace sluice::test;
+using namespace sluice::detail;
+using namespace sluice::detail::test;
 
 template <class Ring>
 void write(const std::string& path, const channel_options& options) {

@@ -41,7 +41,7 @@
 namespace soak {
 namespace {
 
-using sluice::monotonic_now_ns;
+using sluice::detail::monotonic_now_ns;
 constexpr std::uint64_t ms = 1'000'000;
 constexpr std::uint64_t wedge_ns = 10'000 * ms;  // no message for so long while none is stopped: it will never come
 
@@ -141,7 +141,7 @@ class round_of {
         consumers_(has_one_seat_ ? 1 : how.consumers),
         book_(producers_),
         through_(make(segment)),
-        ring_(sluice::test::details_of(through_.consumer()).ring()) {
+        ring_(sluice::detail::test::details_of(through_.consumer()).ring()) {
     for (std::uint32_t i = 0; i < producers_; ++i) workers_.push_back({.role = sluice::role::producer, .place = i});
     for (std::uint32_t i = 0; i < consumers_; ++i) workers_.push_back({.role = sluice::role::consumer, .place = i});
   }
@@ -359,7 +359,7 @@ class round_of {
     std::fprintf(stderr, "soak: WEDGED: %s for %.1f s (ring %s, segment %s, capacity %llu)\n", what,
                  static_cast<double>(wedge_ns) / 1e9, sluice::to_string(Ring::kind),
                  sluice::to_string(static_cast<sluice::segment_kind>(through_.header().kind)), number(ring.capacity()));
-    const auto [tail, head] = sluice::part_kind_of(Ring::kind).cursors(ring);
+    const auto [tail, head] = sluice::detail::part_kind_of(Ring::kind).cursors(ring);
     std::fprintf(stderr, "  tail %llu head %llu parked %llx %llx mode %u closed %u repairs %llu holes %llu\n",
                  number(tail), number(head), number(control.parked[0].load()), number(control.parked[1].load()),
                  control.mode.load(), control.closed.load(), number(control.repairs.load()),
@@ -368,8 +368,8 @@ class round_of {
       const auto& seat = ring.seats[s];
       std::fprintf(stderr, "  seat %u %s %s generation %llu pid %llu own words %llx %llx %llx parked %u mender %llx\n",
                    s, s < ring.producer_seats ? "producer" : "consumer",
-                   sluice::to_string(sluice::state_of(seat.state.load())),
-                   number(sluice::generation_of(seat.state.load())), number(seat.owner.load() & 0x3fffff),
+                   sluice::to_string(sluice::detail::state_of(seat.state.load())),
+                   number(sluice::detail::generation_of(seat.state.load())), number(seat.owner.load() & 0x3fffff),
                    number(seat.own[0].load()), number(seat.own[1].load()), number(seat.own[2].load()),
                    seat.parked.load(), number(seat.mender.load()));
     }
@@ -377,7 +377,8 @@ class round_of {
     for (auto q = oldest >= 4 ? oldest - 4 : 0; q < oldest + 12; ++q) {
       const auto word = ring.word(q).load();
       std::fprintf(stderr, "  word %llu: lap %llu (of it: %llu) kind %llu seat %llu\n", number(q),
-                   number(sluice::lap_of(word)), number(ring.lap(q)), number(word & 3), number(word >> 2 & 0x3fff));
+                   number(sluice::detail::lap_of(word)), number(ring.lap(q)), number(word & 3),
+                   number(word >> 2 & 0x3fff));
     }
     for (const auto& w : workers_) {
       std::string state = "gone";
@@ -487,7 +488,7 @@ class round_of {
     }
     if (segment == "anonymous") return channel::template create_unnamed<sluice::anonymous_segment>(how);
     if (segment == "zero") return channel::template create_unnamed<sluice::zero_segment>(how);
-    names_ = std::make_unique<sluice::test::temp_registry>(directory_);
+    names_ = std::make_unique<sluice::detail::test::temp_registry>(directory_);
     return channel::create(**names_, name(), how);
   }
 
@@ -498,7 +499,7 @@ class round_of {
   std::uint32_t producers_;
   std::uint32_t consumers_;
   ledger book_;
-  std::unique_ptr<sluice::test::temp_registry> names_;  // of the segment that has a file
+  std::unique_ptr<sluice::detail::test::temp_registry> names_;  // of the segment that has a file
   channel through_;
   sluice::ring_view ring_;  // of it, for the diagnosis
   std::vector<worker> workers_;

@@ -67,8 +67,8 @@ inline void linger(dice& random) {
   } else if (rolled < 4) {
     std::this_thread::sleep_for(std::chrono::microseconds(random.roll(300)));
   } else {
-    const auto until = sluice::monotonic_now_ns() + random.roll(20'000);
-    while (sluice::monotonic_now_ns() < until) {
+    const auto until = sluice::detail::monotonic_now_ns() + random.roll(20'000);
+    while (sluice::detail::monotonic_now_ns() < until) {
     }
   }
 }
@@ -205,9 +205,10 @@ class consuming {
       while (look(in_.peek_for(std::chrono::nanoseconds(4 * sluice::tick_ns)))) {
       }
     } else {
-      for (auto since = sluice::monotonic_now_ns(); sluice::monotonic_now_ns() - since < 4 * sluice::tick_ns;) {
+      for (auto since = sluice::detail::monotonic_now_ns();
+           sluice::detail::monotonic_now_ns() - since < 4 * sluice::tick_ns;) {
         if (look(in_.try_peek()))
-          since = sluice::monotonic_now_ns();
+          since = sluice::detail::monotonic_now_ns();
         else
           ::sched_yield();
       }

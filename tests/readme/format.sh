@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 awk -F'|' '
-    BEGIN { print "#include <cstddef>\n#include \"sluice/part/mpmc/mpmc_layout.hpp\"\n#include \"sluice/part/spsc/spsc_layout.hpp\"\n#include \"sluice/plan/segment_plan.hpp\"\nusing namespace sluice;" }
+    BEGIN { print "#include <cstddef>\n#include \"sluice/detail/part/mpmc/mpmc_layout.hpp\"\n#include \"sluice/detail/part/spsc/spsc_layout.hpp\"\n#include \"sluice/detail/plan/segment_plan.hpp\"\nusing namespace sluice::detail;" }
     function done() { if (name != "" && rows) printf "static_assert(sizeof(%s) == %d, \"%s: its rows end here\");\n", name, end, name }
     /^## / { done(); name = ""; rows = 0; end = 0 }
     /^## Table [0-9]+: / { name = $0; sub(/.*: /, "", name); tables++ }

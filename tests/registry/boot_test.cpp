@@ -24,7 +24,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -144,4 +144,4 @@ TEST_F(Boot, AReadOfTheBootIdThatFailedIsNotRemembered) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -10,8 +10,8 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/channel/observer.hpp"
-#include "sluice/registry/registry.hpp"
+#include "sluice/inspect.hpp"
+#include "sluice/registry.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"
@@ -19,7 +19,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 namespace fs = std::filesystem;
@@ -295,4 +295,4 @@ TEST_F(DefaultDirectory, IsUsedWhenSluiceDirIsEmpty) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

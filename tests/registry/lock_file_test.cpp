@@ -18,11 +18,11 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/channel/observer.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
+#include "sluice/inspect.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
-#include "sluice/segment/adopted_segment.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"
@@ -32,7 +32,7 @@
 #include "support/watchdog.hpp"
 #include "support/without_tmpfile.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -385,4 +385,4 @@ TEST_F(LockFile, IsTakenUpAnewByAForkedChild) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -26,7 +26,7 @@ extern "C" int fstatfs(int file, struct statfs* facts) noexcept {
   return result;
 }
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using numbers = channel<std::uint64_t>;
@@ -52,4 +52,4 @@ TEST_F(OnANetworkFilesystem, AChannelIsNeitherCreatedNorAttached) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -8,7 +8,7 @@
 #include "channel/channel_places.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 template <class Ring>
@@ -57,4 +57,4 @@ TYPED_TEST(RacingLook, NeverSeesMoreMessagesThanTheCapacityNorFewerThanNone) {  
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

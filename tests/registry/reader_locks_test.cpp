@@ -10,7 +10,8 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
 #include "sluice/registry.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
@@ -19,7 +20,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using jobs = channel<std::uint64_t, mpmc_ring>;
@@ -98,4 +99,4 @@ TEST_F(ReaderLocks, AreShownByInspect) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -26,7 +26,7 @@
 #include "support/pipe_signal.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 const segment_name name("orders");
@@ -479,4 +479,4 @@ TYPED_TEST(Recover, OfAForgedHeaderIsCorruptedAndChangesNothing) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -1,5 +1,5 @@
-#include "sluice/registry/registry.hpp"
-#include "sluice/channel/planning.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/detail/channel/planning.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@
 #include "support/watchdog.hpp"
 #include "support/without_tmpfile.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 namespace fs = std::filesystem;
@@ -913,4 +913,4 @@ TEST_F(Registry, WithoutUnnamedFilesSweepSparesALivingCreator) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,4 +1,4 @@
-#include "sluice/registry/segment_name.hpp"
+#include "sluice/registry.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,11 +6,10 @@
 
 #include <string>
 
-#include "sluice/registry/registry.hpp"
 #include "support/expect_error.hpp"
 #include "support/seat_room.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::Threw;
@@ -74,4 +73,4 @@ TEST(Locate, AnIllegalNameIsRefused) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,6 +1,6 @@
 // The mpmc ring in particular: several on each side, claims of the dead beside claims of the slow, counters at their ends.
 
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 #include "conformance/ring_rig.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using mpmc_rig = ring_rig<ring_in<mpmc_ring, callers_memory>>;
@@ -426,4 +426,4 @@ TEST_P(MpmcCrowd, EveryMessageComesOnceAndEachProducersInOrder) {  // scenarios 
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

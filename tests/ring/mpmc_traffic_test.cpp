@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "conformance/ring_rig.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 class MpmcTraffic : public ::testing::Test {
@@ -120,4 +120,4 @@ TYPED_TEST(ComingAndGoing, AConsumerBeginsAtTheOldestMessageThatItsPredecessorDi
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -1,6 +1,6 @@
 // The spsc ring in particular: words set by hand to what a death leaves, and counters at their ends.
 
-#include "sluice/part/spsc/spsc_ring.hpp"
+#include "sluice/detail/part/spsc/spsc_ring.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include "conformance/ring_rig.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using spsc_rig = ring_rig<ring_in<spsc_ring, callers_memory>>;
@@ -263,4 +263,4 @@ TEST_F(SpscRing, WordsOfOtherLapsAreNotMessages) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -1,13 +1,13 @@
 // When one side of a stream gives the other a lead, and when it must not: it would be a delay for nothing.
 
-#include "sluice/part/mpmc/stream_pace.hpp"
+#include "sluice/detail/part/mpmc/stream_pace.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdint>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 ring_view view_of(std::uint64_t capacity_slots, std::uint64_t stride_bytes) {
@@ -90,4 +90,4 @@ TEST_F(StreamPace, InAShortRingOrOneOfLargeSlotsThereIsNone) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

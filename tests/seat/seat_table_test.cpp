@@ -1,4 +1,4 @@
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@
 #include "support/shared_lock.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::child_process;
@@ -605,4 +605,4 @@ TEST(ProcessMark, IsTheSameForAllThreads) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

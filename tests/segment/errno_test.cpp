@@ -26,7 +26,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::child_process;
@@ -162,4 +162,4 @@ TEST_F(SeedsRow11, EoverflowAndEfbigMoreThanAFileHolds) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

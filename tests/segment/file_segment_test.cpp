@@ -1,4 +1,4 @@
-#include "sluice/segment/file_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::child_process;
@@ -130,4 +130,4 @@ TEST_F(FileSegment, SurvivesTheRemovalOfItsName) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -19,7 +19,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::child_process;
@@ -77,4 +77,4 @@ TEST(Flush, OfLockedMemoryCannotBeReadAnew) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,6 +1,6 @@
 // Memory that grows in place, seen by all that are attached.
 
-#include "sluice/segment/growable_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::child_process;
@@ -172,4 +172,4 @@ TEST(Growable, OfAFileThatIsNotThereOrTakenSaysSo) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

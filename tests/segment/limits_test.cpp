@@ -14,10 +14,9 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/channel/planning.hpp"
+#include "sluice/detail/channel/planning.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
-#include "sluice/segment/memory_limits.hpp"
 #include "support/child_process.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"
@@ -25,7 +24,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -190,4 +189,4 @@ TEST_F(Limits, ASegmentIsLeftOutOfCoreDumpsWhenThatIsAskedFor) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

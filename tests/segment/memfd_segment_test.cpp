@@ -1,6 +1,6 @@
 // Segments without a name: made, passed on, adopted.
 
-#include "sluice/segment/memfd_segment.hpp"
+#include "sluice/segment.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -16,15 +16,14 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
-#include "sluice/segment.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/proc_maps.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using namespace std::chrono_literals;
@@ -359,4 +358,4 @@ TEST(SeedsRow14, ADeviceIsAdoptedAndTheDeadAreToldThereAsWell) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,6 +1,6 @@
 // How memory is mapped, and what is said when it cannot be.
 
-#include "sluice/segment/memory_options.hpp"
+#include "sluice/options.hpp"
 #include "sluice/registry.hpp"
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
@@ -29,7 +29,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::child_process;
@@ -491,4 +491,4 @@ TEST_F(SeedsRow12, NamesMayLieInPagesOfAGibibyte) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -17,13 +17,13 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/segment.hpp"
 #include "support/call_counter.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::count_system_calls;
@@ -232,4 +232,4 @@ TEST_F(SeedsRow20, AMessageThroughAPosixQueueNeedsTwo) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/channel/planning.hpp"
+#include "sluice/detail/channel/planning.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
@@ -23,7 +23,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using test::child_process;
@@ -224,4 +224,4 @@ TEST(SeedsRow18, TwoProcessesThatShareMemoryNeedNoLockToKeepEveryMessageInOrder)
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
 #include "support/child_process.hpp"
@@ -28,7 +28,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using namespace std::chrono_literals;
@@ -492,4 +492,4 @@ TEST(NoReserve, AFullFilesystemIsAnErrorAndNotADeath) {
 }
 
 }  // namespace
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -7,7 +7,7 @@
 
 #include "support/pipe_signal.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// In a forked child: exec of tests/programs/peer_idle, which tells `line` once it runs. Does not come back.
 [[noreturn]] inline void become_idle(const pipe_signal& line) {
@@ -17,4 +17,4 @@ namespace sluice::test {
   ::_exit(127);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -2,9 +2,9 @@
 
 // What a test sees behind a handle.
 
-#include "sluice/channel/access.hpp"
+#include "sluice/detail/channel/access.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 template <class Handle>
 [[nodiscard]] auto& raw_of(Handle&& handle) {
@@ -15,4 +15,4 @@ template <class Handle>
   return sluice::detail::access::owner(handle);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -10,7 +10,7 @@
 
 #include "support/child_process.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 constexpr auto mark = SYS_getppid;  // not called here otherwise, and it does nothing
@@ -70,4 +70,4 @@ counted count_system_calls_of(const std::function<bool()>& body) {
   return count_system_calls([&] { return body; });
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <functional>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// What `body` does in a forked child, single-threaded, counted from outside by ptrace(2).
 struct counted {
@@ -17,4 +17,4 @@ counted count_system_calls(const std::function<std::function<bool()>()>& prepare
 /// The same where nothing is to be prepared.
 counted count_system_calls_of(const std::function<bool()>& body);
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

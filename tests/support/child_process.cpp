@@ -21,7 +21,7 @@ extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() { return "handle_sigbus=0"; }
 #endif
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 std::array<std::atomic<pid_t>, 1024> living;  // for the watchdog's signal handler
@@ -254,4 +254,4 @@ void child_process::close_stdin() {
   in_ = -1;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// How a child ended.
 struct child_end {
@@ -90,4 +90,4 @@ class child_process {
 /// SIGKILL to every child that is not reaped; async-signal-safe.
 void kill_all_children() noexcept;
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -15,7 +15,7 @@
 
 #include "support/header_bytes.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// A folder on a disk, where pages become dirty and clean again; none if all are in memory.
 inline std::optional<std::string> on_a_disk() {
@@ -63,4 +63,4 @@ inline image after_a_reset(image bytes) {
   return bytes;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

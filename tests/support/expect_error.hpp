@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "sluice/base/error.hpp"
+#include "sluice/error.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 struct thrown {
   std::optional<errc> reason;  // empty: nothing was thrown
@@ -37,4 +37,4 @@ MATCHER_P2(ThrewSaying, reason, words, std::string("threw ") + to_string(reason)
   return arg.reason == reason && arg.text.find(words) != std::string::npos;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "sluice/layout/type_identity.hpp"
+#include "sluice/detail/layout/type_identity.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 struct golden_message {
   std::uint64_t number;
@@ -24,10 +24,10 @@ struct golden_message {
 
 inline constexpr std::uint64_t golden_sent = 11, golden_released = 4, golden_held = 2;
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test
 
 template <>
-struct sluice::message_traits<sluice::test::golden_message> {
+struct sluice::message_traits<sluice::detail::test::golden_message> {
   static constexpr std::string_view name = "sluice.golden";
   static constexpr std::uint64_t version = 1;
 };

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "sluice/plan/segment_plan.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// XXH3, by the library of that name: what checksums are made of, but not how.
 inline std::uint64_t xxh3_of(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
@@ -55,4 +55,4 @@ void forge(std::span<std::byte> bytes, Change change) {
   seal(bytes, header);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

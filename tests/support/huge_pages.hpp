@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// A few pages of hugetlbfs for one test, taken from and given back to the kernel. Needs root and memory in one piece: a
 /// test asks `has()` and says by GTEST_SKIP why it did not run.
@@ -52,4 +52,4 @@ class reserved_huge_pages {
   int before_ = 0;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// The pid in an identity word: its upper 22 bits; the start time is below.
 constexpr std::uint32_t pid_in(std::uint64_t identity) noexcept { return static_cast<std::uint32_t>(identity >> 42); }
@@ -26,4 +26,4 @@ inline std::string own_command() {
   return name;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

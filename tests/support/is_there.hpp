@@ -1,6 +1,6 @@
 #pragma once
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// Whether a loan that a call returned has anything. A temporary cannot be asked, because it ends with what it has.
 template <class Loan>
@@ -8,4 +8,4 @@ template <class Loan>
   return static_cast<bool>(loan);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -3,7 +3,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 std::unique_ptr<overlay> overlay::mount() {
   std::unique_ptr<overlay> mounted(new overlay);
@@ -22,4 +22,4 @@ overlay::~overlay() {
   if (!path_.empty()) ::umount2(path_.c_str(), MNT_DETACH);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

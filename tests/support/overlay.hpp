@@ -5,7 +5,7 @@
 
 #include "support/small_filesystem.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// An overlay over a tmpfs, as the root filesystem of a container is one. Mounted while this lives; needs root.
 class overlay {
@@ -24,4 +24,4 @@ class overlay {
   std::string path_;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 bool make_private() { return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0; }
@@ -38,4 +38,4 @@ bool unshare_mounts() {
   return ::fchdir(root) == 0 && ::chroot(".") == 0 && ::close(root) == 0 && is_done;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 void close_end(int& end) {
@@ -52,4 +52,4 @@ bool pipe_signal::was_told() const {
   return ::poll(&event, 1, 0) == 1 && (event.revents & POLLIN) != 0;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

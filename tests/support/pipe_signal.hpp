@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// A one-way line, made before fork and used by one process at each end. Waiting ends as well when every writing end is
 /// gone, so none waits for the dead: a process that only waits calls only_wait() first, as the one that only tells
@@ -37,4 +37,4 @@ class pipe_signal {
   int ends_[2];
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

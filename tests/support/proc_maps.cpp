@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <fstream>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 int mappings_that_name(const std::string& text) {
   int count = 0;
@@ -25,4 +25,4 @@ std::string mapping_at(const void* address) {
   return {};
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// The address sanitizer answers mlock(2) itself, and its run time needs memory, addresses and descriptors that a test of
 /// their absence takes away: such a test says so by GTEST_SKIP and runs in the other builds.
@@ -10,4 +10,4 @@ inline constexpr bool is_sanitized = true;
 inline constexpr bool is_sanitized = false;
 #endif
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <string>
 
-#include "sluice/plan/segment_plan.hpp"
-#include "sluice/registry/registry.hpp"
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
+#include "sluice/registry.hpp"
 #include "sluice/segment.hpp"
 #include "support/temp_registry.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// A ring of 8 slots of 8 bytes with `seats` seats a side (one: spsc, more: mpmc).
 inline segment_plan plan_with_seats(std::uint32_t seats) {
@@ -61,4 +61,4 @@ struct seat_room {
   ring_view ring;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// A descriptor for reading alone that holds a shared lock on `count` bytes of `path` from `byte` on, 0: on all of them; -1:
 /// errno says why not.
@@ -23,4 +23,4 @@ inline int open_with_shared_lock(const std::string& path, std::uint64_t byte, in
   return ::fcntl(reader, command, &shared) == 0 ? reader : -1;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

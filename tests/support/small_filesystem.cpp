@@ -4,7 +4,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 std::unique_ptr<small_filesystem> small_filesystem::tmpfs(unsigned kib) {
   return of_type("tmpfs", "mode=0700,size=" + std::to_string(kib) + "k");
@@ -28,4 +28,4 @@ small_filesystem::~small_filesystem() {
   ::rmdir(path_.c_str());
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

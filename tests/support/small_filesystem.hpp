@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// A filesystem of its own, mounted while this lives. Needs root: `make` gives nothing where that is refused, and the
 /// test says so by GTEST_SKIP.
@@ -24,4 +24,4 @@ class small_filesystem {
   std::string path_;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

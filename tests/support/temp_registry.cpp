@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <system_error>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 temp_directory::temp_directory(const std::string& below) : path_(below + "/sluice-test-XXXXXX"), made_by_(::getpid()) {
   if (::mkdtemp(path_.data()) == nullptr) throw std::system_error(errno, std::generic_category(), "mkdtemp " + path_);
@@ -19,4 +19,4 @@ temp_directory::~temp_directory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "sluice/registry/registry.hpp"
+#include "sluice/registry.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// A private directory (mode 0700, mkdtemp), by default on tmpfs; removed with all that is in it by the process that
 /// made it, and by no forked child.
@@ -38,4 +38,4 @@ class temp_registry {
   registry registry_;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -10,7 +10,7 @@
 
 #include "support/child_process.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 char message[512];  // written before the alarm is set, read by its handler
@@ -38,4 +38,4 @@ watchdog::watchdog(std::chrono::seconds limit) {
 
 watchdog::~watchdog() { ::alarm(0); }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

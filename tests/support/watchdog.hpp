@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 /// While it lives, a timer runs: when it is up, the whole process says what hung and aborts, after killing every child
 /// process that child_process.hpp knows of. One per test, in its first line. Threads: none of its own (a POSIX timer),
@@ -18,4 +18,4 @@ class watchdog {
   ~watchdog();
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 bool forbid_unnamed_files() {
   constexpr unsigned tmpfile_bit = O_TMPFILE & ~O_DIRECTORY;
@@ -25,4 +25,4 @@ bool forbid_unnamed_files() {
   return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -4,7 +4,7 @@
 
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -93,4 +93,4 @@ TEST_F(Cli, WithJsonEveryLineOfStandardErrorIsJson) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -6,7 +6,7 @@
 #include "support/small_filesystem.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -179,4 +179,4 @@ TEST_F(Borders, AFullFilesystemIsNoSpaceAtCreationAndNeverASignal) {  // scenari
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -9,7 +9,7 @@
 #include "sluice/channel.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -161,4 +161,4 @@ TEST_F(Broken, ARecordThatClaimsTooMuchIsNotDelivered) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

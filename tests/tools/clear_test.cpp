@@ -5,7 +5,7 @@
 
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -269,4 +269,4 @@ TEST_F(Cli, ClearDeadThatMayNotRemoveItsOwnIsAFailureDryOrNot) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

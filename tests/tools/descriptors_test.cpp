@@ -2,7 +2,7 @@
 
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 /// Runs the tool with the descriptors closed that `closing` says, in the words of sh(1): "<&- >&-".
@@ -71,4 +71,4 @@ TEST_F(Cli, AListWithoutAnOutputIsAnError) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

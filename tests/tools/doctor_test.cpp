@@ -8,7 +8,7 @@
 #include "support/small_filesystem.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -298,4 +298,4 @@ TEST_F(Doctor, FactsThatAreNoneAreWrongUsage) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
 #include "support/header_bytes.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -150,4 +150,4 @@ TEST_F(Hostile, MessagesAreFoundWhereverTheyAreInALargeRing) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
-#include "sluice/seat/seat_table.hpp"
+#include "sluice/detail/seat/seat_table.hpp"
+#include "sluice/ring.hpp"
 #include "support/child_process.hpp"
 #include "support/shared_lock.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -183,7 +183,7 @@ TEST_F(Cli, APidThatMayBeAnotherProcesssIsShownAsThat) {
 TEST_F(Cli, APidOfAProcessThatHadNoProcIsOfANamespaceThatIsNotKnown) {
   const auto producer = make_live("orders", "one\n", false);
   const auto seat = ring("orders")["seats_offset"].get<std::uint64_t>();
-  patch(file("orders"), seat + offsetof(sluice::seat, pid_namespace), std::string(sizeof(std::uint64_t), '\0'));
+  patch(file("orders"), seat + offsetof(sluice::detail::seat, pid_namespace), std::string(sizeof(std::uint64_t), '\0'));
   const auto end = run({"list"});
   EXPECT_NE(end.out.find(std::to_string(producer.pid()) + " (of a pid namespace that is not known) alive"),
             std::string::npos)
@@ -346,4 +346,4 @@ TEST_F(Cli, HelpAndVersionSayWhatTheyShould) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

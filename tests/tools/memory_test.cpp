@@ -14,7 +14,7 @@
 #include "support/temp_registry.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -230,4 +230,4 @@ TEST_F(Memory, OfBrokenNamesIsLookedAtWithinBounds) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

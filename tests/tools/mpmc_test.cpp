@@ -7,7 +7,7 @@
 
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -384,4 +384,4 @@ TEST_F(Mpmc, CountTimeoutAndAnotherKindOfRing) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -5,7 +5,7 @@
 #include "support/disk.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -138,4 +138,4 @@ TEST_F(DurableCli, DurabilityIsRefusedWhereItCannotBe) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

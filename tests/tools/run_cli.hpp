@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace sluice::test {
+namespace sluice::detail::test {
 
 inline std::string read_all(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -260,4 +260,4 @@ class Cli : public ::testing::Test {
   std::filesystem::path root_, registry_, files_;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

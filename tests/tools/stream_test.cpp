@@ -6,7 +6,7 @@
 #include "support/small_filesystem.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -450,4 +450,4 @@ TEST_F(Cli, AClosedOutputLeavesTheMessagesInTheChannel) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

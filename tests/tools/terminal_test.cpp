@@ -5,7 +5,7 @@
 #include "support/header_bytes.hpp"
 #include "tools/run_cli.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
@@ -148,4 +148,4 @@ TEST_F(Terminal, NoColorIsObeyed) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "sluice/channel.hpp"
-#include "sluice/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
 #include "support/behind.hpp"
 #include "support/child_process.hpp"
@@ -26,7 +26,7 @@
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 constexpr std::uint64_t messages = 100'000;
@@ -198,4 +198,4 @@ TYPED_TEST(NoSystemCall, TheFilterBitesWhenTheConsumerSleeps) {  // the test of 
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

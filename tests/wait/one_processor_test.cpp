@@ -8,11 +8,11 @@
 #include <string>
 
 #include "sluice/channel.hpp"
-#include "sluice/wait/spin_then_park.hpp"
+#include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 /// Runs on one processor only, as long as it lives.
@@ -82,4 +82,4 @@ TEST(OneProcessor, IsNoticedByAWaiterSomeSleepsAfterItWasPinned) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -1,6 +1,6 @@
 // Parked bits and wakes, one by one.
 
-#include "sluice/wait/parking.hpp"
+#include "sluice/detail/wait/parking.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,11 +11,11 @@
 
 #include "conformance/ring_memory.hpp"
 #include "os/membarrier.hpp"
-#include "sluice/wait/park.hpp"
+#include "sluice/wait.hpp"
 #include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -284,4 +284,4 @@ TEST_F(Parking, NoWakeUpIsLostBehindASharedBit) {  // scenario 40
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

@@ -2,17 +2,17 @@
 
 #include <cstdint>
 
-#include "sluice/wait/shared_core.hpp"
+#include "sluice/detail/wait/shared_core.hpp"
 
 #include <gtest/gtest.h>
 #include <sched.h>
 
 #include "sluice/channel.hpp"
-#include "sluice/wait/busy_spin.hpp"
+#include "sluice/wait.hpp"
 #include "support/child_process.hpp"
 #include "support/watchdog.hpp"
 
-namespace sluice::test {
+namespace sluice::detail::test {
 namespace {
 
 constexpr std::uint64_t for_nothing_ns = 500;
@@ -86,4 +86,4 @@ TEST(SharedCore, TwoThatNeverSleepGetOnOnOneCore) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::detail::test

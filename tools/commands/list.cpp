@@ -8,7 +8,7 @@
 #include "describe.hpp"
 #include "format.hpp"
 #include "output.hpp"
-#include "sluice/layout/durability.hpp"
+#include "sluice/inspect.hpp"
 
 namespace sluice::tools {
 namespace {

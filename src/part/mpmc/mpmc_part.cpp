@@ -5,9 +5,9 @@
 #include "part/part_kind.hpp"
 #include "part/slot_form.hpp"
 #include "part/slot_look.hpp"
-#include "sluice/part/mpmc/mpmc_layout.hpp"
+#include "sluice/detail/part/mpmc/mpmc_layout.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 extern const part_kind mpmc_part;
 
@@ -100,4 +100,4 @@ constinit const part_kind mpmc_part{
     .recovery = &recovery,
 };
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -1,11 +1,11 @@
-#include "sluice/part/mpmc/mpmc_repair.hpp"
+#include "sluice/detail/part/mpmc/mpmc_repair.hpp"
 
 #include <algorithm>
 #include <array>
 
-#include "sluice/part/mpmc/mpmc_layout.hpp"
+#include "sluice/detail/part/mpmc/mpmc_layout.hpp"
 
-namespace sluice::mpmc_repair {
+namespace sluice::detail::mpmc_repair {
 namespace {
 
 /// What one call looks at, at the most, so that a wait keeps its deadline whatever the words say. The next tick goes on.
@@ -370,4 +370,4 @@ bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper)
   return true;
 }
 
-}  // namespace sluice::mpmc_repair
+}  // namespace sluice::detail::mpmc_repair

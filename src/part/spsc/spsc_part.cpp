@@ -5,9 +5,9 @@
 #include "part/part_kind.hpp"
 #include "part/slot_form.hpp"
 #include "part/slot_look.hpp"
-#include "sluice/part/spsc/spsc_layout.hpp"
+#include "sluice/detail/part/spsc/spsc_layout.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 extern const part_kind spsc_part;
 
@@ -88,4 +88,4 @@ constinit const part_kind spsc_part{
     .recovery = &recovery,
 };
 
-}  // namespace sluice
+}  // namespace sluice::detail

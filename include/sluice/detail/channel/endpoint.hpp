@@ -1,0 +1,120 @@
+#pragma once
+
+// What raw_producer and raw_consumer have in common on the way of a message: the seat's owner, the mark, what is lent.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/detail/base/stop_signal.hpp"
+#include "sluice/detail/channel/kept_attachment.hpp"
+#include "sluice/detail/channel/lending.hpp"
+#include "sluice/detail/channel/participant.hpp"
+#include "sluice/detail/channel/seat_list.hpp"
+#include "sluice/detail/ring/ring_concept.hpp"
+#include "sluice/detail/wait/wait_strategy.hpp"
+
+namespace sluice::detail {
+
+struct access;
+
+/// `Side` is Ring::producer or Ring::consumer. One thread at a time.
+template <ring Ring, class Side, role Own, wait_strategy Wait>
+class endpoint {
+ public:
+  [[nodiscard]] std::size_t message_bytes() const { return owner().ring().message_bytes; }
+  [[nodiscard]] std::uint64_t capacity_slots() const { return owner().ring().capacity(); }
+  [[nodiscard]] peer_state peer() { return owner().peer(); }
+  /// Which seat of the ring is this one's: seat_report::index.
+  [[nodiscard]] std::uint32_t seat_index() const { return owner().seat_index(); }
+  /// Every seat that was ever taken. System calls: a few for each.
+  [[nodiscard]] seat_list seats() const { return owner().seats(); }
+  /// How many messages were sent and not released, at about this moment.
+  [[nodiscard]] std::uint64_t size_approx() const { return Ring::size_approx(owner().ring()); }
+
+  /// Whether the handler of a signal ends a wait that sleeps with `interrupted`. Not so at first. A signal that comes
+  /// while the wait polls, or in the moment before it sleeps, does not: give such waits a time-out as well.
+  void end_waits_on_signals(bool is_wanted) { owner().place().end_on_signals(is_wanted); }
+
+  /// Whether a loan or a batch is open.
+  [[nodiscard, gnu::always_inline]] bool is_lending() const noexcept {
+    return lent_ == lending::plain ? ring_.is_open() : lent_ != lending::kept;
+  }
+
+ protected:
+  endpoint(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
+      : owner_(new participant(attached, ring_index, Ring::kind, Own, seat_rules_of<Ring>)),
+        ring_(owner_->ring(), owner_->seat_index()),
+        control_(owner_->ring().control),
+        wait_(std::move(wait)) {
+    owner_->require_sane(Ring::is_sane(owner_->ring()));
+  }
+  endpoint(endpoint&&) noexcept = default;
+  endpoint& operator=(endpoint&&) = delete;
+  ~endpoint() = default;
+
+  [[nodiscard]] participant& owner() const {
+    if (!owner_) [[unlikely]]
+      throw_moved_from(Own);
+    return *owner_;
+  }
+
+  /// Whether this handle, which ends on the heap, must stay because loans outlive it, which are void: the last of them
+  /// deletes it. Its seat is left then, and its memory stays mapped.
+  template <class Leave>
+  [[nodiscard]] bool stays_for_its_loans(const Leave& leave) noexcept {
+    if (!is_lending() || (lent_ == lending::several && loans_ == 0)) return false;
+    memory_of_loans_.emplace(owner_->attached());
+    if (lent_ != lending::several) loans_ = 1;
+    lent_ = lending::several;
+    leave();
+    owner_.reset();
+    return true;
+  }
+
+  /// Counts a loan more, beside what is open.
+  void count_another() noexcept {
+    loans_ = lent_ == lending::plain ? 2 : loans_ + 1;
+    lent_ = lending::several;
+  }
+
+  /// Waits at `place` while `look` has no answer; a stop that is requested is the last of them.
+  template <class Look, class Tick>
+  [[nodiscard]] wait_result wait_at(sleeper& place, const Look& look, const Tick& tick, std::uint64_t deadline_ns,
+                                    const stop_signal& stop) {
+    const auto look_or_stop = [&]() -> wait_answer {
+      if (const auto answer = look()) return answer;
+      return stop.is_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
+    };
+    const stop_watch wakes(stop, {[](void* sleeps) noexcept { static_cast<sleeper*>(sleeps)->wake(); }, &place});
+    return wait_.wait(
+        place, look_or_stop, [&] { return tick(look_or_stop); }, deadline_ns);
+  }
+
+  /// What every tick of a wait that found nothing asks in the end: whether the other side is gone, or the name.
+  template <class Look>
+  [[nodiscard]] wait_answer ask_for_the_end(const Look& look) {
+    if (!owner_->peer_has_died()) {
+      if (!owner_->has_lost_its_name()) return std::nullopt;
+      if (const auto answer = look()) return answer;  // what came meanwhile is first, and the loss stays news
+      owner_->throw_name_is_lost();
+    }
+    // Once more, after the verdict: what the dead did up to the end comes first, and the death stays news.
+    if (const auto answer = look()) return answer;
+    owner_->death_was_told();
+    return wait_result::peer_gone;
+  }
+
+  owned<participant> owner_;
+  Side ring_;
+  ring_control* control_;  // these two are the owner's, kept near for the data path
+  process_mark mark_ = owner_->mark();
+  lending lent_ = lending::plain;
+  std::uint32_t loans_ = 0;  // how many are open, of several
+  std::uint32_t polls_before_clock_ = 1;
+  Wait wait_;
+  std::optional<kept_attachment> memory_of_loans_;  // that outlive the handle
+};
+
+}  // namespace sluice::detail
