@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <variant>
 
 #include "sluice/port.hpp"
@@ -9,23 +8,33 @@
 
 namespace sluice::detail {
 
-/// A wait strategy that is chosen at run time. Only waits pay for it: a call that finds something never asks.
+/// A wait strategy that is chosen at run time. Only waits pay for it: a call that finds something never asks. Waits of all
+/// rings share one instance of each strategy, which asks through a pointer.
 class chosen_wait {
  public:
-  explicit chosen_wait(wait_kind kind) {
-    switch (kind) {
-      case wait_kind::spin_then_park: break;
-      case wait_kind::park: how_.emplace<park>(); break;
-      case wait_kind::busy_spin: how_.emplace<busy_spin>(); break;
-    }
-  }
+  explicit chosen_wait(wait_kind kind);
 
   template <class Look, class Tick>
   wait_result wait(sleeper& place, Look&& look, Tick&& tick, std::uint64_t deadline_ns) {
-    return std::visit([&](auto& how) { return how.wait(place, look, tick, deadline_ns); }, how_);
+    return wait_with(place, question(look), question(tick), deadline_ns);
   }
 
  private:
+  /// Refers to what it asks.
+  class question {
+   public:
+    template <class Ask>
+    explicit question(Ask& ask) noexcept
+        : asked_(&ask), how_([](const void* asked) { return (*static_cast<Ask*>(const_cast<void*>(asked)))(); }) {}
+    wait_answer operator()() const { return how_(asked_); }
+
+   private:
+    const void* asked_;
+    wait_answer (*how_)(const void* asked);
+  };
+
+  wait_result wait_with(sleeper& place, question look, question tick, std::uint64_t deadline_ns);
+
   std::variant<spin_then_park, park, busy_spin> how_;
 };
 
