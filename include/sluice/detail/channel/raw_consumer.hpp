@@ -277,7 +277,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
       return owner_->is_closed() ? conclude(take) : std::nullopt;
     };
     return this->wait_at(
-        owner_->place(), look, [this](const auto& again) { return tick(again); }, deadline_ns, stop);
+        owner_->place(), look, [this](const auto& again) { return this->tick(again); }, deadline_ns, stop);
   }
 
   /// The tick of callers that poll and never wait. The clock costs as much as a poll, so a caller that polls in haste asks

@@ -215,7 +215,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     if (const auto answer = look()) return *answer;
     auto place = owner_->place().that_waits_for(parked_for::drained);
     return this->wait_at(
-        place, look, [this](const auto& again) { return tick(again); }, deadline_ns, stop);
+        place, look, [this](const auto& again) { return this->tick(again); }, deadline_ns, stop);
   }
 
   void leave() noexcept {
@@ -334,7 +334,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     };
     const auto full_tick = [this](const auto& again) {
       note_full();
-      return tick(again);
+      return this->tick(again);
     };
     return this->wait_at(owner_->place(), look, full_tick, deadline_ns, stop);
   }
