@@ -92,8 +92,9 @@ struct seat_report {
 struct slot_report {
   std::uint64_t sequence = 0;
   slot_kind kind = slot_kind::free;
-  std::uint32_t taken_seat = 0;    // of the dead consumer, when kind is taken
-  std::vector<std::byte> message;  // as it was when looked at: may be torn if it changed meanwhile
+  std::uint32_t taken_seat = 0;     // of the dead consumer, when kind is taken
+  std::uint64_t message_bytes = 0;  // all of it; 0 as well: nothing was read of it
+  std::vector<std::byte> message;   // as it was when looked at: may be torn if it changed meanwhile
 };
 
 /// A participant waits for one slot, and the one that holds it takes its time.

@@ -40,6 +40,10 @@ struct part_kind {
   void (*form)(part_descriptor&, const ring_options&);
   /// Whether a creator can have written them. What all kinds have is checked.
   bool (*is_sane)(const part_descriptor&) noexcept;
+  /// The options that form() made them from.
+  void (*recall)(const part_descriptor&, ring_options&) noexcept;
+  /// What a slot holds from its payload on: the message, or what leads to it.
+  std::uint64_t (*bytes_in_slot)(const part_descriptor&) noexcept;
 
   /// Of a ring in memory or of a copy of its control and seats.
   part_cursors (*cursors)(const ring_view&) noexcept;
@@ -48,6 +52,8 @@ struct part_kind {
   /// The slots that may hold something, oldest first, at most max_slots_looked_at.
   std::vector<std::uint64_t> (*sequences_of_interest)(const ring_view&);
   part_facts (*look)(part_snapshot&, depth);
+  /// Reads at most `max_bytes` of the message of a slot that holds one, and its length.
+  void (*read_message)(part_snapshot&, const part_descriptor&, slot_report&, std::uint64_t max_bytes);
   const slot_recovery* recovery;  // null: a ring of this kind cannot be durable
 };
 

@@ -68,10 +68,7 @@ bool is_sane_durability(const part_descriptor& part) noexcept {
 
 }  // namespace
 
-void form_slots(part_descriptor& part, const ring_options& options) {
-  const bool is_durable = !durability_of(part).is_none();
-  const auto capacity =
-      options.capacity_slots != 0 ? options.capacity_slots : default_capacity(part, options.sized_for, is_durable);
+void require_sane_capacity(std::uint64_t capacity) {
   if (!std::has_single_bit(capacity) || capacity < 2 || capacity > max_capacity_slots)
     throw error(
         errc::bad_argument,
@@ -80,11 +77,22 @@ void form_slots(part_descriptor& part, const ring_options& options) {
             (capacity < max_capacity_slots
                  ? " (the next one is " + std::to_string(std::bit_ceil(std::max<std::uint64_t>(2, capacity))) + ")"
                  : ""));
+}
+
+void form_slots(part_descriptor& part, const ring_options& options) {
+  const bool is_durable = !durability_of(part).is_none();
+  const auto capacity =
+      options.capacity_slots != 0 ? options.capacity_slots : default_capacity(part, options.sized_for, is_durable);
+  require_sane_capacity(capacity);
   part.slots.capacity_slots = capacity;
   part.slots.slot_stride_bytes = stride_for(part, is_durable);
   part.slots.payload_offset = payload_offset_for(part, is_durable);
   if (is_durable) part.slots.checksum_offset = durable_checksum_offset;
   part.body_bytes = capacity * part.slots.slot_stride_bytes;
+}
+
+void recall_slots(const part_descriptor& part, ring_options& options) noexcept {
+  options.capacity_slots = part.slots.capacity_slots;
 }
 
 bool are_sane_slots(const part_descriptor& part) noexcept {

@@ -89,6 +89,13 @@ part_facts look_at_slots(part_snapshot& ring, const part_kind& kind, const slot_
   return facts;
 }
 
+void read_message_in_slot(part_snapshot& ring, const part_descriptor& part, slot_report& slot,
+                          std::uint64_t max_bytes) {
+  slot.message_bytes = part.message_bytes;
+  slot.message.resize(std::min(part.message_bytes, max_bytes));
+  slot.message.resize(ring.read(ring.payload_offset(slot.sequence), slot.message));
+}
+
 void add_from_head_to_tail(std::vector<std::uint64_t>& sequences, const part_cursors& cursors, std::uint64_t capacity) {
   const auto fill = std::min(cursors.tail - std::min(cursors.head, cursors.tail), capacity);
   for (std::uint64_t i = 0; i < fill && sequences.size() < max_slots_looked_at; ++i)

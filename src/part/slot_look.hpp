@@ -22,6 +22,9 @@ struct slot_look {
 [[nodiscard]] part_facts look_at_slots(part_snapshot& ring, const part_kind& kind, const slot_look& rules,
                                        depth how_deep);
 
+/// As part_kind::read_message(), of a message that lies in its slot.
+void read_message_in_slot(part_snapshot& ring, const part_descriptor& part, slot_report& slot, std::uint64_t max_bytes);
+
 /// Adds the sequences from head to tail, as far as max_slots_looked_at lets it.
 void add_from_head_to_tail(std::vector<std::uint64_t>& sequences, const part_cursors& cursors, std::uint64_t capacity);
 

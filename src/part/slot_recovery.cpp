@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "layout/checksum.hpp"
+#include "part/part_kind.hpp"
 #include "sluice/detail/base/clock.hpp"
 
 namespace sluice::detail {
@@ -25,7 +26,10 @@ enum class fate { whole, torn, released, absent };
 class old_ring {
  public:
   old_ring(const slot_recovery& kind, const old_slots& from)
-      : kind_(kind), from_(from), ring_(from.ring), slot_(ring_.slots.payload_offset + ring_.message_bytes) {
+      : kind_(kind),
+        from_(from),
+        ring_(from.ring),
+        slot_(ring_.slots.payload_offset + part_kind_of(ring_).bytes_in_slot(ring_)) {
     view_.mask = ring_.slots.capacity_slots - 1;
     while (std::uint64_t{1} << view_.lap_bits < ring_.slots.capacity_slots) ++view_.lap_bits;
   }
@@ -43,12 +47,15 @@ class old_ring {
     found.sequence = (lap_of(found.word) << view_.lap_bits) + index;
     found.has_message = found.word == view_.word_for(found.sequence, slot_kind::published) ||
                         (kind_.consumers_write_words && kind_of(found.word) == slot_kind::taken);
-    found.is_whole = found.has_message && checksum == slot_checksum(from_.creation_id, found.sequence, message());
+    message_ = found.has_message ? kind_.message(from_, payload(), room_) : std::nullopt;
+    found.is_whole = message_ && checksum == slot_checksum(from_.creation_id, found.sequence, *message_);
     return found;
   }
-  [[nodiscard]] std::span<const std::byte> message() const noexcept {
+  /// Of the slot that was looked at last.
+  [[nodiscard]] std::span<const std::byte> payload() const noexcept {
     return std::span(slot_).subspan(ring_.slots.payload_offset);
   }
+  [[nodiscard]] std::span<const std::byte> message() const noexcept { return *message_; }
 
   [[nodiscard]] fate fate_of(std::uint64_t sequence) {
     const auto found = look(sequence & view_.mask);
@@ -80,26 +87,28 @@ class old_ring {
   const part_descriptor& ring_;
   ring_view view_;  // for its arithmetic alone
   std::vector<std::byte> slot_;
+  std::vector<std::byte> room_;  // for what does not lie in it
+  std::optional<std::span<const std::byte>> message_;
 };
 static_assert(offsetof(ring_control, closed) == offsetof(ring_control, mode) + 4);
 
 class new_ring {
  public:
-  explicit new_ring(const new_slots& into) : into_(into) {}
+  new_ring(const slot_recovery& kind, const new_slots& into) : kind_(kind), into_(into) {}
 
-  void append(std::span<const std::byte> message) {
+  void append(std::span<const std::byte> old_payload, std::span<const std::byte> message) {
     const auto& view = into_.view;
     const auto checksum = slot_checksum(into_.creation_id, count_, message);
-    std::memcpy(view.payload(count_), message.data(), message.size());
+    kind_.put(into_, view.payload(count_), old_payload, message);
     std::memcpy(view.slot(count_) + into_.ring.slots.checksum_offset, &checksum, sizeof checksum);
     view.word(count_).store(view.word_for(count_, slot_kind::published),
                             std::memory_order_relaxed);  // no other process yet
     ++count_;
   }
 
-  void finish(const slot_recovery& kind, const slots_recovered& found, bool is_closed) {
+  void finish(const slots_recovered& found, bool is_closed) {
     auto& control = *into_.view.control;
-    kind.fill(into_.view, count_);
+    kind_.fill(into_.view, count_);
     control.closed.store(is_closed ? 1 : 0, std::memory_order_relaxed);  // no other process yet, here and below
     control.recovered.store(count_, std::memory_order_relaxed);
     control.recovered_torn.store(found.torn, std::memory_order_relaxed);
@@ -108,15 +117,25 @@ class new_ring {
   }
 
  private:
+  const slot_recovery& kind_;
   const new_slots& into_;
   std::uint64_t count_ = 0;
 };
 
 }  // namespace
 
+std::optional<std::span<const std::byte>> message_in_slot(const old_slots&, std::span<const std::byte> payload,
+                                                          std::vector<std::byte>&) {
+  return payload;
+}
+
+void put_in_slot(const new_slots&, std::byte* payload, std::span<const std::byte>, std::span<const std::byte> message) {
+  std::memcpy(payload, message.data(), message.size());
+}
+
 slots_recovered recover_slots(const slot_recovery& kind, const old_slots& from_slots, const new_slots& into_slots) {
   old_ring from(kind, from_slots);
-  new_ring into(into_slots);
+  new_ring into(kind, into_slots);
   const auto capacity = from.capacity();
   // One look at every slot: where the whole messages end, and which ones are torn.
   std::vector<std::uint64_t> torn;
@@ -139,7 +158,7 @@ slots_recovered recover_slots(const slot_recovery& kind, const old_slots& from_s
     switch (from.fate_of(sequence)) {
       case fate::whole:
         if (sequence >= end) break;  // no process was attached, so no correct one wrote it
-        into.append(from.message());
+        into.append(from.payload(), from.message());
         ++done.kept;
         break;
       case fate::absent: ++done.missing; break;
@@ -148,7 +167,7 @@ slots_recovered recover_slots(const slot_recovery& kind, const old_slots& from_s
     }
   }
   done.torn = static_cast<std::uint64_t>(std::count_if(torn.begin(), torn.end(), [&](auto s) { return s >= first; }));
-  into.finish(kind, done, from.is_closed());
+  into.finish(done, from.is_closed());
   return done;
 }
 

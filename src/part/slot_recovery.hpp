@@ -12,11 +12,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "sluice/detail/layout/ring_view.hpp"
 
 namespace sluice::detail {
+
+struct old_slots;
+struct new_slots;
+
+/// A message that is as long as its ring's are, in its slot.
+std::optional<std::span<const std::byte>> message_in_slot(const old_slots& from, std::span<const std::byte> payload,
+                                                          std::vector<std::byte>& room);
+void put_in_slot(const new_slots& into, std::byte* payload, std::span<const std::byte> old_payload,
+                 std::span<const std::byte> message);
 
 /// In which the kinds differ.
 struct slot_recovery {
@@ -27,6 +38,12 @@ struct slot_recovery {
   std::uint64_t (*released_offset)(const part_descriptor&);
   /// Makes a new ring hold the messages of its first `count` slots, for a consumer to deliver marked.
   void (*fill)(const ring_view& fresh, std::uint64_t count) noexcept;
+  /// The message of a slot whose payload was read; `room` is for what lies elsewhere. Nothing: the slot leads to none.
+  std::optional<std::span<const std::byte>> (*message)(const old_slots& from, std::span<const std::byte> payload,
+                                                       std::vector<std::byte>& room) = message_in_slot;
+  /// Puts it into a new slot, whose word is written later.
+  void (*put)(const new_slots& into, std::byte* payload, std::span<const std::byte> old_payload,
+              std::span<const std::byte> message) = put_in_slot;
 };
 
 struct slots_recovered {

@@ -5,7 +5,7 @@
 
 namespace sluice::detail {
 
-slot_report part_snapshot::slot(std::uint64_t sequence, std::uint64_t max_bytes) {
+slot_report part_snapshot::slot(std::uint64_t sequence) {
   slot_report slot;
   slot.sequence = sequence;
   const auto read = word_at(offset_of(sequence));
@@ -14,10 +14,6 @@ slot_report part_snapshot::slot(std::uint64_t sequence, std::uint64_t max_bytes)
   if (lap_of(word) != lap_of(ring_.word_for(sequence, slot_kind::free))) return slot;
   slot.kind = kind_of(word);
   slot.taken_seat = static_cast<std::uint32_t>((word & ((1U << lap_shift) - 1)) >> 2);
-  if (max_bytes != 0 && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken)) {
-    slot.message.resize(std::min(ring_.message_bytes, max_bytes));
-    slot.message.resize(read_(offset_of(sequence) + ring_.payload_offset, slot.message));
-  }
   return slot;
 }
 

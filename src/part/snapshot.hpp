@@ -31,9 +31,14 @@ class part_snapshot {
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
   [[nodiscard]] const std::vector<seat_report>& seats() const noexcept { return seats_; }
 
-  /// The slot at `sequence` as its word says, with at most `max_bytes` of its message; where the ring's consumer writes no
-  /// words, a published word of an older lap is a free slot. Words of neighbours are read with one system call.
-  [[nodiscard]] slot_report slot(std::uint64_t sequence, std::uint64_t max_bytes = 0);
+  /// The slot at `sequence` as its word says, without its message; where the ring's consumer writes no words, a published
+  /// word of an older lap is a free slot. Words of neighbours are read with one system call.
+  [[nodiscard]] slot_report slot(std::uint64_t sequence);
+  /// Where its payload lies in the segment.
+  [[nodiscard]] std::uint64_t payload_offset(std::uint64_t sequence) const noexcept {
+    return offset_of(sequence) + ring_.payload_offset;
+  }
+  [[nodiscard]] std::size_t read(std::uint64_t offset, std::span<std::byte> into) { return read_(offset, into); }
 
  private:
   [[nodiscard]] std::uint64_t offset_of(std::uint64_t sequence) const noexcept {

@@ -310,7 +310,7 @@ ring_view view_ring(std::span<std::byte> bytes, const part_descriptor& descripto
   view.mask = descriptor.slots.capacity_slots - 1;
   view.stride_bytes = descriptor.slots.slot_stride_bytes;
   view.payload_offset = descriptor.slots.payload_offset;
-  view.message_bytes = descriptor.message_bytes;
+  view.message_bytes = part_kind_of(descriptor).bytes_in_slot(descriptor);
   view.lap_bits = static_cast<std::uint32_t>(std::countr_zero(descriptor.slots.capacity_slots));
   view.producer_seats = descriptor.producer_seats;
   view.consumer_seats = descriptor.consumer_seats;

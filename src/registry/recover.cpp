@@ -30,10 +30,14 @@ segment_plan plan_of(const segment_header& header, const std::string& what) {
                   what +
                       ": it was made without durability, so nothing tells its whole messages from torn ones, and none "
                       "can be kept; remove it (sluice clear) and create it anew");
-    requests.push_back({{ring.type_name, ring.type_hash, ring.message_bytes, ring.message_alignment, ring.layout_hash},
-                        {static_cast<ring_kind>(ring.kind), ring.slots.capacity_slots, footprint::latency,
-                         ring.producer_seats, ring.consumer_seats, durability_of(ring)},
-                        ring.label});
+    ring_request request{{ring.type_name, ring.type_hash, ring.message_bytes, ring.message_alignment, ring.layout_hash},
+                         {.kind = kind_in(ring),
+                          .producer_seats = ring.producer_seats,
+                          .consumer_seats = ring.consumer_seats,
+                          .durability = durability_of(ring)},
+                         ring.label};
+    part_kind_of(ring).recall(ring, request.options);
+    requests.push_back(request);
   }
   try {
     return plan_segment(requests);

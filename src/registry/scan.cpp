@@ -295,7 +295,9 @@ std::vector<slot_report> registry::slots(const segment_name& name, std::size_t r
   std::vector<slot_report> slots;
   for (const auto at : kind.sequences_of_interest(snapshot.ring())) {
     if (slots.size() >= limit) break;
-    auto slot = snapshot.slot(at, max_bytes_each);
+    auto slot = snapshot.slot(at);
+    if (max_bytes_each != 0 && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken))
+      kind.read_message(snapshot, descriptor, slot, max_bytes_each);
     if (slot.kind != slot_kind::free || at >= head) slots.push_back(std::move(slot));
   }
   return slots;

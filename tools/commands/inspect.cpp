@@ -4,6 +4,7 @@
 #include <spdlog/fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -247,11 +248,6 @@ const seat_report* holder_of(const ring_info& ring, const slot_report& slot) {
   return nullptr;
 }
 
-/// 0 for a slot without a message.
-std::uint64_t message_bytes_of(const ring_info& ring, const slot_report& slot) {
-  return slot.message.empty() ? 0 : ring.descriptor.message_bytes;
-}
-
 void print_slot(const ring_info& ring, const slot_report& slot) {
   const auto* holder = holder_of(ring, slot);
   print_line("  sequence {}: {}{}", slot.sequence, to_string(slot.kind),
@@ -259,8 +255,8 @@ void print_slot(const ring_info& ring, const slot_report& slot) {
                                : fmt::format(", held by {} {} ({})", to_string(holder->role), tools::pid_text(*holder),
                                              condition_of(*holder)));
   print_lines(hex_dump(slot.message, "    "));
-  if (const auto all = message_bytes_of(ring, slot); slot.message.size() < all)
-    print_line("    ... {} bytes more", all - slot.message.size());
+  if (slot.message.size() < slot.message_bytes)
+    print_line("    ... {} bytes more", slot.message_bytes - slot.message.size());
 }
 
 nlohmann::json json_of(const ring_info& ring, const slot_report& slot) {
@@ -272,7 +268,7 @@ nlohmann::json json_of(const ring_info& ring, const slot_report& slot) {
           {"holder_pid", holder == nullptr ? nlohmann::json() : nlohmann::json(holder->pid)},
           {"holder_in_same_pid_namespace",
            holder == nullptr ? nlohmann::json() : nlohmann::json(holder->same_pid_namespace)},
-          {"message_bytes", message_bytes_of(ring, slot)},
+          {"message_bytes", slot.message_bytes},
           {"message_hex", hex}};
 }
 
@@ -297,7 +293,7 @@ exit_code run(const session& common, const inspect_options& options) {
       print_repairs(ring);
     }
     if (!options.with_slots) continue;
-    const auto max_bytes = options.bytes == 0 ? ring.descriptor.message_bytes : options.bytes;
+    const auto max_bytes = options.bytes == 0 ? std::numeric_limits<std::uint64_t>::max() : options.bytes;
     const auto slots = located.where.slots(located.name, i, options.slots, max_bytes);
     if (!common.json) {
       print_line("");

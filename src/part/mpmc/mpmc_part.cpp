@@ -93,10 +93,13 @@ constinit const part_kind mpmc_part{
     .control_bytes = sizeof(mpmc_control),
     .form = form_slots,
     .is_sane = are_sane_slots,
+    .recall = recall_slots,
+    .bytes_in_slot = [](const part_descriptor& part) noexcept { return part.message_bytes; },
     .cursors = cursors_of,
     .describe_seat = describe_seat,
     .sequences_of_interest = sequences_of_interest,
     .look = look,
+    .read_message = read_message_in_slot,
     .recovery = &recovery,
 };
 

@@ -19,8 +19,8 @@ struct ring_view {
   std::uint64_t mask = 0;  // capacity - 1
   std::uint64_t stride_bytes = 0;
   std::uint64_t payload_offset = 0;
-  std::uint64_t message_bytes = 0;
-  std::uint32_t lap_bits = 0;  // log2 of the capacity
+  std::uint64_t message_bytes = 0;  // what a slot holds from its payload on: the message, or what leads to it
+  std::uint32_t lap_bits = 0;       // log2 of the capacity
   std::uint32_t producer_seats = 0;
   std::uint32_t consumer_seats = 0;
 
