@@ -62,7 +62,12 @@ struct ring_options {
   footprint sized_for = footprint::latency;  ///< latency: 64 KiB, or 1 MiB for messages from 1 KiB; throughput: 4 MiB
   std::uint32_t producer_seats = 0;          ///< mpmc: how many producers at once, 1 to 4096; 0: 64. spsc: always 1
   std::uint32_t consumer_seats = 0;          ///< mpmc: how many consumers at once, 1 to 4096; 0: 64. spsc: always 1
-  sluice::durability durability = {};        ///< for a ring in a file on a disk
+  sluice::durability durability =
+      {};  ///< for a ring in a file on a disk  /// Messages of any length. The longest that lies in its slot, rounded up to 16: 1 to 4096; 0: 112
+  std::uint64_t inline_bytes = 0;
+  /// Messages of any length. For each producer seat, for those that are longer: a power of two, 128 to 2^31, and the
+  /// longest message; 0: 256 KiB, or 1 MiB for throughput
+  std::uint64_t arena_bytes = 0;
 };
 
 /// Pages of 2 MiB (on x86) instead of 4 KiB: fewer misses of the translation cache in rings of many megabytes.

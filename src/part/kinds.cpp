@@ -10,10 +10,12 @@ namespace sluice::detail {
 
 extern const part_kind spsc_part;
 extern const part_kind mpmc_part;
+extern const part_kind spsc_bytes_part;
+extern const part_kind mpmc_bytes_part;
 
 namespace {
 
-constexpr const part_kind* rows[] = {&spsc_part, &mpmc_part};
+constexpr const part_kind* rows[] = {&spsc_part, &mpmc_part, &spsc_bytes_part, &mpmc_bytes_part};
 
 }  // namespace
 

@@ -20,7 +20,12 @@ inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 inline constexpr std::uint32_t word_bits_mark = 8 * sizeof(std::size_t);
 
 enum class segment_kind : std::uint32_t { file = 1, anonymous = 2, zero = 3, memfd = 4, adopted = 5 };
-enum class ring_kind : std::uint32_t { spsc = 1, mpmc = 2 };
+enum class ring_kind : std::uint32_t {
+  spsc = 1,
+  mpmc = 2,
+  spsc_bytes = 17,  ///< the same rings with messages of any length
+  mpmc_bytes = 18,
+};
 
 /// Whether the name outlives the participants.
 enum class lifetime : std::uint32_t {

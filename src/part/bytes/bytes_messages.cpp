@@ -1,0 +1,66 @@
+#include "part/bytes/bytes_messages.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "sluice/detail/part/bytes/bytes_view.hpp"
+
+namespace sluice::detail {
+namespace {
+
+struct placed {
+  std::uint64_t offset = 0;  // in the segment
+  std::uint64_t length = 0;
+};
+
+/// Nothing: no producer writes such an extent.
+std::optional<placed> place_of(const part_descriptor& part, extent where, std::uint64_t payload_offset) {
+  const auto form = arena_form_of(part);
+  if (!bytes_bounds::of(form, part.producer_seats).allow(where)) return std::nullopt;
+  if (where.place == extent::in_slot)
+    return placed{payload_offset + form.inline_offset - part.slots.payload_offset, where.length};
+  return placed{part.body_offset + form.arena_offset + where.place * arena_unit_bytes, where.length};
+}
+
+extent extent_in(std::span<const std::byte> payload) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, payload.data(), sizeof word);
+  return extent::of(word);
+}
+
+}  // namespace
+
+void read_message_of_any_length(part_snapshot& ring, const part_descriptor& part, slot_report& slot,
+                                std::uint64_t max_bytes) {
+  std::uint64_t word = 0;
+  const auto payload = ring.payload_offset(slot.sequence);
+  if (ring.read(payload, std::as_writable_bytes(std::span(&word, 1))) != sizeof word) return;
+  const auto place = place_of(part, extent::of(word), payload);
+  if (!place) return;
+  slot.message_bytes = place->length;
+  slot.message.resize(std::min(place->length, max_bytes));
+  slot.message.resize(ring.read(place->offset, slot.message));
+}
+
+std::optional<std::span<const std::byte>> message_by_extent(const old_slots& from, std::span<const std::byte> payload,
+                                                            std::vector<std::byte>& room) {
+  const auto where = extent_in(payload);
+  const auto place = place_of(from.ring, where, 0);
+  if (!place) return std::nullopt;
+  if (where.place == extent::in_slot) return payload.subspan(place->offset, place->length);
+  room.assign(place->length, std::byte{0});  // for what is missing of a file that is cut short meanwhile
+  (void)from.read(place->offset, room);
+  return room;
+}
+
+void put_by_extent(const new_slots& into, std::byte* payload, std::span<const std::byte> old_payload,
+                   std::span<const std::byte> message) {
+  const auto where = extent_in(old_payload);
+  const bytes_view view(into.view, into.ring);
+  auto* const place = where.place == extent::in_slot ? view.room_in_slot(payload, message.size()).data()
+                                                     : view.arenas + where.place * arena_unit_bytes;
+  std::copy(message.begin(), message.end(), place);
+  extent_word(payload).store(where.word(), std::memory_order_relaxed);  // no other process yet
+}
+
+}  // namespace sluice::detail

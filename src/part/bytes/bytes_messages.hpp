@@ -1,0 +1,29 @@
+#pragma once
+
+// Messages of any length as a look and a recovery read them: from a file that is not mapped, by an extent that is input.
+
+#include "part/part_kind.hpp"
+#include "part/slot_recovery.hpp"
+
+namespace sluice::detail {
+
+/// As part_kind::read_message().
+void read_message_of_any_length(part_snapshot& ring, const part_descriptor& part, slot_report& slot,
+                                std::uint64_t max_bytes);
+
+/// The message that an old slot's extent leads to.
+std::optional<std::span<const std::byte>> message_by_extent(const old_slots& from, std::span<const std::byte> payload,
+                                                            std::vector<std::byte>& room);
+/// Puts it where it lay in the old segment. What is whole overlaps nothing else that is, and a producer that takes the
+/// arena over finds the messages of its seat in the order in which they were published.
+void put_by_extent(const new_slots& into, std::byte* payload, std::span<const std::byte> old_payload,
+                   std::span<const std::byte> message);
+
+/// How a ring of slots is recovered whose messages are extents.
+[[nodiscard]] constexpr slot_recovery of_any_length(slot_recovery ring) noexcept {
+  ring.message = message_by_extent;
+  ring.put = put_by_extent;
+  return ring;
+}
+
+}  // namespace sluice::detail
