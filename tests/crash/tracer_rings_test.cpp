@@ -14,28 +14,6 @@
 namespace sluice::detail::test::tracer {
 namespace {
 
-// Where the ring stands when the operation begins: in its first lap, before its end, and so that a batch crosses the end
-// in a later lap.
-constexpr std::uint64_t starts[] = {0, 3, 5 * capacity + 2};
-
-template <class Ring>
-void expect_kept(workbench<Ring>& bench, const std::vector<scene<Ring>>& scenes) {
-  const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
-  std::ostringstream complaints;
-  tally all;
-  print_head();
-  for (const auto& now : scenes) {
-    tally row;
-    for (const auto start : starts) row += bench.trace(now, start, complaints);
-    print_row(now.name, row);
-    EXPECT_GT(row.instructions, 0U) << now.name;
-    EXPECT_GT(row.states, 0U) << now.name;
-    all += row;
-  }
-  print_row("all", all);
-  EXPECT_EQ(all.broken, 0U) << complaints.str();
-}
-
 // ---- One producer (seat 0), one consumer (seat 1) ----------------------------------------------------------------------
 
 using spsc = scene<spsc_ring>;

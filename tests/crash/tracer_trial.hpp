@@ -48,6 +48,15 @@ inline void fill(std::byte* slot, std::uint64_t id) noexcept {
   return m;
 }
 
+/// The message of a slot that says it holds one.
+template <class Ring>
+[[nodiscard]] const std::byte* message_in(const ring_view& ring, const std::byte* payload) {
+  if constexpr (requires { Ring::message_in(ring, payload); })
+    return Ring::message_in(ring, payload);
+  else
+    return payload;
+}
+
 /// What a process was handed out before it died. Lies beside the ring, in memory that outlives it.
 struct receipts {
   struct receipt {
@@ -297,7 +306,7 @@ class trial {
   }
 
   [[nodiscard]] std::uint32_t seats() const noexcept { return all_.ring.producer_seats + all_.ring.consumer_seats; }
-  [[nodiscard]] bool is_spsc() const noexcept { return Ring::kind == ring_kind::spsc; }
+  [[nodiscard]] bool is_spsc() const noexcept { return !Ring::has_many_seats; }
 
   void scan() {
     const auto released = is_spsc() ? spsc_seat_of(all_.ring, 1).sequence.load() : 0;
@@ -306,7 +315,7 @@ class trial {
       const auto q = lap_of(word) * capacity + i;
       const auto kind = kind_of(word);
       if ((kind != slot_kind::published && kind != slot_kind::taken) || q < released) continue;
-      const auto m = read(all_.ring.payload(q));
+      const auto m = read(message_in<Ring>(all_.ring, all_.ring.payload(q)));
       if (!is_whole(m)) complain("published torn");
       published_[m.id] = q;
       known_.insert(m.id);

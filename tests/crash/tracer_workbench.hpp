@@ -2,12 +2,15 @@
 
 // Steps a child through an operation at a ring and holds a trial after every instruction that changed a shared byte.
 
+#include <gtest/gtest.h>
+
 #include <functional>
-#include <ostream>
+#include <sstream>
 #include <string>
 
 #include "crash/tracer.hpp"
 #include "crash/tracer_trial.hpp"
+#include "support/watchdog.hpp"
 
 namespace sluice::detail::test::tracer {
 
@@ -77,8 +80,10 @@ class workbench {
 
  private:
   static ring_request request() {
-    const bool is_mpmc = Ring::kind == ring_kind::mpmc;
-    return {identity_of<message>(), {Ring::kind, capacity, footprint::latency, is_mpmc ? 3U : 1U, is_mpmc ? 3U : 1U}};
+    constexpr auto seats = Ring::has_many_seats ? 3U : 1U;
+    ring_request request{identity_of<message>(), {Ring::kind, capacity, footprint::latency, seats, seats}};
+    if constexpr (requires { Ring::shape(request); }) Ring::shape(request);
+    return request;
   }
 
   static receipts& receipts_in(std::span<const std::byte> bytes) noexcept {
@@ -178,6 +183,28 @@ class workbench {
   twin_memory receipts_;
   ring_view ring_;
 };
+
+// Where the ring stands when the operation begins: in its first lap, before its end, and so that a batch crosses the end
+// in a later lap.
+inline constexpr std::uint64_t starts[] = {0, 3, 5 * capacity + 2};
+
+template <class Ring>
+void expect_kept(workbench<Ring>& bench, const std::vector<scene<Ring>>& scenes) {
+  const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
+  std::ostringstream complaints;
+  tally all;
+  print_head();
+  for (const auto& now : scenes) {
+    tally row;
+    for (const auto start : starts) row += bench.trace(now, start, complaints);
+    print_row(now.name, row);
+    EXPECT_GT(row.instructions, 0U) << now.name;
+    EXPECT_GT(row.states, 0U) << now.name;
+    all += row;
+  }
+  print_row("all", all);
+  EXPECT_EQ(all.broken, 0U) << complaints.str();
+}
 
 // ---- What a child does -------------------------------------------------------------------------------------------------
 
