@@ -15,6 +15,7 @@
 #include "sluice/detail/base/clock.hpp"
 #include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/registry.hpp"
+#include "support/bytes_ends.hpp"
 #include "support/disk.hpp"
 #include "support/golden.hpp"
 #include "support/temp_registry.hpp"
@@ -89,10 +90,54 @@ TYPED_TEST(Golden, DurableMessagesOfAFileOfVersion2OutlastAReset) {
   expect_what_was_written(all, golden_released, all.size());
 }
 
+template <class Ring>
+class GoldenBytes : public ::testing::Test {
+ protected:
+  static inline const std::string name = to_string(Ring::kind);
+
+  /// All that is in there, which is everything from the first that was not released on; `marked` of it were handed out.
+  static void expect_what_was_written(const registry& names, std::uint64_t marked) {
+    bytes_segment<Ring> found(names.attach(golden));
+    bytes_receiver<Ring> in(found);
+    std::vector<typename bytes_receiver<Ring>::delivery> all;
+    while (all.size() < golden_sent - golden_released) {
+      auto got = in.receive();
+      if (got) all.push_back(std::move(*got));
+    }
+    EXPECT_FALSE(in.receive());
+    for (std::uint64_t i = golden_released; i < golden_sent; ++i) {
+      const auto expected = golden_bytes_of(i);
+      const auto got = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.message == expected; });
+      ASSERT_NE(got, all.end()) << i;
+      EXPECT_EQ(got->was_delivered_before, i < golden_released + marked) << i;
+    }
+    bytes_sender<Ring> out(found);  // takes an arena over that was in use
+    EXPECT_TRUE(out.send(std::vector<std::byte>(8192)));
+  }
+  watchdog dog_;
+};
+using bytes_rings = ::testing::Types<spsc_bytes_ring, mpmc_bytes_ring>;
+TYPED_TEST_SUITE(GoldenBytes, bytes_rings);
+
+TYPED_TEST(GoldenBytes, MessagesOfAFileOfVersion2AreReadAsTheyWereLeft) {
+  const temp_registry names;
+  write_image(names.path("golden"), still_of_this_boot(image_of(kept + "/format2-" + this->name)));
+  this->expect_what_was_written(*names, golden_held);
+}
+
+TYPED_TEST(GoldenBytes, DurableMessagesOfAFileOfVersion2OutlastAReset) {
+  const auto folder = on_a_disk();
+  if (!folder) GTEST_SKIP() << "no folder on a disk: nothing there survives a reset";
+  const temp_registry names(*folder);
+  write_image(names.path("golden"), after_a_reset(image_of(kept + "/format2-" + this->name + "-durable")));
+  (void)names->recover(golden);
+  this->expect_what_was_written(*names, golden_sent);
+}
+
 TEST(GoldenFiles, NoneIsWithoutATest) {
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kept)) files += entry.is_regular_file() ? 1 : 0;
-  EXPECT_EQ(files, 4U);
+  EXPECT_EQ(files, 8U);
 }
 
 }  // namespace

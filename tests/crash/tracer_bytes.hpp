@@ -6,9 +6,9 @@
 #include <stdexcept>
 
 #include "crash/tracer_trial.hpp"
-#include "sluice/part/bytes/bytes_ring.hpp"
+#include "sluice/detail/part/bytes/bytes_ring.hpp"
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 
 template <bytes_ring Base>
 class traced_bytes : public Base {
@@ -113,4 +113,4 @@ class traced_bytes : public Base {
   }
 };
 
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer

@@ -7,7 +7,7 @@
 
 #if SLUICE_TRACES
 
-namespace sluice::test::tracer {
+namespace sluice::detail::test::tracer {
 namespace {
 
 using spsc = traced_bytes<spsc_bytes_ring>;
@@ -135,6 +135,6 @@ TEST(TracedBytes, MpmcConsumersKeepThePromiseAtEveryInstruction) {
 }
 
 }  // namespace
-}  // namespace sluice::test::tracer
+}  // namespace sluice::detail::test::tracer
 
 #endif

@@ -14,7 +14,9 @@
 #include <string>
 
 #include "sluice/channel.hpp"
+#include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
+#include "support/bytes_ends.hpp"
 #include "support/golden.hpp"
 
 namespace {
@@ -41,13 +43,34 @@ void write(const std::string& path, const channel_options& options) {
   ::waitpid(child, nullptr, 0);
 }
 
+template <class Ring>
+void write_bytes(const std::string& folder, const std::string& name, const ring_options& options) {
+  ring_request request{golden_bytes_identity, options};
+  request.options.kind = Ring::kind;
+  bytes_segment<Ring> made(registry(folder).create(segment_name(name), plan_segment(request)));
+  {
+    bytes_sender<Ring> out(made);
+    for (std::uint64_t i = 0; i < golden_sent; ++i)
+      if (!out.send(golden_bytes_of(i))) std::abort();
+  }
+  const auto child = ::fork();
+  if (child == 0) {
+    bytes_segment<Ring> found(registry(folder).attach(segment_name(name)));
+    bytes_receiver<Ring> in(found);
+    for (std::uint64_t i = 0; i < golden_released; ++i) (void)in.receive();
+    (void)in.hold(golden_held);
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
   if (argc != 2) return 2;
-  const auto path = [&](const char* kind) {
-    return std::string(argv[1]) + "/format" + std::to_string(format_version) + "-" + kind;
-  };
+  const std::string folder = argv[1];
+  const auto name = [](const char* kind) { return "format" + std::to_string(format_version) + "-" + kind; };
+  const auto path = [&](const char* kind) { return folder + "/" + name(kind); };
   channel_options options{.capacity_slots = 16, .durability = durability::on_close()};
   write<spsc_ring>(path("spsc-durable"), options);
   options.producer_seats = options.consumer_seats = 2;
@@ -56,6 +79,15 @@ int main(int argc, char** argv) try {
   write<mpmc_ring>(path("mpmc"), options);
   options.producer_seats = options.consumer_seats = 0;
   write<spsc_ring>(path("spsc"), options);
+  ring_options bytes{
+      .capacity_slots = 16, .durability = durability::on_close(), .inline_bytes = 48, .arena_bytes = 8192};
+  write_bytes<spsc_bytes_ring>(folder, name("spsc-bytes-durable"), bytes);
+  bytes.producer_seats = bytes.consumer_seats = 2;
+  write_bytes<mpmc_bytes_ring>(folder, name("mpmc-bytes-durable"), bytes);
+  bytes.durability = {};
+  write_bytes<mpmc_bytes_ring>(folder, name("mpmc-bytes"), bytes);
+  bytes.producer_seats = bytes.consumer_seats = 0;
+  write_bytes<spsc_bytes_ring>(folder, name("spsc-bytes"), bytes);
   return 0;
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "make_golden: %s\n", problem.what());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sluice/detail/part/bytes/bytes_ring.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
 #include "sluice/detail/seat/seat_table.hpp"
 #include "sluice/registry.hpp"
 #include "support/header_bytes.hpp"

@@ -3,7 +3,9 @@
 // The channels that tests/golden/ keeps: how the first build of a format version wrote them. Written by
 // tests/programs/make_golden.cpp, read by tests/channel/golden_test.cpp.
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "sluice/detail/layout/type_identity.hpp"
 
@@ -21,6 +23,17 @@ struct golden_message {
   }
   bool operator==(const golden_message&) const noexcept = default;
 };
+
+/// As identity_of() makes it of an empty struct with this name.
+inline constexpr type_identity golden_bytes_identity{"sluice.bytes",
+                                                     fnv1a(0, fnv1a(1, fnv1a(1, fnv1a("sluice.bytes")))), 1, 1, 0};
+
+/// Of a ring whose messages have any length: short ones and long ones by turns.
+inline std::vector<std::byte> golden_bytes_of(std::uint64_t number) {
+  std::vector<std::byte> message(number % 3 == 0 ? 10 + number : 150 + 40 * number);
+  for (std::size_t i = 0; i < message.size(); ++i) message[i] = static_cast<std::byte>(number * 37 + i * 11);
+  return message;
+}
 
 inline constexpr std::uint64_t golden_sent = 11, golden_released = 4, golden_held = 2;
 
