@@ -41,7 +41,7 @@ std::optional<durability> durability_from(const std::string& text) {
 }
 
 std::optional<ring_kind> ring_kind_from(const std::string& text) {
-  for (const auto kind : ring_kinds())
+  for (const auto kind : port_kinds())
     if (text == sluice::to_string(kind)) return kind;
   return std::nullopt;
 }

@@ -43,6 +43,7 @@ class participant;
 
 namespace sluice {
 
+using detail::ring_kind;
 using detail::role;
 
 /// How a port waits: wait.hpp has the types of the same names.
@@ -332,6 +333,9 @@ class consumer_port : public port {
   std::uint64_t peeked_ = 0;
   bool was_redelivered_ = false;
 };
+
+/// The kinds of ring that ports are of: those that this version sends to and receives from without knowing the message.
+[[nodiscard]] std::span<const ring_kind> port_kinds() noexcept;
 
 /// Takes a producer's seat of ring `ring_index` and opens the channel, if it was closed. The caller has checked what the
 /// messages are: require_ring(), or the header's type name.

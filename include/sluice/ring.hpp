@@ -13,7 +13,6 @@
 
 #include "sluice/detail/base/language.hpp"
 
-#include "sluice/detail/part/kinds.hpp"
 #include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/detail/part/spsc/spsc_ring.hpp"
 #include "sluice/detail/plan/segment_plan.hpp"
@@ -26,7 +25,6 @@ using detail::identity_of;
 using detail::mpmc_ring;
 using detail::plan_segment;
 using detail::ring;
-using detail::ring_kinds;
 using detail::ring_memory_bytes;
 using detail::ring_request;
 using detail::ring_view;

@@ -1,10 +1,6 @@
 // The one table of kinds.
 
-#include <algorithm>
-#include <array>
-
 #include "part/part_kind.hpp"
-#include "sluice/detail/part/kinds.hpp"
 
 namespace sluice::detail {
 
@@ -20,15 +16,6 @@ constexpr const part_kind* rows[] = {&spsc_part, &mpmc_part, &spsc_bytes_part, &
 }  // namespace
 
 std::span<const part_kind* const> part_kinds() noexcept { return rows; }
-
-std::span<const ring_kind> ring_kinds() noexcept {
-  static const auto tags = [] {
-    std::array<ring_kind, std::size(rows)> all{};
-    std::transform(std::begin(rows), std::end(rows), all.begin(), [](const auto* row) { return row->tag; });
-    return all;
-  }();
-  return tags;
-}
 
 const part_kind* find_part_kind(std::uint32_t tag) noexcept {
   for (const auto* row : rows)

@@ -1,5 +1,6 @@
 // The ports of each kind of ring.
 
+#include <array>
 #include <utility>
 
 #include "port/chosen_wait.hpp"
@@ -118,6 +119,12 @@ std::unique_ptr<Port> open(const attached_segment& attached, std::uint32_t ring_
 }
 
 }  // namespace
+
+std::span<const ring_kind> port_kinds() noexcept {
+  static constexpr auto all = []<ring... Rings>(kinds<Rings...>) { return std::array{Rings::kind...}; }
+  (all_kinds());
+  return all;
+}
 
 std::unique_ptr<producer_port> open_producer(const attached_segment& attached, std::uint32_t ring_index,
                                              wait_kind wait) {
