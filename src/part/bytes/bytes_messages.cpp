@@ -8,18 +8,12 @@
 namespace sluice::detail {
 namespace {
 
-struct placed {
-  std::uint64_t offset = 0;  // in the segment
-  std::uint64_t length = 0;
-};
-
-/// Nothing: no producer writes such an extent.
-std::optional<placed> place_of(const part_descriptor& part, extent where, std::uint64_t payload_offset) {
+/// Where in the segment the message begins. Nothing: no producer writes such an extent.
+std::optional<std::uint64_t> place_of(const part_descriptor& part, extent where, std::uint64_t payload_offset) {
   const auto form = arena_form_of(part);
   if (!bytes_bounds::of(form, part.producer_seats).allow(where)) return std::nullopt;
-  if (where.place == extent::in_slot)
-    return placed{payload_offset + form.inline_offset - part.slots.payload_offset, where.length};
-  return placed{part.body_offset + form.arena_offset + where.place * arena_unit_bytes, where.length};
+  if (where.place == extent::in_slot) return payload_offset + form.inline_offset - part.slots.payload_offset;
+  return part.body_offset + form.arena_offset + where.place * arena_unit_bytes;
 }
 
 extent extent_in(std::span<const std::byte> payload) noexcept {
@@ -35,11 +29,12 @@ void read_message_of_any_length(part_snapshot& ring, const part_descriptor& part
   std::uint64_t word = 0;
   const auto payload = ring.payload_offset(slot.sequence);
   if (ring.read(payload, std::as_writable_bytes(std::span(&word, 1))) != sizeof word) return;
-  const auto place = place_of(part, extent::of(word), payload);
+  const auto where = extent::of(word);
+  const auto place = place_of(part, where, payload);
   if (!place) return;
-  slot.message_bytes = place->length;
-  slot.message.resize(std::min(place->length, max_bytes));
-  slot.message.resize(ring.read(place->offset, slot.message));
+  slot.message_bytes = where.length;
+  slot.message.resize(std::min(slot.message_bytes, max_bytes));
+  slot.message.resize(ring.read(*place, slot.message));
 }
 
 std::optional<std::span<const std::byte>> message_by_extent(const old_slots& from, std::span<const std::byte> payload,
@@ -47,9 +42,9 @@ std::optional<std::span<const std::byte>> message_by_extent(const old_slots& fro
   const auto where = extent_in(payload);
   const auto place = place_of(from.ring, where, 0);
   if (!place) return std::nullopt;
-  if (where.place == extent::in_slot) return payload.subspan(place->offset, place->length);
-  room.assign(place->length, std::byte{0});  // for what is missing of a file that is cut short meanwhile
-  (void)from.read(place->offset, room);
+  if (where.place == extent::in_slot) return payload.subspan(*place, where.length);
+  room.assign(where.length, std::byte{0});  // for what is missing of a file that is cut short meanwhile
+  (void)from.read(*place, room);
   return room;
 }
 

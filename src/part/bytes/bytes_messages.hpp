@@ -19,11 +19,4 @@ std::optional<std::span<const std::byte>> message_by_extent(const old_slots& fro
 void put_by_extent(const new_slots& into, std::byte* payload, std::span<const std::byte> old_payload,
                    std::span<const std::byte> message);
 
-/// How a ring of slots is recovered whose messages are extents.
-[[nodiscard]] constexpr slot_recovery of_any_length(slot_recovery ring) noexcept {
-  ring.message = message_by_extent;
-  ring.put = put_by_extent;
-  return ring;
-}
-
 }  // namespace sluice::detail

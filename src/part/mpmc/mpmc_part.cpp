@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "part/bytes/bytes_form.hpp"
-#include "part/bytes/bytes_messages.hpp"
+#include "part/bytes/bytes_part.hpp"
 #include "part/part_kind.hpp"
 #include "part/slot_form.hpp"
 #include "part/slot_look.hpp"
@@ -88,9 +87,7 @@ constexpr slot_recovery recovery{
 
 constexpr auto bytes_recovery = of_any_length(recovery);
 
-}  // namespace
-
-constinit const part_kind mpmc_part{
+constexpr part_kind row{
     .tag = ring_kind::mpmc,
     .name = "mpmc",
     .default_seats = 64,
@@ -108,23 +105,9 @@ constinit const part_kind mpmc_part{
     .recovery = &recovery,
 };
 
-/// The same ring, whose messages are extents.
-constinit const part_kind mpmc_bytes_part{
-    .tag = ring_kind::mpmc_bytes,
-    .name = "mpmc-bytes",
-    .default_seats = 64,
-    .max_seats = 4096,
-    .control_bytes = sizeof(mpmc_control),
-    .form = form_bytes,
-    .is_sane = are_sane_bytes,
-    .recall = recall_bytes,
-    .bytes_in_slot = bytes_in_slot,
-    .cursors = cursors_of,
-    .describe_seat = describe_seat,
-    .sequences_of_interest = sequences_of_interest,
-    .look = look,
-    .read_message = read_message_of_any_length,
-    .recovery = &bytes_recovery,
-};
+}  // namespace
+
+constinit const part_kind mpmc_part = row;
+constinit const part_kind mpmc_bytes_part = of_any_length(row, ring_kind::mpmc_bytes, "mpmc-bytes", bytes_recovery);
 
 }  // namespace sluice::detail

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "part/bytes/bytes_form.hpp"
-#include "part/bytes/bytes_messages.hpp"
+#include "part/bytes/bytes_part.hpp"
 #include "part/part_kind.hpp"
 #include "part/slot_form.hpp"
 #include "part/slot_look.hpp"
@@ -76,9 +75,7 @@ constexpr slot_recovery recovery{
 
 constexpr auto bytes_recovery = of_any_length(recovery);
 
-}  // namespace
-
-constinit const part_kind spsc_part{
+constexpr part_kind row{
     .tag = ring_kind::spsc,
     .name = "spsc",
     .default_seats = 1,
@@ -96,23 +93,9 @@ constinit const part_kind spsc_part{
     .recovery = &recovery,
 };
 
-/// The same ring, whose messages are extents.
-constinit const part_kind spsc_bytes_part{
-    .tag = ring_kind::spsc_bytes,
-    .name = "spsc-bytes",
-    .default_seats = 1,
-    .max_seats = 1,
-    .control_bytes = sizeof(spsc_control),
-    .form = form_bytes,
-    .is_sane = are_sane_bytes,
-    .recall = recall_bytes,
-    .bytes_in_slot = bytes_in_slot,
-    .cursors = cursors_of,
-    .describe_seat = describe_seat,
-    .sequences_of_interest = sequences_of_interest,
-    .look = look,
-    .read_message = read_message_of_any_length,
-    .recovery = &bytes_recovery,
-};
+}  // namespace
+
+constinit const part_kind spsc_part = row;
+constinit const part_kind spsc_bytes_part = of_any_length(row, ring_kind::spsc_bytes, "spsc-bytes", bytes_recovery);
 
 }  // namespace sluice::detail
