@@ -108,18 +108,15 @@ class channel {
   /// memfd_segment also for those it is handed over to.
   template <class Segment>
   static channel create_unnamed(const channel_options& options = {}) {
-    const detail::channel_kind kinds[] = {kind()};
-    return create_in(Segment::create(detail::planned_bytes(kinds, options), options.memory), options);
+    return create_in(Segment::create(detail::planned_bytes(kinds(), options), options.memory), options);
   }
   /// The same in an anonymous_segment.
   static channel create_unnamed(const channel_options& options = {}) {
-    const detail::channel_kind kinds[] = {kind()};
-    return channel(detail::create_unnamed_channel(kinds, options));
+    return channel(detail::create_unnamed_channel(kinds(), options));
   }
   /// The same in memory that is mapped already, such as an adopted_segment of zeroes.
   static channel create_in(const segment& memory, const channel_options& options = {}) {
-    const detail::channel_kind kinds[] = {kind()};
-    return channel(detail::create_channel_in(memory, kinds, options));
+    return channel(detail::create_channel_in(memory, kinds(), options));
   }
   /// Attaches to a channel that another process made in this memory. @throws error wrong_type; wrong_kind; attach_unnamed().
   static channel attach_in(const segment& memory) { return channel(detail::attach_channel_in(memory, kind())); }
@@ -158,7 +155,11 @@ class channel {
 
  private:
   explicit channel(detail::kept_attachment attached) noexcept : attached_(std::move(attached)) {}
-  [[nodiscard]] static detail::channel_kind kind() noexcept { return {identity_of<T>(), Ring::kind}; }
+  [[nodiscard]] static const detail::channel_kind& kind() noexcept {
+    static constexpr detail::channel_kind only{identity_of<T>(), Ring::kind};
+    return only;
+  }
+  [[nodiscard]] static std::span<const detail::channel_kind> kinds() noexcept { return {&kind(), 1}; }
 
   detail::kept_attachment attached_;
   std::uint32_t ring_index_ = 0;

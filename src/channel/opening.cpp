@@ -11,14 +11,11 @@
 namespace sluice::detail {
 
 kept_attachment::kept_attachment(const attached_segment& attached) : kept_(new attached_segment(attached)) {}
-kept_attachment::kept_attachment(const kept_attachment& other) : kept_attachment(*other) {}
+kept_attachment::kept_attachment(const kept_attachment& other)
+    : kept_(other.kept_ != nullptr ? new attached_segment(*other) : nullptr) {}
 kept_attachment::~kept_attachment() { delete kept_; }
 
 namespace {
-
-segment_plan plan(const channel_kind& kind, const channel_options& options) {
-  return plan_segment(request_for(kind.type, kind.ring, options));
-}
 
 segment_plan plan(std::span<const channel_kind> kinds, const channel_options& options) {
   std::vector<ring_request> requests;
@@ -51,7 +48,7 @@ kept_attachment create_channel(std::string_view name_or_path, const channel_kind
 }
 kept_attachment create_channel(const registry& where, const segment_name& name, const channel_kind& kind,
                                const channel_options& options) {
-  return checked_channel(where.create(name, plan(kind, options), naming_of(options)), 0, kind);
+  return checked_channel(where.create(name, plan({&kind, 1}, options), naming_of(options)), 0, kind);
 }
 
 kept_attachment attach_channel(std::string_view name_or_path, const channel_kind& kind, const attach_options& options) {
@@ -82,7 +79,7 @@ kept_attachment create_or_attach_channel(std::string_view name_or_path, const ch
 }
 kept_attachment create_or_attach_channel(const registry& where, const segment_name& name, const channel_kind& kind,
                                          const channel_options& options) {
-  return checked_channel(where.create_or_attach(name, plan(kind, options), naming_of(options)), 0, kind,
+  return checked_channel(where.create_or_attach(name, plan({&kind, 1}, options), naming_of(options)), 0, kind,
                          asked_by(options));
 }
 

@@ -48,7 +48,7 @@ __extension__ using wide = __int128;
 class timeout {
  public:
   template <duration D>
-  constexpr timeout(const D& length) noexcept : ns_(nanoseconds(length)) {}  // NOLINT(google-explicit-constructor)
+  constexpr timeout(const D& length) noexcept : ns_(nanoseconds(length)) {}
   [[nodiscard]] constexpr std::uint64_t ns() const noexcept { return ns_; }
 
  private:
@@ -70,7 +70,7 @@ class timeout {
 class time_limit {
  public:
   template <steady_time_point P>
-  time_limit(const P& when) noexcept {  // NOLINT(google-explicit-constructor)
+  time_limit(const P& when) noexcept {
     const auto now = P::clock::now();
     ns_ = when > now ? deadline_after_ns(timeout(when - now).ns()) : 0;
   }

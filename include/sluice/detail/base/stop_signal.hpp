@@ -31,7 +31,7 @@ class stop_signal {
  public:
   stop_signal() noexcept = default;
   template <class Token>
-  requires(!std::is_same_v<Token, stop_signal>) stop_signal(const Token& token)  // NOLINT(google-explicit-constructor)
+  requires(!std::is_same_v<Token, stop_signal>) stop_signal(const Token& token)
   noexcept {
     static_assert(
         requires { stop_ways_of(stop_tag(), token); },

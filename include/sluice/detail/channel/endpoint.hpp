@@ -65,7 +65,7 @@ class endpoint {
   template <class Leave>
   [[nodiscard]] bool stays_for_its_loans(const Leave& leave) noexcept {
     if (!is_lending() || (lent_ == lending::several && loans_ == 0)) return false;
-    memory_of_loans_.emplace(owner_->attached());
+    memory_of_loans_ = kept_attachment(owner_->attached());
     if (lent_ != lending::several) loans_ = 1;
     lent_ = lending::several;
     leave();
@@ -114,7 +114,7 @@ class endpoint {
   std::uint32_t loans_ = 0;  // how many are open, of several
   std::uint32_t polls_before_clock_ = 1;
   Wait wait_;
-  std::optional<kept_attachment> memory_of_loans_;  // that outlive the handle
+  kept_attachment memory_of_loans_;  // that outlive the handle
 };
 
 }  // namespace sluice::detail

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstdint>
-
 namespace sluice {
 class attached_segment;
 }
@@ -9,9 +7,10 @@ class attached_segment;
 namespace sluice::detail {
 
 /// An attachment as channel<T> keeps it: by a pointer, so that a program that includes channel.hpp need not know what it is
-/// made of. Copies share the attachment. One that was moved from is empty.
+/// made of. Copies share the attachment. It may be empty, and is once it was moved from.
 class kept_attachment {
  public:
+  kept_attachment() noexcept = default;
   explicit kept_attachment(const attached_segment& attached);
   kept_attachment(const kept_attachment& other);
   kept_attachment(kept_attachment&& other) noexcept : kept_(other.kept_) { other.kept_ = nullptr; }
@@ -26,7 +25,7 @@ class kept_attachment {
   [[nodiscard]] attached_segment& operator*() const noexcept { return *kept_; }
 
  private:
-  attached_segment* kept_;
+  attached_segment* kept_ = nullptr;
 };
 
 }  // namespace sluice::detail

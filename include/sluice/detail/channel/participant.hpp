@@ -41,7 +41,6 @@ class participant {
   [[nodiscard]] const attached_segment& attached() const noexcept;
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
   [[nodiscard]] const part_descriptor& descriptor() const noexcept;
-  [[nodiscard]] std::uint32_t ring_index() const noexcept { return ring_index_; }
   [[nodiscard]] role own() const noexcept { return own_; }
   [[nodiscard]] std::uint32_t seat_index() const noexcept { return seat_index_; }
   [[nodiscard]] seat_keeper& keeper() noexcept { return *keeper_; }
