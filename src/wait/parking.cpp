@@ -1,6 +1,7 @@
 #include "sluice/detail/wait/parking.hpp"
 
 #include <bit>
+#include <limits>
 
 #include "os/cpu.hpp"
 #include "os/futex.hpp"
@@ -11,6 +12,8 @@ namespace {
 
 // Seats of a role share the 64 bits of one word: seat i has bit i % 64.
 constexpr std::uint32_t parked_bits = 64;
+
+constexpr int all_sleepers = std::numeric_limits<int>::max();
 
 std::atomic<std::uint64_t>& parked_of(const ring_view& ring, role whom) noexcept {
   return ring.control->parked[static_cast<std::uint32_t>(whom)];
@@ -73,6 +76,17 @@ void wake_all(const ring_view& ring, role whom) noexcept {
   }
 }
 
+void ring_bell(std::atomic<std::uint32_t>& bell) noexcept {
+  bell.fetch_add(1, std::memory_order_release);  // F
+  (void)os::futex_wake(bell, all_sleepers);
+}
+
+void ring_for_sleepers(const ring_view& ring, role whom, std::atomic<std::uint32_t>& bell) noexcept {
+  // The bits go first. A sleeper that sets one behind this reads the bell after it has rung, or sleeps on a value that it
+  // does not have any more.
+  if (parked_of(ring, whom).exchange(0, std::memory_order_acq_rel) != 0) ring_bell(bell);  // B
+}
+
 bool barrier_for_all(ring_control& control) noexcept {
   const auto fence = static_cast<std::uint32_t>(wake_mode::fence);
   const bool is_fenced = control.mode.load(std::memory_order_relaxed) == fence;
@@ -85,7 +99,7 @@ bool barrier_for_all(ring_control& control) noexcept {
 std::uint32_t sleeper::announce() noexcept {
   auto& own = ring_.seats[seat_index_];
   const auto bit = (seat_index_ - ring_.first_seat(own_)) % parked_bits;
-  const auto announced = own.futex.load(std::memory_order_acquire);                     // F
+  const auto announced = futex().load(std::memory_order_acquire);                       // F
   own.parked.store(static_cast<std::uint32_t>(what_), std::memory_order_relaxed);       // the bit publishes it
   parked_of(ring_, own_).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
   (void)barrier_for_all(*ring_.control);  // false: a publisher that has not seen the new mode costs one tick
@@ -95,10 +109,13 @@ std::uint32_t sleeper::announce() noexcept {
 bool sleeper::sleep(std::uint32_t announced, std::uint64_t timeout_ns) {
   auto& own = ring_.seats[seat_index_];
   own.parks.store(own.parks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own counter
-  return os::futex_wait(own.futex, announced, timeout_ns) == os::sleep_end::interrupted && ends_on_signals_;
+  return os::futex_wait(futex(), announced, timeout_ns) == os::sleep_end::interrupted && ends_on_signals_;
 }
 
-void sleeper::wake() noexcept { (void)wake_seat(ring_.seats[seat_index_]); }
+void sleeper::wake() noexcept {
+  if (bell_ != nullptr) return ring_bell(*bell_);  // the others look as well, and sleep on
+  (void)wake_seat(ring_.seats[seat_index_]);
+}
 
 bool sleeper::is_announced(std::uint32_t announced) const noexcept {
   const auto& own = ring_.seats[seat_index_];
@@ -106,7 +123,7 @@ bool sleeper::is_announced(std::uint32_t announced) const noexcept {
   // All three: a waker takes the bit first and the seat's word next, and may die before it adds to the futex word.
   return (parked_of(ring_, own_).load(std::memory_order_relaxed) & mask) != 0 &&
          own.parked.load(std::memory_order_relaxed) != 0 &&
-         own.futex.load(std::memory_order_relaxed) == announced;  // relaxed: taken just now, the sleep ends at once
+         futex().load(std::memory_order_relaxed) == announced;  // relaxed: taken just now, the sleep ends at once
 }
 
 bool sleeper::shares_only_processor() noexcept {
@@ -130,8 +147,9 @@ void sleeper::retract() noexcept {
   const auto place = seat_index_ - ring_.first_seat(own_);
   const auto mask = std::uint64_t{1} << place % parked_bits;
   ring_.seats[seat_index_].parked.store(0, std::memory_order_relaxed);  // own word
-  if (shares_bit(ring_, own_, place % parked_bits, place)) return;      // theirs as well: left to the next waker
-  parked.fetch_and(~mask, std::memory_order_acq_rel);                   // B
+  if (bell_ != nullptr) return;  // a waker that has read the bit may not have rung yet: the bit is left to it
+  if (shares_bit(ring_, own_, place % parked_bits, place)) return;  // theirs as well: left to the next waker
+  parked.fetch_and(~mask, std::memory_order_acq_rel);               // B
   if (!shares_bit(ring_, own_, place % parked_bits, place)) return;
   // Another sleeper with this bit announced itself just before the bit went, and a publisher may have read it as clear:
   // wake that sleeper, so that it looks again.

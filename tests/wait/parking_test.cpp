@@ -283,5 +283,104 @@ TEST_F(Parking, NoWakeUpIsLostBehindASharedBit) {  // scenario 40
   EXPECT_LE(lost.load(), 3U) << "a busy machine may wake one late now and then";
 }
 
+// ---- A bell: one futex word for all sleepers of a role ------------------------------------------------------------------
+
+class Bell : public Parking {
+ protected:
+  [[nodiscard]] sleeper at_bell(std::uint32_t consumer) {
+    return {view_, role::consumer, seat_of(consumer), view_.seats[0].futex};
+  }
+  void ring() {
+    if (must_wake(*view_.control, role::consumer)) ring_for_sleepers(view_, role::consumer, bell_);
+  }
+  std::atomic<std::uint32_t>& bell_ = view_.seats[0].futex;  // a word that nothing else uses here
+};
+
+TEST_F(Bell, OneRingWakesAllThatSleepAtIt) {
+  constexpr std::uint32_t sleepers = 8;
+  std::atomic<bool> is_there{false};
+  std::atomic<std::uint32_t> awake{0};
+  std::vector<std::thread> threads;
+  for (std::uint32_t i = 0; i < sleepers; ++i)
+    threads.emplace_back([&, i] {
+      auto own = at_bell(i);
+      const auto look = [&]() -> wait_answer {
+        return is_there.load() ? wait_answer(wait_result::ready) : std::nullopt;
+      };
+      (void)park().wait(
+          own, look, []() -> wait_answer { return std::nullopt; }, never);
+      ++awake;
+    });
+  while (std::popcount(parked()) != sleepers) std::this_thread::yield();
+  is_there.store(true);
+  ring();
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(awake.load(), sleepers);
+  EXPECT_GE(bell_.load(), 1U);
+}
+
+TEST_F(Bell, IsNotRungWhileNoneSleeps) {
+  ring();
+  EXPECT_EQ(bell_.load(), 0U);
+  auto own = at_bell(3);
+  (void)own.announce();
+  ring();
+  EXPECT_EQ(bell_.load(), 1U);
+  ring();
+  EXPECT_EQ(bell_.load(), 1U) << "the bits are gone";
+}
+
+TEST_F(Bell, ARingBetweenAnnouncingAndSleepingKeepsFromSleeping) {
+  auto own = at_bell(3);
+  const auto announced = own.announce();
+  ring();
+  EXPECT_FALSE(own.is_announced(announced));
+  own.sleep(announced, never / 2);  // the watchdog ends it if it sleeps
+  own.retract();
+}
+
+TEST_F(Bell, OneThatAnnouncesItselfBehindTheTakingOfTheBitsHearsTheRing) {
+  auto one = at_bell(3), another = at_bell(4);
+  (void)one.announce();
+  view_.control->parked[1].store(0);  // a waker has taken the bits and not rung yet
+  const auto announced = another.announce();
+  ring_bell(bell_);
+  another.sleep(announced, never / 2);
+  EXPECT_FALSE(another.is_announced(announced));
+}
+
+TEST_F(Bell, OnlyAWakerTakesBits) {
+  auto one = at_bell(3);
+  (void)one.announce();
+  one.retract();
+  EXPECT_EQ(parked(), 1U << 3) << "a waker may have read it, and not rung yet";
+  ring();
+  EXPECT_EQ(parked(), 0U);
+}
+
+TEST_F(Bell, AWakerThatDiedWithTheBitsCostsATick) {
+  std::atomic<bool> is_over{false};
+  std::thread sleeping([&] {
+    auto own = at_bell(3);
+    const auto look = [&]() -> wait_answer { return is_over.load() ? wait_answer(wait_result::ready) : std::nullopt; };
+    (void)park().wait(
+        own, look, []() -> wait_answer { return std::nullopt; }, never);
+  });
+  while (parked() == 0) std::this_thread::yield();
+  view_.control->parked[1].store(0);                // and it died before it rang
+  while (parked() == 0) std::this_thread::yield();  // announced again at its tick; the watchdog ends it otherwise
+  is_over.store(true);
+  ring();
+  sleeping.join();
+}
+
+TEST_F(Bell, OneSleeperCanBeWokenFromAnyThread) {
+  auto own = at_bell(3);
+  const auto announced = own.announce();
+  own.wake();
+  own.sleep(announced, never / 2);
+  own.retract();
+}
+
 }  // namespace
 }  // namespace sluice::detail::test

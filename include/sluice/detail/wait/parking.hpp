@@ -16,6 +16,7 @@
 // Edges
 //   F: waker's futex word add (release) -> sleeper's futex word load (acquire): what was published before is visible.
 //   B: sleeper's parked bit set (release) -> the clear of that bit (acq_rel): the seat behind the bit is seen as parked.
+//      At a bell: what the sleeper had seen is seen by the waker.
 //   M: publisher's word store, then the fence (seq_cst) or compiler barrier -> waiter's parked bit, then the fence
 //      (seq_cst) or membarrier(2): one of the two sees the other.
 
@@ -37,6 +38,13 @@ void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexce
 
 /// Wakes every sleeper of a role, for news that concerns all of them. One load a seat, one system call a sleeper.
 void wake_all(const ring_view& ring, role whom) noexcept;
+
+/// Wakes every sleeper at a bell (see sleeper), for news that concerns all of them. One system call.
+void ring_bell(std::atomic<std::uint32_t>& bell) noexcept;
+
+/// The same after a message, when must_wake() says that one sleeps: of several processes that publish at once, one rings.
+/// Every sleeper of the role must sleep at this bell.
+void ring_for_sleepers(const ring_view& ring, role whom, std::atomic<std::uint32_t>& bell) noexcept;
 
 /// Between a store that others wait for and the look whether they sleep.
 [[gnu::always_inline]] inline void fence_before_looking(const ring_control& control) noexcept {
@@ -66,10 +74,16 @@ bool barrier_for_all(ring_control& control) noexcept;
 
 /// One participant's place to sleep: its seat's futex word, and its bit among the parked of its role.
 /// One thread at a time. A death while parked leaves the bit; the next waker pays one system call for it, once.
+///
+/// Or a bell: one futex word for all sleepers of a role that wait for the same message, so that one system call wakes them
+/// all. Only a waker clears bits there, all of them and before it rings: a sleeper that announces itself in between finds
+/// that the bell has rung.
 class sleeper {
  public:
   sleeper(const ring_view& ring, role own, std::uint32_t seat_index, parked_for what = parked_for::a_turn) noexcept
       : ring_(ring), own_(own), seat_index_(seat_index), what_(what) {}
+  sleeper(const ring_view& ring, role own, std::uint32_t seat_index, std::atomic<std::uint32_t>& bell) noexcept
+      : ring_(ring), own_(own), seat_index_(seat_index), bell_(&bell) {}
 
   /// Says "I sleep" so that every later publisher sees it. The caller must look again before sleep().
   /// @return what sleep() needs.
@@ -99,8 +113,13 @@ class sleeper {
  private:
   ring_view ring_;
   role own_;
+  [[nodiscard]] std::atomic<std::uint32_t>& futex() const noexcept {
+    return bell_ != nullptr ? *bell_ : ring_.seats[seat_index_].futex;
+  }
+
   std::uint32_t seat_index_;
-  parked_for what_;
+  parked_for what_ = parked_for::a_turn;
+  std::atomic<std::uint32_t>* bell_ = nullptr;  // null: its seat's own word
   bool ends_on_signals_ = false;
 };
 
