@@ -27,11 +27,18 @@ struct part_cursors {
 /// How much of a part is read. A list of a thousand names has no time for their slots.
 enum class depth { records, slots };
 
+/// How many participants of a role there are at once.
+struct seat_limits {
+  std::uint32_t unless_asked;
+  std::uint32_t most;
+};
+
 struct part_kind {
   ring_kind tag;
-  const char* name;             // in the CLI, in errors and in documents
-  std::uint32_t default_seats;  // of each role
-  std::uint32_t max_seats;      // likewise
+  const char* name;  // in the CLI, in errors and in documents
+  seat_limits producers;
+  seat_limits consumers;
+  const char* for_more;  // the kind to use for more seats than that; null: there is none
 
   /// Of the kind's own control, behind that of all kinds: a multiple of alignof(seat).
   std::uint64_t control_bytes;

@@ -37,13 +37,13 @@ void require_sane(const type_identity& type) {
                                         ": must be a multiple of its alignment " + quantity(type.message_alignment));
 }
 
-std::uint32_t seats_for(const part_kind& kind, std::uint32_t asked, const char* whose) {
-  if (asked == 0) return kind.default_seats;
-  if (asked <= kind.max_seats) return asked;
-  throw error(errc::bad_argument,
-              quantity(asked) + " " + whose + " seats: " +
-                  (kind.max_seats == 1 ? std::string("an ") + kind.name + " ring has one, use mpmc for more"
-                                       : "at most " + quantity(kind.max_seats)));
+std::uint32_t seats_for(const part_kind& kind, const seat_limits& limits, std::uint32_t asked, const char* whose) {
+  if (asked == 0) return limits.unless_asked;
+  if (asked <= limits.most) return asked;
+  const auto one = std::string("a ring of kind ") + kind.name + " has one" +
+                   (kind.for_more != nullptr ? std::string(", use ") + kind.for_more + " for more" : "");
+  throw error(errc::bad_argument, quantity(asked) + " " + whose +
+                                      " seats: " + (limits.most == 1 ? one : "at most " + quantity(limits.most)));
 }
 
 const part_kind& kind_for(const ring_options& options) {
@@ -72,8 +72,8 @@ part_descriptor describe(const ring_request& request) {
     throw error(errc::bad_argument, "label \"" + std::string(request.label) + "\" of a part: at most " +
                                         quantity(part_label_bytes - 1) + " bytes");
   std::copy(request.label.begin(), request.label.end(), part.label);
-  part.producer_seats = seats_for(kind, options.producer_seats, "producer");
-  part.consumer_seats = seats_for(kind, options.consumer_seats, "consumer");
+  part.producer_seats = seats_for(kind, kind.producers, options.producer_seats, "producer");
+  part.consumer_seats = seats_for(kind, kind.consumers, options.consumer_seats, "consumer");
   part.flush_when = static_cast<std::uint32_t>(options.durability.when);
   part.flush_messages = options.durability.messages;
   kind.form(part, options);
@@ -123,8 +123,8 @@ bool is_sane(const part_descriptor& part, const segment_header& header) {
   };
   return part.message_bytes >= 1 && part.message_bytes <= max_message_bytes &&
          std::has_single_bit(part.message_alignment) && part.message_alignment <= page_bytes &&
-         part.producer_seats >= 1 && part.producer_seats <= kind->max_seats && part.consumer_seats >= 1 &&
-         part.consumer_seats <= kind->max_seats && part.control_offset >= header_bytes(header.part_count) &&
+         part.producer_seats >= 1 && part.producer_seats <= kind->producers.most && part.consumer_seats >= 1 &&
+         part.consumer_seats <= kind->consumers.most && part.control_offset >= header_bytes(header.part_count) &&
          part.control_offset % alignof(seat) == 0 &&
          part.seats_offset == part.control_offset + sizeof(ring_control) + kind->control_bytes &&
          within(part.control_offset, records_bytes(part, *kind)) &&

@@ -25,7 +25,7 @@ TEST(PartKinds, EveryKindHasATagAndANameOfItsOwn) {
     EXPECT_TRUE(names.insert(kind->name).second) << kind->name;
     EXPECT_EQ(find_part_kind(tag), kind);
     EXPECT_STREQ(to_string(kind->tag), kind->name);
-    EXPECT_LE(kind->default_seats, kind->max_seats);
+    for (const auto& limits : {kind->producers, kind->consumers}) EXPECT_LE(limits.unless_asked, limits.most);
   }
   EXPECT_FALSE(names.empty());
 }

@@ -90,8 +90,9 @@ constexpr auto bytes_recovery = of_any_length(recovery);
 constexpr part_kind row{
     .tag = ring_kind::mpmc,
     .name = "mpmc",
-    .default_seats = 64,
-    .max_seats = 4096,
+    .producers = {64, 4096},
+    .consumers = {64, 4096},
+    .for_more = nullptr,
     .control_bytes = sizeof(mpmc_control),
     .form = form_slots,
     .is_sane = are_sane_slots,

@@ -78,8 +78,9 @@ constexpr auto bytes_recovery = of_any_length(recovery);
 constexpr part_kind row{
     .tag = ring_kind::spsc,
     .name = "spsc",
-    .default_seats = 1,
-    .max_seats = 1,
+    .producers = {1, 1},
+    .consumers = {1, 1},
+    .for_more = "mpmc",
     .control_bytes = sizeof(spsc_control),
     .form = form_slots,
     .is_sane = are_sane_slots,

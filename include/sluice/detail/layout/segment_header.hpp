@@ -25,6 +25,8 @@ enum class ring_kind : std::uint32_t {
   mpmc = 2,
   spsc_bytes = 17,  ///< the same rings with messages of any length
   mpmc_bytes = 18,
+  topic = 19,       ///< every subscriber sees every message; one publisher
+  topic_many = 20,  ///< the same with many
 };
 
 /// Whether the name outlives the participants.

@@ -1,0 +1,204 @@
+#pragma once
+
+// Reads a topic and never holds up a publisher: it is overtaken instead, and counts what it lost. It writes nothing to shared
+// memory, so a mapping through which the kernel lets it only read is enough; it needs no seat and no lock.
+//
+// A message may be overwritten while it is read. The slot's word tells: it changes before the first byte does (topic_ring.hpp
+// V). So bytes are acted upon only after a second look at the word: read_to() copies and looks, is_intact() looks after
+// something was read in place. Until then every byte is input. docs/decisions/0046-broadcast.md says what C++ says of it.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/detail/part/topic/topic_ring.hpp"
+
+namespace sluice::detail {
+
+/// Where a reader goes on that was overtaken.
+enum class resumes { at_oldest, at_newest };
+
+/// Copies `bytes` and says whether they are what `word` was of, which it still is after the copy. The only place where bytes
+/// are read that a publisher may be writing; ThreadSanitizer does not look at it.
+[[nodiscard]] bool copy_if_intact(std::byte* into, const std::byte* from, std::size_t bytes,
+                                  const std::atomic<std::uint64_t>& word, std::uint64_t expected) noexcept;
+
+template <publishers Publishers>
+class lossy_reader {
+ public:
+  explicit lossy_reader(const ring_view& ring, history wanted = history::none(),
+                        resumes where = resumes::at_oldest) noexcept
+      : ring_(ring), where_(where) {
+    // In this order: holes that are noted later may be ahead of it.
+    if constexpr (Publishers == publishers::many)
+      if (wanted.count == 0) notes_ = topic_control_of(ring).holes.load(std::memory_order_acquire);  // topic_ring.hpp O
+    const auto tail = published_up_to<Publishers>(ring);
+    const auto count = lesser(lesser(wanted.count, tail), ring.capacity());
+    const auto oldest = oldest_below(claimed_up_to<Publishers>(ring));
+    at_ = is_before(tail, ring.capacity()) ? tail - count : later_of(tail - count, earlier_of(oldest, tail));
+  }
+
+  /// Finds the next message, and counts what was overwritten before it. False: there is none yet.
+  [[nodiscard, gnu::always_inline]] bool try_peek() noexcept {
+    word_ = ring_.word(at_).load(std::memory_order_acquire);  // topic_ring.hpp W, X
+    if (word_ == ring_.word_for(at_, slot_kind::published)) [[likely]]
+      return true;
+    return try_peek_further();
+  }
+  /// The message that try_peek() found, in place: it may be overwritten at any moment.
+  [[nodiscard]] const std::byte* peeked() const noexcept { return ring_.payload(at_); }
+  /// Whether what was read of it so far was the message. False: none of that may be acted upon.
+  [[nodiscard, gnu::always_inline]] bool is_intact() const noexcept {
+    std::atomic_thread_fence(std::memory_order_acquire);  // topic_ring.hpp V
+    return ring_.word(at_).load(std::memory_order_relaxed) == word_;
+  }
+  /// Done with it.
+  [[gnu::always_inline]] void release() noexcept { ++at_; }
+
+  /// Copies the next message, whole and released. False: there is none yet.
+  [[nodiscard]] bool try_receive(std::byte* into) noexcept {
+    while (try_peek()) {
+      if (!copy_if_intact(into, peeked(), ring_.message_bytes, ring_.word(at_), word_))
+        continue;  // the next look tells
+      release();
+      return true;
+    }
+    return false;
+  }
+
+  /// Goes on at the newest message, if a newer one than the next is there: what is between counts as lost. For those that
+  /// want the last value alone.
+  void skip_to_newest() noexcept {
+    const auto tail = published_up_to<Publishers>(ring_);
+    if (!is_before(at_ + 1, tail)) return;
+    const auto end = later_of(at_, tail - lesser(tail - at_, ring_.capacity()));
+    for (auto q = tail - 1; is_before(end, q); --q) {  // where many publish, the youngest may not be filled yet
+      const auto word = ring_.word(q).load(std::memory_order_acquire);  // topic_ring.hpp W, X
+      if (read_word(ring_, word, q) != topic_word::published) continue;
+      lose_up_to(q);
+      return;
+    }
+  }
+
+  /// The sequence that it reads next.
+  [[nodiscard]] std::uint64_t next_sequence() const noexcept { return at_; }
+  /// How many messages it was overtaken by; `is_loss_exact()`: not more than that, as it may be when more than eight claims
+  /// were given up since this reader had caught up last.
+  [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
+  [[nodiscard]] bool is_loss_exact() const noexcept { return is_exact_; }
+
+ private:
+  /// Given what was claimed: the oldest message that is not overwritten next.
+  [[nodiscard]] std::uint64_t oldest_below(std::uint64_t claimed) const noexcept {
+    const auto lead = eighth_of(ring_);
+    return claimed - ring_.capacity() + lead + (lead == 0);
+  }
+
+  [[nodiscard, gnu::noinline]] bool try_peek_further() noexcept {
+    for (int steps_left = 64; steps_left != 0; --steps_left) {  // a caller's deadline; the next look goes on
+      switch (read_word(ring_, word_, at_)) {
+        case topic_word::published: return true;
+        case topic_word::pending: note_caught_up(); return false;
+        case topic_word::hole: ++at_; break;
+        case topic_word::passed: go_on(); break;
+      }
+      word_ = ring_.word(at_).load(std::memory_order_acquire);  // topic_ring.hpp W, X
+    }
+    return false;
+  }
+
+  void go_on() noexcept {
+    const auto claimed = claimed_up_to<Publishers>(ring_);
+    const auto to = where_ == resumes::at_newest ? published_up_to<Publishers>(ring_) : oldest_below(claimed);
+    lose_up_to(later_of(at_ + 1, to));
+  }
+
+  void lose_up_to(std::uint64_t to) noexcept {
+    lost_ += to - at_;
+    if constexpr (Publishers == publishers::many) {
+      bool are_all = false;
+      lost_ -= topic_repair::holes_between(ring_, at_, to, notes_, are_all);
+      is_exact_ &= are_all;
+    }
+    at_ = to;
+  }
+
+  /// Holes ahead of it are noted from now on.
+  void note_caught_up() noexcept {
+    if constexpr (Publishers == publishers::many) {
+      const auto notes = topic_control_of(ring_).holes.load(std::memory_order_acquire);  // topic_ring.hpp O: first
+      if (notes != notes_ && claimed_up_to<Publishers>(ring_) == at_) notes_ = notes;
+    }
+  }
+
+  ring_view ring_;
+  resumes where_;
+  std::uint64_t at_ = 0;    // next sequence to read
+  std::uint64_t word_ = 0;  // what its slot said
+  std::uint64_t lost_ = 0;
+  std::uint64_t notes_ = 0;  // of holes, when none was ahead of it
+  bool is_exact_ = true;
+};
+
+/// A lossy subscriber with a seat: the same, and others see where it is and what it lost.
+template <publishers Publishers>
+class lossy_subscriber {
+ public:
+  lossy_subscriber(const ring_view& ring, std::uint32_t seat_index, history wanted = history::none(),
+                   resumes where = resumes::at_oldest) noexcept
+      : ring_(ring), own_(&topic_seat_of(ring, seat_index)), reader_(ring, wanted, where) {
+    own_->sequence.store(reader_.next_sequence(), std::memory_order_relaxed);  // for people, here and below
+  }
+
+  [[nodiscard, gnu::always_inline]] bool try_peek() noexcept {
+    const bool is_there = reader_.try_peek();
+    if (reader_.lost() != noted_lost_) [[unlikely]]
+      note_loss();
+    return is_there;
+  }
+  [[nodiscard]] const std::byte* peeked() const noexcept { return reader_.peeked(); }
+  [[nodiscard]] bool is_intact() const noexcept { return reader_.is_intact(); }
+  [[gnu::always_inline]] void release() noexcept {
+    reader_.release();
+    note_progress();
+  }
+  [[nodiscard]] bool try_receive(std::byte* into) noexcept {
+    const bool is_there = reader_.try_receive(into);
+    if (is_there) note_progress();
+    if (reader_.lost() != noted_lost_) [[unlikely]]
+      note_loss();
+    return is_there;
+  }
+  void skip_to_newest() noexcept {
+    reader_.skip_to_newest();
+    if (reader_.lost() != noted_lost_) note_loss();
+  }
+
+  /// Something stalls: claims of dead publishers become holes. @return how many; the other subscribers are to be woken.
+  std::uint64_t mend(seat_keeper& keeper) noexcept {
+    if constexpr (Publishers == publishers::one) return 0;
+    return topic_repair::mend_holes(ring_, reader_.next_sequence(), keeper);
+  }
+
+  [[nodiscard]] const lossy_reader<Publishers>& reader() const noexcept { return reader_; }
+
+ private:
+  void note_progress() noexcept {
+    own_->sequence.store(reader_.next_sequence(), std::memory_order_relaxed);
+    own_->messages.store(own_->messages.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  [[gnu::noinline]] void note_loss() noexcept {
+    own_->sequence.store(reader_.next_sequence(), std::memory_order_relaxed);
+    own_->lost.store(own_->lost.load(std::memory_order_relaxed) + reader_.lost() - noted_lost_,
+                     std::memory_order_relaxed);
+    noted_lost_ = reader_.lost();
+  }
+
+  ring_view ring_;
+  topic_seat* own_;
+  lossy_reader<Publishers> reader_;
+  std::uint64_t noted_lost_ = 0;
+};
+
+}  // namespace sluice::detail

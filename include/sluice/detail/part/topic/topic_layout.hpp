@@ -1,0 +1,123 @@
+#pragma once
+
+// The bytes that a topic has of its own: docs/format.md, tables 12 and 13. What they mean: topic_ring.hpp.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/detail/layout/ring_view.hpp"
+
+namespace sluice::detail {
+
+/// How many publishers a topic has at once. With one there are no claims to win, and no holes.
+enum class publishers { one, many };
+
+/// Of the positions that became holes, so many of the last are remembered.
+inline constexpr std::size_t remembered_holes = 8;
+
+/// Behind ring_control. What publishers exchange with each message lies two lines apart from what is rarely written.
+struct alignas(2 * cache_line_bytes) topic_control {
+  std::atomic<std::uint64_t> tail;  // many publishers: next sequence to claim
+  std::atomic<std::uint64_t> reserved1[15];
+  std::atomic<std::uint64_t> keeping;  // bit i: a subscriber of the seats i, i + 64, … may keep messages
+  std::atomic<std::uint32_t> bell;     // subscribers sleep on it; a publisher that wakes them adds one
+  std::atomic<std::uint32_t> reserved2;
+  std::atomic<std::uint64_t> holes;                      // many publishers: how often one was noted below
+  std::atomic<std::uint64_t> hole_at[remembered_holes];  // its sequence + 1; note number n is at n mod 8
+  std::atomic<std::uint64_t> reserved3[5];
+};
+
+/// In a seat.
+struct topic_seat {
+  std::atomic<std::uint64_t> sequence;   // one publisher: published up to here. Lossy subscriber: reads here next
+  std::atomic<std::uint64_t> floor;      // publisher: what lies below it, it may destroy
+  std::atomic<std::uint64_t> keep;       // lossless subscriber: keep_word()
+  std::atomic<std::uint64_t> intent;     // publisher: as mpmc_seat::intent; the only one: claimed up to here
+  std::atomic<std::uint64_t> messages;   // published or delivered, over all owners
+  std::atomic<std::uint64_t> lost;       // lossy subscriber: that it was overtaken by, over all owners
+  std::atomic<std::uint64_t> abandoned;  // publisher: claims given back unfilled
+};
+
+static_assert(sizeof(topic_control) == 256 && offsetof(topic_control, keeping) == 128 &&
+                  sizeof(topic_seat) == sizeof(seat::own),
+              "docs/format.md");
+
+[[nodiscard]] inline topic_control& topic_control_of(const ring_view& ring) noexcept {
+  return ring.control_of_kind<topic_control>();
+}
+[[nodiscard]] inline topic_seat& topic_seat_of(const ring_view& ring, std::uint32_t seat_index) noexcept {
+  return words_of<topic_seat>(ring.seats[seat_index]);
+}
+
+// ---- Keep ------------------------------------------------------------------------------------------------------------
+// One word: sequence (62 bits) << 2 | is joining << 1 | 1. Zero: it keeps nothing.
+
+[[nodiscard]] constexpr std::uint64_t keep_word(std::uint64_t sequence, bool is_joining = false) noexcept {
+  return sequence << 2 | static_cast<std::uint64_t>(is_joining) << 1 | 1;
+}
+[[nodiscard]] constexpr bool keeps_anything(std::uint64_t word) noexcept { return word != 0; }
+[[nodiscard]] constexpr bool is_joining(std::uint64_t word) noexcept { return (word & 2) != 0; }
+/// The sequence it begins at, given one near it: its 62 bits are read relative to that.
+[[nodiscard]] constexpr std::uint64_t kept_near(std::uint64_t word, std::uint64_t near) noexcept {
+  return near + static_cast<std::uint64_t>(static_cast<std::int64_t>((word & ~std::uint64_t{3}) - (near << 2)) >> 2);
+}
+
+[[nodiscard]] constexpr std::uint64_t keeping_bit(const ring_view& ring, std::uint32_t seat_index) noexcept {
+  return std::uint64_t{1} << (seat_index - ring.producer_seats) % 64;
+}
+
+// ---- Sequences and words ---------------------------------------------------------------------------------------------
+
+/// Whether `a` comes before `b`: as distances, because sequences wrap.
+[[nodiscard]] constexpr bool is_before(std::uint64_t a, std::uint64_t b) noexcept {
+  return static_cast<std::int64_t>(a - b) < 0;
+}
+[[nodiscard]] constexpr std::uint64_t later_of(std::uint64_t a, std::uint64_t b) noexcept {
+  return is_before(a, b) ? b : a;
+}
+[[nodiscard]] constexpr std::uint64_t earlier_of(std::uint64_t a, std::uint64_t b) noexcept {
+  return is_before(a, b) ? a : b;
+}
+
+/// What a slot's word says of the message `sequence`.
+enum class topic_word {
+  pending,    ///< it may come: not filled yet, or not even claimed
+  published,  ///< it is there
+  hole,       ///< it never comes
+  passed,     ///< it was, and its place is another message's
+};
+
+[[nodiscard]] inline topic_word read_word(const ring_view& ring, std::uint64_t word, std::uint64_t sequence) noexcept {
+  const auto free = ring.word_for(sequence, slot_kind::free);
+  if (word == free + slot_word(0, slot_kind::published)) [[likely]]
+    return topic_word::published;
+  if (word == free + slot_word(0, slot_kind::hole)) return topic_word::hole;
+  return is_before(word, free + slot_word(0, slot_kind::published)) ? topic_word::pending : topic_word::passed;
+}
+
+/// Whether the slot of `sequence` was done with in the lap before, or never used, so that it may be claimed.
+[[nodiscard]] inline bool is_done_before(const ring_view& ring, std::uint64_t word, std::uint64_t sequence) noexcept {
+  const auto free = ring.word_for(sequence, slot_kind::free);
+  const auto since_lap_before = word - (free - slot_word(1, slot_kind::free));
+  return since_lap_before - 1 < 3 || (word == 0 && free == 0);
+}
+
+/// One more than the last sequence that was claimed; what lies a lap below it is gone.
+template <publishers Publishers>
+[[nodiscard]] std::uint64_t claimed_up_to(const ring_view& ring) noexcept {
+  if constexpr (Publishers == publishers::one)
+    return topic_seat_of(ring, 0).intent.load(std::memory_order_acquire);  // topic_ring.hpp T
+  else
+    return topic_control_of(ring).tail.load(std::memory_order_acquire);  // topic_ring.hpp T
+}
+/// Where a subscriber that wants new messages alone begins.
+template <publishers Publishers>
+[[nodiscard]] std::uint64_t published_up_to(const ring_view& ring) noexcept {
+  if constexpr (Publishers == publishers::one)
+    return topic_seat_of(ring, 0).sequence.load(std::memory_order_acquire);  // topic_ring.hpp T
+  else
+    return claimed_up_to<Publishers>(ring);
+}
+
+}  // namespace sluice::detail

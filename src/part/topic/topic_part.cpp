@@ -1,0 +1,152 @@
+// A topic as cold code sees it: sluice/part/topic/topic_ring.hpp says what its words mean.
+
+#include <algorithm>
+#include <string>
+
+#include "part/part_kind.hpp"
+#include "part/slot_form.hpp"
+#include "part/slot_look.hpp"
+#include "sluice/detail/layout/durability.hpp"
+#include "sluice/detail/part/topic/topic_ring.hpp"
+#include "sluice/error.hpp"
+
+namespace sluice::detail {
+
+extern const part_kind topic_part;
+extern const part_kind topic_many_part;
+
+namespace {
+
+// Counts for people, and copies: nothing else is read on the word of these relaxed loads.
+
+constexpr std::uint32_t many_seats = 64;
+constexpr std::uint32_t max_topic_seats = 4096;
+
+/// How far a subscriber is to be believed that keeps messages from there on.
+std::uint64_t believed(std::uint64_t from, std::uint64_t tail, std::uint64_t capacity) noexcept {
+  const auto oldest = tail - std::min(tail, capacity);
+  return is_before(from, oldest) ? oldest : earlier_of(from, tail);
+}
+
+bool is_occupied(seat_state state) noexcept { return state == seat_state::taken || state == seat_state::dead; }
+
+/// Head: where the slowest subscriber is that keeps messages. Without one no message waits.
+template <publishers Publishers>
+part_cursors cursors_of(const ring_view& ring) noexcept {
+  const auto tail = published_up_to<Publishers>(ring);
+  auto head = tail;
+  for (auto s = ring.first_seat(role::consumer); s < ring.producer_seats + ring.consumer_seats; ++s) {
+    if (state_of(ring.seats[s].state.load(std::memory_order_relaxed)) != seat_state::taken) continue;
+    const auto keep = topic_seat_of(ring, s).keep.load(std::memory_order_relaxed);
+    if (keeps_anything(keep)) head = earlier_of(head, believed(kept_near(keep, tail), tail, ring.capacity()));
+  }
+  return {tail, head};
+}
+
+/// A publisher has claimed; a subscriber that keeps messages has its hand on all of them.
+template <publishers Publishers>
+void describe_seat(const ring_view& ring, seat_report& report) {
+  const auto& own = topic_seat_of(ring, report.index);
+  const auto tail = published_up_to<Publishers>(ring);
+  report.messages = own.messages.load(std::memory_order_relaxed);
+  if (report.role == role::consumer) {
+    const auto keep = own.keep.load(std::memory_order_relaxed);
+    if (!keeps_anything(keep) || !is_occupied(report.state)) return;
+    const auto from = believed(kept_near(keep, tail), tail, ring.capacity());
+    if (from != tail) report.claims.push_back({from, tail - from, !is_joining(keep)});
+    return;
+  }
+  report.abandoned = own.abandoned.load(std::memory_order_relaxed);
+  const auto intent = own.intent.load(std::memory_order_relaxed);
+  if constexpr (Publishers == publishers::one) {
+    report.messages = own.sequence.load(std::memory_order_relaxed);
+    if (is_before(report.messages, intent))
+      report.claims.push_back({report.messages, std::min(intent - report.messages, ring.capacity()), true});
+  } else if (intent_count(intent) != 0) {
+    report.claims.push_back({intent_first(intent, tail), intent_count(intent), intent_won(intent)});
+  }
+}
+
+template <publishers Publishers>
+std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring) {
+  std::vector<std::uint64_t> sequences;
+  add_from_head_to_tail(sequences, cursors_of<Publishers>(ring), ring.capacity());
+  return sequences;
+}
+
+bool still_waits(part_snapshot& ring, const part_facts& facts, role waiting, std::uint64_t sequence) {
+  if (waiting == role::producer) return facts.tail - sequence == ring.ring().capacity();
+  return is_before(sequence, facts.tail) && facts.tail - sequence <= ring.ring().capacity() &&
+         ring.slot(sequence).kind == slot_kind::free;
+}
+
+/// Claims that no subscriber keeps: they lie before the head. They were claimed less than a lap ago, so a slot that is free is
+/// one that was not filled.
+void add_claims_before_head(part_snapshot& ring, part_facts& facts) {
+  for (const auto& seat : ring.seats()) {
+    if (seat.role != role::producer || !is_occupied(seat.state)) continue;
+    for (const auto& claim : seat.claims)
+      for (std::uint64_t i = 0; i < std::min(claim.count, ring.ring().capacity()); ++i) {
+        const auto q = claim.first + i;
+        if (!is_before(q, facts.head) || facts.tail - q > ring.ring().capacity()) continue;
+        if (ring.slot(q).kind != slot_kind::free) continue;
+        ++facts.claimed_slots;
+        facts.holds.push_back({seat.index, q, 1, 0});
+        for (auto& stall : facts.stalls) {
+          if (stall.sequence != q) continue;
+          stall.holder = seat.index;
+          facts.holds.back().waited_for_since_realtime_ns = stall.since_realtime_ns;
+        }
+      }
+  }
+}
+
+std::optional<std::uint32_t> no_other(const part_snapshot&, role) { return std::nullopt; }
+
+part_facts look_at_one(part_snapshot& ring, depth how_deep) {
+  return look_at_slots(ring, topic_part, {still_waits, no_other}, how_deep);
+}
+part_facts look_at_many(part_snapshot& ring, depth how_deep) {
+  auto facts = look_at_slots(ring, topic_many_part, {still_waits, no_other}, how_deep);
+  if (how_deep == depth::slots) add_claims_before_head(ring, facts);
+  return facts;
+}
+
+void form_topic(part_descriptor& part, const ring_options& options) {
+  if (!durability_of(part).is_none())
+    throw error(errc::bad_argument,
+                "a durable topic: what a reset of the machine leaves of one cannot be recovered; create it without "
+                "durability, or let a subscriber write what it gets into a durable ring");
+  form_slots(part, options);
+}
+
+bool is_sane_topic(const part_descriptor& part) noexcept {
+  return durability_of(part).is_none() && are_sane_slots(part);
+}
+
+template <publishers Publishers>
+constexpr part_kind row{
+    .tag = topic_ring<Publishers>::kind,
+    .name = Publishers == publishers::one ? "topic" : "topic-many",
+    .producers = Publishers == publishers::one ? seat_limits{1, 1} : seat_limits{many_seats, max_topic_seats},
+    .consumers = {many_seats, max_topic_seats},
+    .for_more = "topic-many",
+    .control_bytes = sizeof(topic_control),
+    .form = form_topic,
+    .is_sane = is_sane_topic,
+    .recall = recall_slots,
+    .bytes_in_slot = [](const part_descriptor& part) noexcept { return part.message_bytes; },
+    .cursors = cursors_of<Publishers>,
+    .describe_seat = describe_seat<Publishers>,
+    .sequences_of_interest = sequences_of_interest<Publishers>,
+    .look = Publishers == publishers::one ? look_at_one : look_at_many,
+    .read_message = read_message_in_slot,
+    .recovery = nullptr,
+};
+
+}  // namespace
+
+constinit const part_kind topic_part = row<publishers::one>;
+constinit const part_kind topic_many_part = row<publishers::many>;
+
+}  // namespace sluice::detail

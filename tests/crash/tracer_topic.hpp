@@ -1,0 +1,431 @@
+#pragma once
+
+// A topic with all its participants, and the promise about deaths as a function, as tracer_trial.hpp has them for rings: given
+// the bytes that a death left, let the living go on and tell what of the promise is broken.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "crash/tracer.hpp"
+#include "crash/tracer_trial.hpp"
+#include "sluice/detail/part/topic/lossy_reader.hpp"
+#include "support/watchdog.hpp"
+
+namespace sluice::detail::test::tracer {
+
+inline constexpr std::uint32_t topic_subscribers = 3;
+
+/// All participants: publishers from seat 0 on, then three lossless subscribers; and a lossy reader without a seat.
+template <publishers Publishers, std::uint64_t Capacity>
+struct topic_cast {
+  using rules = topic_ring<Publishers>;
+  using publisher = typename rules::producer;
+  using subscriber = typename rules::consumer;
+  static constexpr std::uint32_t publisher_count = Publishers == publishers::one ? 1 : 3;
+  static constexpr std::uint32_t seats = publisher_count + topic_subscribers;
+
+  explicit topic_cast(const ring_view& view) : ring(view) {}
+
+  ring_view ring;
+  std::array<std::optional<publisher>, seats> out{};
+  std::array<std::optional<subscriber>, seats> in{};
+  std::optional<lossy_reader<Publishers>> reader;
+  std::array<std::uint64_t, seats> next_number{};
+  std::map<std::uint64_t, std::uint64_t> published;  // sequence to id, of all that ever was
+  graves dead;                                       // with the state word's generation
+
+  [[nodiscard]] static bool is_publisher(std::uint32_t seat) noexcept { return seat < publisher_count; }
+  [[nodiscard]] static std::uint32_t subscriber_seat(std::uint32_t i) noexcept { return publisher_count + i; }
+  [[nodiscard]] std::uint64_t new_id(std::uint32_t seat) noexcept {
+    return std::uint64_t{seat + 1} << 32 | ++next_number[seat];
+  }
+
+  void sit(std::uint32_t seat, history wanted = history::none()) {
+    auto& state = ring.seats[seat].state;
+    state.store(seat_word(seat_state::taken, generation_of(state.load()) + 1));
+    construct(seat, wanted);
+  }
+  void construct(std::uint32_t seat, history wanted = history::none()) {
+    if (is_publisher(seat))
+      out[seat].emplace(ring, seat);
+    else
+      in[seat].emplace(ring, seat, wanted);
+  }
+  void forget(std::uint32_t seat) {
+    out[seat].reset();
+    in[seat].reset();
+  }
+  /// Its owner is dead, which no process has noticed.
+  void die(std::uint32_t seat) {
+    dead[seat] = generation_of(ring.seats[seat].state.load());
+    forget(seat);
+  }
+
+  bool try_send(std::uint32_t seat) {
+    if (out[seat]->try_claim(1) == 0) return false;
+    const auto q = out[seat]->claimed_run(1).first;
+    published[q] = new_id(seat);
+    fill(out[seat]->claimed(0), published[q]);
+    out[seat]->publish(1);
+    return true;
+  }
+  void send(std::uint32_t seat, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i)
+      if (!try_send(seat)) throw std::logic_error("the scene has no room");
+  }
+  void claim(std::uint32_t seat, std::uint64_t count) {
+    if (out[seat]->try_claim(count) != count) throw std::logic_error("the scene has no room for a claim");
+  }
+  void drain() {
+    for (auto& one : in)
+      while (one && one->try_peek(1) != 0) one->release(1);
+  }
+  /// `count` messages go through.
+  void turn(std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      send(0, 1);
+      drain();
+    }
+  }
+};
+
+/// seat_table::take() without the kernel.
+template <class Cast>
+bool take_in_topic(Cast& all, std::uint32_t seat, seat_keeper& keeper, history wanted = history::all()) {
+  auto& state = all.ring.seats[seat].state;
+  auto word = state.load();
+  if (state_of(word) == seat_state::taken && !keeper.is_dead(seat, word)) return false;
+  if (!keeper.try_lock(seat)) return false;
+  word = state.load();
+  const bool is_ready = state_of(word) != seat_state::taken &&
+                        (state_of(word) != seat_state::dead || Cast::rules::settle(all.ring, seat, keeper));
+  if (is_ready) {
+    state.store(seat_word(seat_state::taken, generation_of(word) + 1));
+    all.construct(seat, wanted);
+  }
+  keeper.unlock(seat);
+  return is_ready;
+}
+
+template <publishers Publishers, std::uint64_t Capacity>
+class topic_trial {
+ public:
+  using cast_type = topic_cast<Publishers, Capacity>;
+
+  explicit topic_trial(cast_type all) : all_(std::move(all)), keeper_(all_.ring, all_.dead) {
+    for (const auto& [seat, generation] : all_.dead) {
+      all_.forget(seat);
+      all_.next_number[seat] += 100;  // a successor's ids are not the dead one's
+    }
+    scan();
+  }
+
+  /// How many messages of that publisher are there that it had not published before.
+  [[nodiscard]] std::uint64_t sent_by(std::uint32_t seat) const {
+    return static_cast<std::uint64_t>(
+        std::count_if(fresh_.begin(), fresh_.end(), [&](std::uint64_t id) { return sender_of(id) == seat + 1; }));
+  }
+
+  [[nodiscard]] std::string run(successors order) {
+    check_nothing_kept_is_gone();
+    if (order == successors::come_first) fill_seats();
+    ticks();
+    go_on();
+    fill_seats();
+    ticks();
+    go_on();
+    read_lossy();
+    if (broken_.empty()) check_capacity();
+    return broken_;
+  }
+
+  /// The same when `child` is not dead but stopped there: it keeps its seat, what it claimed and what it may read.
+  [[nodiscard]] std::string run_beside_a_stopped(std::uint32_t child) {
+    all_.forget(child);
+    std::map<std::uint64_t, std::uint64_t> words;  // of its own, by sequence
+    const auto tail = claimed_up_to<Publishers>(all_.ring);
+    const auto oldest = tail - std::min(tail, Capacity);
+    if (!cast_type::is_publisher(child)) {
+      const auto keep = topic_seat_of(all_.ring, child).keep.load();
+      if (keeps_anything(keep))  // while it joins it does not rely on what lies below the floors
+        for (auto q = topic_repair::highest_floor(all_.ring, later_of(oldest, kept_near(keep, tail))); q < tail; ++q)
+          words[q] = all_.ring.word(q).load();
+    } else if (Publishers == publishers::many) {
+      for (auto q = oldest; q < tail; ++q)  // no other has a claim open: it is its own
+        if (read_word(all_.ring, all_.ring.word(q).load(), q) == topic_word::pending)
+          words[q] = all_.ring.word(q).load();
+    }
+    const auto state = all_.ring.seats[child].state.load();
+    ticks();
+    for (std::uint64_t i = 0; i < 3 * Capacity; ++i) {
+      for (std::uint32_t seat = 0; seat < cast_type::publisher_count; ++seat)
+        if (all_.out[seat]) (void)(send_from(seat) || all_.out[seat]->mend(keeper_));
+      ticks();
+    }
+    for (const auto& [q, word] : words)
+      if (all_.ring.word(q).load() != word) complain("a stopped process lost sequence " + std::to_string(q));
+    if (all_.ring.seats[child].state.load() != state) complain("a stopped process lost its seat");
+    // What it was granted it may still use: a subscriber that joins now begins above.
+    for (std::uint32_t i = 0; i < topic_subscribers; ++i) {
+      const auto seat = cast_type::subscriber_seat(i);
+      if (seat == child || !all_.in[seat]) continue;
+      all_.in[seat]->leave();
+      all_.in[seat].reset();
+      all_.construct(seat, history::all());
+      for (std::uint32_t p = 0; p < cast_type::publisher_count; ++p)
+        if (is_before(all_.in[seat]->next_sequence(), topic_seat_of(all_.ring, p).floor.load()))
+          complain("a subscriber joined below a floor");
+      break;
+    }
+    return broken_;
+  }
+
+ private:
+  void complain(const std::string& what) {
+    if (broken_.find(what) == std::string::npos) broken_ += (broken_.empty() ? "" : "; ") + what;
+  }
+
+  /// What the slots say at the moment of death; of the dead one no other record exists.
+  void scan() {
+    for (std::uint64_t i = 0; i < Capacity; ++i) {
+      const auto word = all_.ring.word(i).load();
+      if (kind_of(word) != slot_kind::published) continue;
+      const auto q = lap_of(word) * Capacity + i;
+      const auto m = read(all_.ring.payload(q));
+      if (!is_whole(m)) {
+        complain("published torn");
+        continue;
+      }
+      const auto [known, is_new] = all_.published.try_emplace(q, m.id);
+      if (known->second != m.id) complain("another message under a sequence");
+      if (is_new) fresh_.push_back(m.id);
+    }
+  }
+
+  void check_nothing_kept_is_gone() {
+    for (const auto& one : all_.in) {
+      if (!one) continue;
+      for (auto of = all_.published.lower_bound(one->next_sequence()); of != all_.published.end(); ++of)
+        if (all_.ring.word(of->first).load() != all_.ring.word_for(of->first, slot_kind::published))
+          complain("a message was overwritten that a subscriber keeps");
+    }
+  }
+
+  /// Between where a subscriber was and the message that it got there may be holes, and nothing that was published.
+  void note(std::uint64_t from, std::uint64_t q, const message& m) {
+    if (!is_whole(m)) return complain("delivered torn");
+    const auto known = all_.published.find(q);
+    if (known == all_.published.end() || known->second != m.id) complain("delivered what was not published there");
+    const auto next = all_.published.lower_bound(from);
+    if (next != all_.published.end() && next->first < q) complain("a lossless subscriber missed a message");
+  }
+
+  void drain() {
+    for (auto& one : all_.in) {
+      if (!one) continue;
+      auto from = one->next_sequence();
+      while (one->try_peek(1) != 0) {
+        const auto q = one->next_sequence();
+        note(from, q, read(one->peeked(0)));
+        one->release(1);
+        from = one->next_sequence();
+      }
+      const auto missed = all_.published.lower_bound(from);
+      if (missed != all_.published.end() && missed->first < one->next_sequence())
+        complain("a lossless subscriber missed a message");
+      (void)one->owed();
+    }
+  }
+
+  void ticks() {
+    for (int i = 0; i < ticks_allowed; ++i) {
+      drain();
+      for (auto& one : all_.in)
+        if (one) (void)one->mend(keeper_);
+      for (auto& one : all_.out)
+        if (one) (void)one->mend(keeper_);
+      drain();
+    }
+  }
+
+  bool send_from(std::uint32_t seat) {
+    all_.next_number[seat] += 1000;
+    return all_.try_send(seat);
+  }
+
+  void go_on() {
+    for (std::uint64_t i = 0; i < 2 * Capacity; ++i)
+      for (std::uint32_t seat = 0; seat < cast_type::publisher_count; ++seat) {
+        if (!all_.out[seat]) continue;
+        drain();
+        // What a dead subscriber keeps is in the way at some time: then a tick follows.
+        if (!send_from(seat) && (ticks(), !send_from(seat))) return complain("a publisher is held up by the dead");
+        if (i == Capacity) read_lossy();
+      }
+    drain();
+    for (auto& one : all_.in)
+      if (one && !one->is_exhausted(keeper_)) complain("a subscriber is held up by the dead");
+  }
+
+  void read_lossy() {
+    auto& one = *all_.reader;
+    const auto start = one.next_sequence();
+    const auto lost_before = one.lost();
+    std::uint64_t delivered = 0;
+    message m;
+    while (one.try_receive(reinterpret_cast<std::byte*>(&m))) {
+      const auto q = one.next_sequence() - 1;
+      const auto known = all_.published.find(q);
+      if (!is_whole(m)) complain("a lossy reader accepted torn bytes");
+      if (known == all_.published.end() || known->second != m.id) complain("a lossy reader got what was not published");
+      ++delivered;
+    }
+    const auto all = std::distance(all_.published.lower_bound(start), all_.published.lower_bound(one.next_sequence()));
+    const auto told = delivered + one.lost() - lost_before;
+    if (told < static_cast<std::uint64_t>(all)) complain("a lossy reader was told too little of what it lost");
+    if (one.is_loss_exact() && told != static_cast<std::uint64_t>(all))
+      complain("a lossy reader was told " + std::to_string(told) + " of " + std::to_string(all));
+  }
+
+  void fill_seats() {
+    for (std::uint32_t seat = 0; seat < cast_type::seats; ++seat) {
+      if (all_.out[seat] || all_.in[seat]) continue;
+      if (!take_in_topic(all_, seat, keeper_)) complain("a dead one's seat is not given back");
+    }
+  }
+
+  /// Nothing that the dead had takes room any more.
+  void check_capacity() {
+    drain();
+    std::uint64_t fitted = 0;
+    const auto any = std::find_if(all_.out.begin(), all_.out.end(), [](const auto& one) { return one.has_value(); });
+    const auto seat = static_cast<std::uint32_t>(any - all_.out.begin());
+    while (fitted <= Capacity && send_from(seat)) ++fitted;
+    if (fitted != Capacity) complain("room for " + std::to_string(fitted) + " of " + std::to_string(Capacity));
+  }
+
+  cast_type all_;
+  told_keeper keeper_;
+  std::vector<std::uint64_t> fresh_;
+  std::string broken_;
+};
+
+/// What the child does; it is one of `all`.
+template <class Cast>
+struct topic_scene {
+  std::string name;
+  std::uint32_t child = 0;
+  std::function<void(Cast&)> arrange;
+  std::function<void(Cast&)> act;
+  std::uint64_t sends = 0;  // without a death
+};
+
+template <publishers Publishers, std::uint64_t Capacity>
+class topic_workbench {
+ public:
+  using cast_type = topic_cast<Publishers, Capacity>;
+  using scene = topic_scene<cast_type>;
+
+  topic_workbench() : memory_(ring_memory_bytes(request())), ring_(view_memory(memory_.own(), request())) {}
+
+  void expect_kept(const std::vector<scene>& scenes) {
+    const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
+    std::ostringstream complaints;
+    tally all;
+    print_head();
+    for (const auto& now : scenes) {
+      tally row;
+      // In the first lap, before its end, and so that a batch crosses the end in a later lap.
+      for (const auto start : {std::uint64_t{0}, Capacity - 1, 5 * Capacity + 2}) row += trace(now, start, complaints);
+      print_row(now.name, row);
+      EXPECT_GT(row.states, 0U) << now.name;
+      all += row;
+    }
+    print_row("all", all);
+    EXPECT_EQ(all.broken, 0U) << complaints.str();
+  }
+
+ private:
+  static ring_request request() {
+    ring_request request{identity_of<message>(), {cast_type::rules::kind, Capacity}};
+    request.options.producer_seats = cast_type::publisher_count;
+    request.options.consumer_seats = topic_subscribers;
+    return request;
+  }
+
+  tally trace(const scene& now, std::uint64_t start, std::ostream& complaints) {
+    memory_.join();
+    std::memset(memory_.own().data(), 0, memory_.own().size());
+    cast_type all(ring_);
+    all.reader.emplace(ring_);
+    for (std::uint32_t seat = 0; seat < cast_type::seats; ++seat) all.sit(seat);
+    all.turn(start);
+    if (now.arrange) now.arrange(all);
+
+    stepped_child child([&](const marks& here) {
+      auto own = all;
+      here.begin();
+      now.act(own);
+      here.end();
+    });
+    memory_.part();
+    const auto was_dead = all.dead.contains(now.child);
+    tally row;
+    check(now, all, was_dead, row, complaints);
+    watched_bytes bytes(memory_.live());
+    for (bool goes_on = true; goes_on;) {
+      goes_on = child.step();
+      ++row.instructions;
+      if (bytes.have_changed()) check(now, all, was_dead, row, complaints);
+    }
+    std::memcpy(memory_.own().data(), memory_.live().data(), memory_.own().size());
+    if (const auto sent = topic_trial<Publishers, Capacity>(all).sent_by(now.child); sent != now.sends) {
+      ++row.broken;
+      complaints << now.name << ": the operation sent " << sent << ", not " << now.sends << '\n';
+    }
+    child.kill();
+    return row;
+  }
+
+  void check(const scene& now, cast_type all, bool was_dead, tally& row, std::ostream& complaints) {
+    ++row.states;
+    std::uint64_t state = 0;
+    std::memcpy(&state,
+                memory_.live().data() +
+                    (reinterpret_cast<const std::byte*>(&ring_.seats[now.child].state) - memory_.own().data()),
+                sizeof state);
+    const bool is_there = state_of(state) == seat_state::taken;
+    // A newcomer in a dead owner's seat is the one that has died there now.
+    if (is_there && (!was_dead || generation_of(state) != all.dead[now.child]))
+      all.dead[now.child] = generation_of(state);
+    all.forget(now.child);
+    const auto judge = [&](const std::string& broken) {
+      if (broken.empty()) return;
+      ++row.broken;
+      complaints << now.name << ", instruction " << row.instructions << ": " << broken << '\n';
+    };
+    const auto reset = [&] { std::memcpy(memory_.own().data(), memory_.live().data(), memory_.own().size()); };
+    for (const auto order : {successors::come_first, successors::come_last}) {
+      reset();
+      judge(topic_trial<Publishers, Capacity>(all).run(order));
+    }
+    if (!is_there || was_dead || all.dead.size() != 1) return;
+    reset();
+    all.dead.clear();
+    judge(topic_trial<Publishers, Capacity>(all).run_beside_a_stopped(now.child));
+  }
+
+  twin_memory memory_;
+  ring_view ring_;
+};
+
+}  // namespace sluice::detail::test::tracer

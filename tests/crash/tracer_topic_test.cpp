@@ -1,0 +1,240 @@
+// Dies at every instruction of every operation at a topic.
+
+#include <gtest/gtest.h>
+
+#include "crash/tracer_topic.hpp"
+
+#if SLUICE_TRACES
+
+namespace sluice::detail::test::tracer {
+namespace {
+
+template <class Cast>
+using act = std::function<void(Cast&)>;
+
+/// Claims `count`, fills and publishes the first `published` of them: the rest is abandoned.
+template <class Cast>
+act<Cast> sends(std::uint32_t seat, std::uint64_t count, std::uint64_t published) {
+  return [=](Cast& all) {
+    auto& out = *all.out[seat];
+    const auto claimed = out.try_claim(count);
+    for (std::uint64_t i = 0; i < claimed && i < published; ++i) fill(out.claimed(i), all.new_id(seat));
+    if (claimed != 0) out.publish(std::min(claimed, published));
+  };
+}
+template <class Cast>
+act<Cast> sends_one_by_one(std::uint32_t seat, std::uint64_t count) {
+  return [=](Cast& all) {
+    for (std::uint64_t i = 0; i < count; ++i) sends<Cast>(seat, 1, 1)(all);
+  };
+}
+template <class Cast>
+act<Cast> receives(std::uint32_t seat, std::uint64_t count, std::uint64_t released) {
+  return [=](Cast& all) {
+    auto& in = *all.in[seat];
+    const auto peeked = in.try_peek(count);
+    for (std::uint64_t i = 0; i < peeked; ++i) (void)read(in.peeked(i));
+    if (std::min(peeked, released) != 0) in.release(std::min(peeked, released));
+  };
+}
+
+/// The subscribers in seats other than `seat` leave: what stays is what that one keeps.
+template <class Cast>
+void leave_alone(Cast& all, std::uint32_t seat) {
+  for (std::uint32_t i = 0; i < topic_subscribers; ++i) {
+    const auto other = Cast::subscriber_seat(i);
+    if (other == seat || !all.in[other]) continue;
+    all.in[other]->leave();
+    all.in[other].reset();
+    auto& state = all.ring.seats[other].state;
+    state.store(seat_word(seat_state::free, generation_of(state.load())));
+  }
+}
+
+/// What is the same with one publisher and with many. `sender` is another publisher where there is another.
+template <class Cast>
+std::vector<topic_scene<Cast>> scenes_of(std::uint64_t capacity, std::uint32_t sender) {
+  const auto a = Cast::subscriber_seat(0), b = Cast::subscriber_seat(1);
+  const auto holding = [=](std::uint64_t count) { return [=](Cast& all) { all.send(sender, count); }; };
+  const auto joins = [=](history wanted) {
+    return [=](Cast& all) {
+      all.construct(a, wanted);
+      receives<Cast>(a, 2, 1)(all);
+    };
+  };
+  const auto before_joining = [=](std::uint64_t count) {
+    return [=](Cast& all) {
+      all.in[a]->leave();
+      all.in[a].reset();
+      all.send(sender, count);
+    };
+  };
+  return {
+      {"publish", 0, {}, sends<Cast>(0, 1, 1), 1},
+      {"publish 3, one by one", 0, {}, sends_one_by_one<Cast>(0, 3), 3},
+      {"publish a batch of 3", 0, {}, sends<Cast>(0, 3, 3), 3},
+      {"publish into the last slot", 0, holding(capacity - 1), sends<Cast>(0, 1, 1), 1},
+      {"a batch that does not fit", 0, holding(capacity - 2), sends<Cast>(0, 3, 3), 2},
+      {"full", 0, holding(capacity), sends<Cast>(0, 1, 1)},
+      {"abandon", 0, holding(1), sends<Cast>(0, 1, 0)},
+      {"abandon 2 of 3", 0, {}, sends<Cast>(0, 3, 1), 1},
+      {"publish where no subscriber is", 0,
+       [=](Cast& all) {
+         leave_alone(all, Cast::seats);
+         all.send(sender, capacity);
+       },
+       sends<Cast>(0, 2, 2), 2},
+      {"publish beside a slow subscriber", 0,
+       [=](Cast& all) {
+         all.send(sender, capacity - 1);
+         all.in[b]->try_peek(1);
+       },
+       sends<Cast>(0, 1, 1), 1},
+      {"is_drained, leave with an open claim", 0, [](Cast& all) { all.claim(0, 2); },
+       [](Cast& all) {
+         (void)all.out[0]->is_drained();
+         all.out[0]->leave();
+       }},
+      {"mend where a subscriber died that keeps all", 0,
+       [=](Cast& all) {
+         all.send(sender, capacity);
+         all.die(a);
+       },
+       [](Cast& all) {
+         told_keeper keeper(all.ring, all.dead);
+         (void)all.out[0]->mend(keeper);
+       }},
+      {"succeed and publish", 0,
+       [=](Cast& all) {
+         all.send(0, 2);
+         all.die(0);
+       },
+       [](Cast& all) {
+         told_keeper keeper(all.ring, all.dead);
+         if (take_in_topic(all, 0, keeper)) sends<Cast>(0, 1, 1)(all);
+       },
+       1},
+      {"succeed one that died with a batch", 0,
+       [=](Cast& all) {
+         all.claim(0, 2);
+         all.die(0);
+       },
+       [](Cast& all) {
+         told_keeper keeper(all.ring, all.dead);
+         if (take_in_topic(all, 0, keeper)) sends<Cast>(0, 2, 2)(all);
+       },
+       2},
+      {"peek", a, holding(2), receives<Cast>(a, 1, 0)},
+      {"receive", a, holding(2), receives<Cast>(a, 1, 1)},
+      {"receive a batch of 3", a, holding(3), receives<Cast>(a, 3, 3)},
+      {"release 1 of 3", a, holding(capacity), receives<Cast>(a, 3, 1)},
+      {"two messages, the younger released first", a, holding(3),
+       [=](Cast& all) {
+         auto& in = *all.in[a];
+         if (in.try_peek(1) != 1) return;
+         const auto* const older = in.peeked(0);
+         const auto* const younger = in.peek_another();
+         in.release_one(younger);
+         in.release_one(older);
+       }},
+      {"leave", a, holding(2), [=](Cast& all) { all.in[a]->leave(); }},
+      {"leave as the last one that keeps anything", a,
+       [=](Cast& all) {
+         leave_alone(all, a);
+         all.send(sender, capacity);
+       },
+       [=](Cast& all) { all.in[a]->leave(); }},
+      {"join for new messages", a, before_joining(2), joins(history::none())},
+      {"join with history", a, before_joining(3), joins(history::last(2))},
+      {"join with all there is", a, before_joining(capacity), joins(history::all())},
+      {"join, with all there is, where no other keeps it", a,
+       [=](Cast& all) {
+         leave_alone(all, Cast::seats);
+         all.send(sender, capacity + 1);
+       },
+       joins(history::all())},
+      {"succeed a dead subscriber", a,
+       [=](Cast& all) {
+         all.send(sender, 3);
+         all.die(a);
+       },
+       [=](Cast& all) {
+         told_keeper keeper(all.ring, all.dead);
+         if (take_in_topic(all, a, keeper)) receives<Cast>(a, 2, 2)(all);
+       }},
+  };
+}
+
+template <std::uint64_t Capacity>
+void trace_one() {
+  topic_workbench<publishers::one, Capacity> bench;
+  bench.expect_kept(scenes_of<topic_cast<publishers::one, Capacity>>(Capacity, 0));
+}
+
+template <std::uint64_t Capacity>
+void trace_many() {
+  using cast_type = topic_cast<publishers::many, Capacity>;
+  topic_workbench<publishers::many, Capacity> bench;
+  auto scenes = scenes_of<cast_type>(Capacity, 2);
+  const auto a = cast_type::subscriber_seat(0);
+  const auto mends = [=](cast_type& all) {
+    told_keeper keeper(all.ring, all.dead);
+    (void)all.in[a]->mend(keeper);
+    receives<cast_type>(a, 1, 1)(all);
+  };
+  const auto dies_with = [](std::uint32_t seat, std::uint64_t count) {
+    return [=](cast_type& all) {
+      all.claim(seat, count);
+      all.die(seat);
+    };
+  };
+  scenes.push_back({"publish behind a dead one's claim", 0, dies_with(1, 1), sends<cast_type>(0, 2, 2), 2});
+  scenes.push_back({"mend a dead one's claim", a,
+                    [=](cast_type& all) {
+                      dies_with(1, 2)(all);
+                      all.send(2, 1);
+                    },
+                    mends});
+  scenes.push_back({"mend the claims of two dead neighbours", a,
+                    [=](cast_type& all) {
+                      dies_with(0, 1)(all);
+                      dies_with(1, 2)(all);
+                    },
+                    mends});
+  scenes.push_back({"a publisher mends where it is needed a lap later", 0,
+                    [=](cast_type& all) {
+                      dies_with(1, 1)(all);
+                      all.send(2, Capacity - 1);
+                      leave_alone(all, cast_type::seats);
+                    },
+                    [](cast_type& all) {
+                      told_keeper keeper(all.ring, all.dead);
+                      (void)all.out[0]->mend(keeper);
+                      sends<cast_type>(0, 1, 1)(all);
+                    },
+                    1});
+  scenes.push_back({"claim beside a dead neighbour", 0,
+                    [=](cast_type& all) {
+                      dies_with(1, 1)(all);
+                      dies_with(2, 1)(all);
+                    },
+                    sends<cast_type>(0, 1, 1), 1});
+  scenes.push_back({"step over holes", a,
+                    [=](cast_type& all) {
+                      all.claim(1, 2);
+                      all.out[1]->publish(0);
+                      all.send(2, 1);
+                    },
+                    receives<cast_type>(a, 2, 2)});
+  bench.expect_kept(scenes);
+}
+
+TEST(TracedTopic, OnePublisherAndItsSubscribersKeepThePromiseAtEveryInstruction) { trace_one<4>(); }
+TEST(TracedTopic, TheSameWhereALookAtTheSubscribersIsGoodForSeveralSlots) { trace_one<16>(); }
+TEST(TracedTopic, ManyPublishersAndTheirSubscribersKeepThePromiseAtEveryInstruction) { trace_many<4>(); }
+TEST(TracedTopic, TheSameWithManyWhereALookIsGoodForSeveralSlots) { trace_many<16>(); }
+
+}  // namespace
+}  // namespace sluice::detail::test::tracer
+
+#endif

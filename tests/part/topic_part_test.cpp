@@ -1,0 +1,173 @@
+// Topics as cold code sees them: what is planned, what of a descriptor is believed, and what a look says of the participants.
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "part/part_kind.hpp"
+#include "ring/topic_rig.hpp"
+#include "support/expect_error.hpp"
+#include "support/header_bytes.hpp"
+
+namespace sluice::detail::test {
+namespace {
+
+part_descriptor planned(const ring_options& options) {
+  return plan_segment(ring_request{{"u64", 1, 8, 8}, options}).parts[0];
+}
+
+TEST(TopicPart, HasSeatsForManySubscribersAndForOnePublisherOrMany) {
+  const auto one = planned({.kind = ring_kind::topic});
+  EXPECT_EQ(one.producer_seats, 1U);
+  EXPECT_EQ(one.consumer_seats, 64U);
+  const auto many = planned({.kind = ring_kind::topic_many, .producer_seats = 4096, .consumer_seats = 4096});
+  EXPECT_EQ(many.producer_seats, 4096U);
+  EXPECT_EQ(many.consumer_seats, 4096U);
+  EXPECT_EQ(planned({.kind = ring_kind::topic_many}).producer_seats, 64U);
+}
+
+TEST(TopicPart, SeatsThatItCannotHaveAreRefusedWithWhatToUseInstead) {
+  const auto refused = [](const ring_options& options) { return thrown_by([&] { (void)planned(options); }); };
+  EXPECT_THAT(refused({.kind = ring_kind::topic, .producer_seats = 2}),
+              ThrewSaying(errc::bad_argument, "use topic-many for more"));
+  EXPECT_THAT(refused({.kind = ring_kind::topic, .consumer_seats = 4097}),
+              ThrewSaying(errc::bad_argument, "at most 4096"));
+}
+
+TEST(TopicPart, DurabilityIsRefused) {
+  for (const auto kind : {ring_kind::topic, ring_kind::topic_many})
+    EXPECT_THAT(thrown_by([&] { (void)planned({.kind = kind, .durability = durability::on_close()}); }),
+                ThrewSaying(errc::bad_argument, "a durable topic"));
+}
+
+TEST(TopicPart, ADescriptorThatNoCreatorWritesIsCorrupted) {
+  const auto plan = plan_segment(topic_request(ring_kind::topic));
+  const std::vector<std::function<void(part_descriptor&)>> forgeries = {
+      [](auto& part) { part.producer_seats = 2; },
+      [](auto& part) { part.consumer_seats = 0; },
+      [](auto& part) { part.consumer_seats = 4097; },
+      [](auto& part) { part.flush_when = 1; },
+      [](auto& part) {
+        part.flush_when = 1;
+        part.slots.checksum_offset = 8;
+        part.slots.payload_offset = 16;
+      },
+      [](auto& part) { part.slots.capacity_slots = 12; },
+      [](auto& part) { part.slots.capacity_slots *= 2; },
+      [](auto& part) { part.slots.slot_stride_bytes = 8; },
+      [](auto& part) { part.body_bytes -= 8; },
+      [](auto& part) { part.seats_offset -= 128; },
+  };
+  auto whole = formatted(plan);
+  EXPECT_FALSE(thrown_by([&] { validate_segment(whole, whole.size(), "test"); }).reason);
+  for (std::size_t i = 0; i < forgeries.size(); ++i) {
+    auto bytes = formatted(plan);
+    forge(bytes, [&](segment_header& header) { forgeries[i](header.parts[0]); });
+    EXPECT_THAT(thrown_by([&] { validate_segment(bytes, bytes.size(), "test"); }), Threw(errc::corrupted)) << i;
+  }
+}
+
+// ---- A look ------------------------------------------------------------------------------------------------------------
+
+template <publishers Publishers>
+struct looked_at {
+  topic_rig<Publishers> rig;
+  const part_kind& kind = part_kind_of(topic_ring<Publishers>::kind);
+
+  [[nodiscard]] seat_report seat(std::uint32_t index) const {
+    seat_report report;
+    report.index = index;
+    report.role = index < rig.view.producer_seats ? role::producer : role::consumer;
+    report.state = state_of(rig.view.seats[index].state.load());
+    kind.describe_seat(rig.view, report);
+    return report;
+  }
+  [[nodiscard]] part_facts look() {
+    std::vector<seat_report> seats;
+    for (std::uint32_t i = 0; i < rig.view.producer_seats + rig.view.consumer_seats; ++i) seats.push_back(seat(i));
+    const auto* const slots = rig.view.slots;
+    part_snapshot snapshot(rig.view, 0, seats, [slots](std::uint64_t offset, std::span<std::byte> into) {
+      std::memcpy(into.data(), slots + offset, into.size());
+      return into.size();
+    });
+    return kind.look(snapshot, depth::slots);
+  }
+};
+
+TEST(TopicLook, ASubscriberThatKeepsMessagesHasItsHandOnAllThatItHasNotReleased) {
+  looked_at<publishers::one> now;
+  now.rig.join(0);
+  now.rig.join(1);
+  now.rig.send_all(0, 6);
+  for (std::uint64_t n = 0; n < 4; ++n) ASSERT_TRUE(now.rig.receives(0, n));
+  ASSERT_TRUE(now.rig.receives(1, 0));
+  const auto fast = now.seat(now.rig.seat_of(0)), slow = now.seat(now.rig.seat_of(1));
+  ASSERT_EQ(slow.claims.size(), 1U);
+  EXPECT_EQ(slow.claims[0].first, 1U);
+  EXPECT_EQ(slow.claims[0].count, 5U);
+  EXPECT_EQ(slow.messages, 1U);
+  EXPECT_EQ(fast.claims[0].count, 2U);
+  const auto facts = now.look();
+  EXPECT_EQ(facts.tail, 6U);
+  EXPECT_EQ(facts.head, 1U);
+  EXPECT_EQ(facts.fill_slots, 5U);
+  EXPECT_EQ(facts.published_slots, 5U);
+  EXPECT_EQ(now.seat(0).messages, 6U);
+}
+
+TEST(TopicLook, WithoutASubscriberThatKeepsThemNoMessageWaits) {
+  looked_at<publishers::one> now;
+  now.rig.send_all(0, 20);
+  EXPECT_EQ(now.look().fill_slots, 0U);
+  EXPECT_EQ(now.look().tail, 20U);
+}
+
+TEST(TopicLook, AJoiningSubscriberIsShownAsOne) {
+  looked_at<publishers::one> now;
+  now.rig.send_all(0, 5);
+  now.rig.keeper.sit(role::consumer, 0);
+  topic_seat_of(now.rig.view, now.rig.seat_of(0)).keep = keep_word(2, true);
+  const auto joining = now.seat(now.rig.seat_of(0));
+  ASSERT_EQ(joining.claims.size(), 1U);
+  EXPECT_FALSE(joining.claims[0].is_won);
+}
+
+TEST(TopicLook, AKeepThatNoSubscriberWritesIsShownWithinTheRing) {
+  looked_at<publishers::one> now;
+  now.rig.send_all(0, 20);
+  now.rig.join(0);
+  for (const auto from : {std::uint64_t{1} << 40, std::uint64_t{3}}) {
+    topic_seat_of(now.rig.view, now.rig.seat_of(0)).keep = keep_word(from);
+    EXPECT_LE(now.look().fill_slots, 8U);
+    for (const auto& claim : now.seat(now.rig.seat_of(0)).claims) EXPECT_LE(claim.count, 8U);
+  }
+}
+
+TEST(TopicLook, TheSubscriberThatAPublisherWaitsForIsNamed) {
+  looked_at<publishers::one> now;
+  now.rig.join(0);
+  now.rig.join(2);
+  now.rig.send_all(0, 8);
+  for (std::uint64_t n = 0; n < 8; ++n) ASSERT_TRUE(now.rig.receives(0, n));
+  now.rig.view.control->stalled_at[0] = now.rig.outs[0]->waits_for() + 1;
+  const auto facts = now.look();
+  ASSERT_EQ(facts.stalls.size(), 1U);
+  EXPECT_EQ(facts.stalls[0].sequence, 0U);
+  EXPECT_EQ(facts.stalls[0].holder, now.rig.seat_of(2));
+}
+
+TEST(TopicLook, ThePublisherThatLossySubscribersWaitForIsNamed) {
+  looked_at<publishers::many> now;
+  now.rig.publish_from(1);
+  ASSERT_TRUE(now.rig.send(0));
+  ASSERT_EQ(now.rig.outs[1]->try_claim(1), 1U);
+  ASSERT_TRUE(now.rig.send(1));
+  now.rig.view.control->stalled_at[1] = 1 + 1;
+  const auto facts = now.look();
+  EXPECT_EQ(facts.claimed_slots, 1U);
+  ASSERT_EQ(facts.stalls.size(), 1U);
+  EXPECT_EQ(facts.stalls[0].holder, 1U);
+}
+
+}  // namespace
+}  // namespace sluice::detail::test
