@@ -19,6 +19,7 @@
 #include "support/disk.hpp"
 #include "support/golden.hpp"
 #include "support/temp_registry.hpp"
+#include "support/topic_ends.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::detail::test {
@@ -134,10 +135,38 @@ TYPED_TEST(GoldenBytes, DurableMessagesOfAFileOfVersion2OutlastAReset) {
   this->expect_what_was_written(*names, golden_sent);
 }
 
+/// A new subscriber gets all of the history, and the one that died there holds no publisher up.
+template <publishers Publishers>
+void expect_topic_as_it_was_left() {
+  const watchdog dog;
+  const temp_registry names;
+  write_image(names.path("golden"),
+              still_of_this_boot(image_of(kept + "/format2-" + to_string(topic_ring<Publishers>::kind))));
+  topic_segment<Publishers> found(names->attach(golden));
+  lossy_reader<Publishers> reader(found.view, history::all());
+  topic_receiver<Publishers> in(found);
+  for (std::uint64_t i = 0; i < golden_sent; ++i) {
+    golden_message read{};
+    ASSERT_TRUE(reader.try_receive(reinterpret_cast<std::byte*>(&read)));
+    EXPECT_EQ(read, golden_message::of(i));
+    EXPECT_EQ(in.template receive<golden_message>(), golden_message::of(i));
+  }
+  EXPECT_EQ(reader.lost(), 0U);
+  topic_sender<Publishers> out(found);
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    ASSERT_TRUE(out.send(golden_message::of(i))) << i;
+    EXPECT_EQ(in.template receive<golden_message>(), golden_message::of(i));
+  }
+}
+TEST(GoldenTopic, MessagesOfAFileOfVersion2AreReadAsTheyWereLeft) {
+  expect_topic_as_it_was_left<publishers::one>();
+  expect_topic_as_it_was_left<publishers::many>();
+}
+
 TEST(GoldenFiles, NoneIsWithoutATest) {
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kept)) files += entry.is_regular_file() ? 1 : 0;
-  EXPECT_EQ(files, 8U);
+  EXPECT_EQ(files, 10U);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "sluice/ring.hpp"
 #include "support/bytes_ends.hpp"
 #include "support/golden.hpp"
+#include "support/topic_ends.hpp"
 
 namespace {
 
@@ -64,6 +65,30 @@ void write_bytes(const std::string& folder, const std::string& name, const ring_
   ::waitpid(child, nullptr, 0);
 }
 
+/// A subscriber was killed that had released four; where many publish, one claim was given up.
+template <publishers Publishers>
+void write_topic(const std::string& folder, const std::string& name) {
+  ring_request request{identity_of<golden_message>(), {.capacity_slots = 16, .consumer_seats = 2}};
+  request.options.kind = topic_ring<Publishers>::kind;
+  if (Publishers == publishers::many) request.options.producer_seats = 2;
+  topic_segment<Publishers> made(registry(folder).create(segment_name(name), plan_segment(request)));
+  {
+    topic_sender<Publishers> out(made);
+    for (std::uint64_t i = 0; i < golden_sent; ++i) {
+      if (Publishers == publishers::many && i == golden_released) out.abandon();
+      if (!out.send(golden_message::of(i))) std::abort();
+    }
+  }
+  const auto child = ::fork();
+  if (child == 0) {
+    topic_segment<Publishers> found(registry(folder).attach(segment_name(name)));
+    topic_receiver<Publishers> in(found);
+    for (std::uint64_t i = 0; i < golden_released; ++i) (void)in.template receive<golden_message>();
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -88,6 +113,8 @@ int main(int argc, char** argv) try {
   write_bytes<mpmc_bytes_ring>(folder, name("mpmc-bytes"), bytes);
   bytes.producer_seats = bytes.consumer_seats = 0;
   write_bytes<spsc_bytes_ring>(folder, name("spsc-bytes"), bytes);
+  write_topic<publishers::one>(folder, name("topic"));
+  write_topic<publishers::many>(folder, name("topic-many"));
   return 0;
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "make_golden: %s\n", problem.what());
