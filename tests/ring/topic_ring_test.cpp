@@ -208,6 +208,27 @@ TYPED_TEST(Topic, AJoinerMissesNothingFromWhereItBegan) {
   }
 }
 
+TYPED_TEST(Topic, SubscribersThatShareABitEachHoldThePublisherUp) {
+  typename TestFixture::rig_of_kind rig(8, 200);
+  rig.join(3);
+  rig.join(3 + 64);
+  rig.join(3 + 128);
+  rig.send_all(0, 8);
+  for (std::uint64_t n = 0; n < 8; ++n) {
+    ASSERT_TRUE(rig.receives(3, n));
+    ASSERT_TRUE(rig.receives(3 + 128, n));
+  }
+  EXPECT_FALSE(rig.send(8));
+  rig.leave(3);
+  EXPECT_FALSE(rig.send(8)) << "its bit is another's as well";
+  ASSERT_TRUE(rig.receives(3 + 64, 0));
+  EXPECT_TRUE(rig.send(8));
+  rig.leave(3 + 64);
+  EXPECT_TRUE(rig.receives(3 + 128, 8));
+  rig.send_all(9, 8);
+  EXPECT_FALSE(rig.send(17));
+}
+
 // ---- Lossy -------------------------------------------------------------------------------------------------------------
 
 TYPED_TEST(Topic, ALossyReaderHoldsNoPublisherUpAndIsToldExactlyWhatItLost) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "sluice/detail/part/mpmc/mpmc_layout.hpp"
 
@@ -55,20 +56,20 @@ bool make_hole(const ring_view& ring, std::uint64_t q, std::uint64_t word) noexc
 }  // namespace
 
 std::uint64_t least_kept(const ring_view& ring, std::uint64_t want, seat_keeper* keeper) noexcept {
-  const auto bits = topic_control_of(ring).keeping.load(std::memory_order_acquire);  // topic_ring.hpp S
   const auto first = ring.first_seat(role::consumer);
   auto least = want;
-  for (auto s = first; bits != 0 && s < first + ring.consumer_seats; ++s) {
-    if ((bits & keeping_bit(ring, s)) == 0) continue;
-    const auto state = ring.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
-    if (is_vacant(state)) continue;
-    const auto keep = topic_seat_of(ring, s).keep.load(std::memory_order_acquire);  // topic_ring.hpp S
-    if (!keeps_anything(keep)) continue;
-    const auto from = kept_near(keep, want);
-    if (!is_before(from, least)) continue;
-    if (keeper != nullptr && keeper->is_dead(s, state)) continue;
-    least = from;
-  }
+  auto bits = topic_control_of(ring).keeping.load(std::memory_order_acquire);  // topic_ring.hpp S
+  for (; bits != 0; bits &= bits - 1)
+    for (auto i = static_cast<std::uint32_t>(std::countr_zero(bits)); i < ring.consumer_seats; i += keeping_bits) {
+      const auto s = first + i;
+      const auto state = ring.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+      if (is_vacant(state)) continue;
+      const auto keep = topic_seat_of(ring, s).keep.load(std::memory_order_acquire);  // topic_ring.hpp S
+      if (!keeps_anything(keep)) continue;
+      const auto from = kept_near(keep, want);
+      if (!is_before(from, least) || (keeper != nullptr && keeper->is_dead(s, state))) continue;
+      least = from;
+    }
   return least;
 }
 
@@ -82,7 +83,7 @@ std::uint64_t highest_floor(const ring_view& ring, std::uint64_t near) noexcept 
 void keep_nothing(const ring_view& ring, std::uint32_t seat_index) noexcept {
   topic_seat_of(ring, seat_index).keep.store(0, std::memory_order_release);  // topic_ring.hpp S
   // A bit of several seats stays: its price is one look at them.
-  if (ring.consumer_seats <= 64)
+  if (ring.consumer_seats <= keeping_bits)
     topic_control_of(ring).keeping.fetch_and(~keeping_bit(ring, seat_index),
                                              std::memory_order_release);  // topic_ring.hpp S
 }

@@ -63,8 +63,9 @@ static_assert(sizeof(topic_control) == 256 && offsetof(topic_control, keeping) =
   return near + static_cast<std::uint64_t>(static_cast<std::int64_t>((word & ~std::uint64_t{3}) - (near << 2)) >> 2);
 }
 
+inline constexpr std::uint32_t keeping_bits = 64;
 [[nodiscard]] constexpr std::uint64_t keeping_bit(const ring_view& ring, std::uint32_t seat_index) noexcept {
-  return std::uint64_t{1} << (seat_index - ring.producer_seats) % 64;
+  return std::uint64_t{1} << (seat_index - ring.producer_seats) % keeping_bits;
 }
 
 // ---- Sequences and words ---------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@
 #include "sluice/detail/base/bytes.hpp"
 #include "sluice/detail/base/pause.hpp"
 #include "sluice/detail/part/mpmc/mpmc_layout.hpp"
+#include "sluice/detail/part/mpmc/stream_pace.hpp"
 #include "sluice/detail/part/topic/topic_layout.hpp"
 #include "sluice/detail/part/topic/topic_repair.hpp"
 #include "sluice/detail/ring/ring_concept.hpp"
@@ -363,7 +364,7 @@ class topic_subscriber {
  public:
   /// Joins. From first_sequence() on it misses nothing.
   topic_subscriber(const ring_view& ring, std::uint32_t seat_index, history wanted = history::none()) noexcept
-      : ring_(ring), own_(&topic_seat_of(ring, seat_index)), own_index_(seat_index) {
+      : ring_(ring), own_(&topic_seat_of(ring, seat_index)), own_index_(seat_index), pace_(ring, messages()) {
     const auto tail = published_up_to<Publishers>(ring);
     const auto from = tail - lesser(lesser(wanted.count, tail), ring.capacity());
     // It keeps too much for a moment: what lies below the floors is gone or going.
@@ -383,10 +384,11 @@ class topic_subscriber {
     std::uint64_t ready = 0;
     while (ready < count && is_published(at_ + ready)) ++ready;
     if (ready > handed_out_ - at_) handed_out_ = at_ + ready;
+    if (ready != 0) return ready;
     if constexpr (Publishers == publishers::many)
-      if (ready == 0 && word_at(at_) == topic_word::hole) [[unlikely]]
+      if (word_at(at_) == topic_word::hole) [[unlikely]]
         return peek_behind_holes(count);
-    return ready;
+    return pace_.has_caught_up(messages()) ? peek_after_lead(count) : 0;
   }
 
   [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept { return ring_.payload(at_ + i); }
@@ -395,8 +397,7 @@ class topic_subscriber {
   [[gnu::always_inline]] void release(std::uint64_t count) noexcept {
     count = lesser(count, handed_out_ - at_);
     advance(count);
-    own_->messages.store(own_->messages.load(std::memory_order_relaxed) + count,
-                         std::memory_order_relaxed);  // own counter
+    own_->messages.store(messages() + count, std::memory_order_relaxed);  // own counter
   }
 
   [[nodiscard]] std::uint64_t waits_for() const noexcept {
@@ -439,8 +440,7 @@ class topic_subscriber {
     else
       ++done_behind_;
     second_is_open_ = false;
-    own_->messages.store(own_->messages.load(std::memory_order_relaxed) + 1,
-                         std::memory_order_relaxed);  // own counter
+    own_->messages.store(messages() + 1, std::memory_order_relaxed);  // own counter
   }
   [[nodiscard]] bool finds_something(bool beside_what_is_peeked) const noexcept {
     return word_at(beside_what_is_peeked ? second() + second_is_open_ : at_) != topic_word::pending;
@@ -465,6 +465,16 @@ class topic_subscriber {
     own_->keep.store(keep_word(at_), std::memory_order_release);  // S
   }
 
+  [[nodiscard]] std::uint64_t messages() const noexcept { return own_->messages.load(std::memory_order_relaxed); }
+
+  [[gnu::noinline]] std::uint64_t peek_after_lead(std::uint64_t count) noexcept {
+    pace_.give_lead([&](std::uint64_t distance) {
+      return ring_.word(at_ + distance).load(std::memory_order_relaxed) ==  // a guess; the next look decides
+             ring_.word_for(at_ + distance, slot_kind::published);
+    });
+    return try_peek(count);
+  }
+
   [[gnu::noinline]] std::uint64_t peek_behind_holes(std::uint64_t count) noexcept {
     std::uint64_t holes = 0;
     while (holes < ring_.capacity() && word_at(at_ + holes) == topic_word::hole) ++holes;
@@ -479,6 +489,7 @@ class topic_subscriber {
   ring_view ring_;
   topic_seat* own_;
   std::uint32_t own_index_;
+  stream_pace pace_;
   std::uint64_t at_ = 0;          // next sequence to release
   std::uint64_t handed_out_ = 0;  // up to here
   ring_debt debt_;
