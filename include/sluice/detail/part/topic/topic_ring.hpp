@@ -81,9 +81,7 @@ class topic_grant {
 
   /// Asks for room for `count` slots from `at` on, and for an eighth of the ring more; how much there is.
   [[gnu::noinline]] std::uint64_t ask(std::uint64_t at, std::uint64_t count, seat_keeper* keeper = nullptr) noexcept {
-    // Each look takes lines from the subscribers. One that is back so soon waits for the slowest: it gets some turns.
-    if (keeper == nullptr && at - asked_at_ < eighth_of(ring_) && room(at) == 0)
-      for (int i = 0; i < turns_given; ++i) cpu_pause();
+    if (keeper == nullptr && at - asked_at_ < eighth_of(ring_) && room(at) == 0) give_lead(at);
     asked_at_ = at;
     // Never more than there is: a subscriber that joins would begin there.
     const auto want = earlier_of(at + count + eighth_of(ring_) - ring_.capacity(), at);
@@ -97,7 +95,17 @@ class topic_grant {
   }
 
  private:
-  static constexpr int turns_given = 8;
+  /// A publisher that is back so soon waits for the slowest subscriber, which has a whole ring to read. Were each slot filled
+  /// the moment it is free, they would take each other's lines with every message; and each look takes one too.
+  [[gnu::noinline]] void give_lead(std::uint64_t at) const noexcept {
+    const auto far = at + eighth_of(ring_) - ring_.capacity();
+    for (int turn = 0; turn < max_turns; ++turn) {
+      for (int i = 0; i < pauses_a_turn; ++i) cpu_pause();
+      if (topic_repair::least_kept(ring_, far, nullptr) == far) return;  // a guess; the look that follows decides
+    }
+  }
+  static constexpr int max_turns = 16;  // some microseconds in all
+  static constexpr int pauses_a_turn = 8;
 
   ring_view ring_;
   topic_seat* own_;
