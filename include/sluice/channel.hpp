@@ -156,7 +156,7 @@ class channel {
  private:
   explicit channel(detail::kept_attachment attached) noexcept : attached_(std::move(attached)) {}
   [[nodiscard]] static const detail::channel_kind& kind() noexcept {
-    static constexpr detail::channel_kind only{identity_of<T>(), Ring::kind};
+    static constexpr detail::channel_kind only{identity_of<T>(), detail::ring_for<T, Ring>::type::kind};
     return only;
   }
   [[nodiscard]] static std::span<const detail::channel_kind> kinds() noexcept { return {&kind(), 1}; }
@@ -234,8 +234,9 @@ class duplex {
  private:
   explicit duplex(const detail::kept_attachment& attached) : to_child_(*attached, 0), to_parent_(*attached, 1) {}
   [[nodiscard]] static std::span<const detail::channel_kind> kinds() noexcept {
-    static constexpr detail::channel_kind both[] = {{identity_of<ToChild>(), Ring::kind, "to child"},
-                                                    {identity_of<ToParent>(), Ring::kind, "to parent"}};
+    static constexpr detail::channel_kind both[] = {
+        {identity_of<ToChild>(), detail::ring_for<ToChild, Ring>::type::kind, "to child"},
+        {identity_of<ToParent>(), detail::ring_for<ToParent, Ring>::type::kind, "to parent"}};
     return both;
   }
   channel<ToChild, Ring> to_child_;

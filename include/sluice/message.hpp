@@ -21,6 +21,19 @@
 
 namespace sluice {
 
+/// Makes bytes of a type whose messages have any length, and the type of bytes. Not defined: a message is its type's own
+/// bytes. bytes.hpp says what a specialisation has.
+template <class T>
+struct serializer;
+
+namespace detail {
+/// Messages whose length is not that of their type.
+template <class T>
+concept any_length = requires {
+  sizeof(serializer<T>);
+};
+}  // namespace detail
+
 /// Specialise to name a message for the world, e.g. `name = "acme.quote"` and `version = 2` when its fields changed
 /// while its size did not.
 template <class T>

@@ -59,15 +59,12 @@ struct durability {
 struct ring_options {
   ring_kind kind = ring_kind::spsc;
   std::uint64_t capacity_slots = 0;  ///< power of two, 2 to 2^32; 0: chosen by `sized_for` from the message size
+  std::uint64_t capacity_bytes = 0;  ///< messages of any length: as channel_options::capacity_bytes
+  std::uint64_t inline_bytes = 0;    ///< messages of any length: as channel_options::inline_bytes
   footprint sized_for = footprint::latency;  ///< latency: 64 KiB, or 1 MiB for messages from 1 KiB; throughput: 4 MiB
   std::uint32_t producer_seats = 0;          ///< mpmc: how many producers at once, 1 to 4096; 0: 64. spsc: always 1
   std::uint32_t consumer_seats = 0;          ///< mpmc: how many consumers at once, 1 to 4096; 0: 64. spsc: always 1
-  sluice::durability durability =
-      {};  ///< for a ring in a file on a disk  /// Messages of any length. The longest that lies in its slot, rounded up to 16: 1 to 4096; 0: 112
-  std::uint64_t inline_bytes = 0;
-  /// Messages of any length. For each producer seat, for those that are longer: a power of two, 128 to 2^31, and the
-  /// longest message; 0: 256 KiB, or 1 MiB for throughput
-  std::uint64_t arena_bytes = 0;
+  sluice::durability durability = {};        ///< for a ring in a file on a disk
 };
 
 /// Pages of 2 MiB (on x86) instead of 4 KiB: fewer misses of the translation cache in rings of many megabytes.
@@ -99,6 +96,7 @@ struct memory_options {
 /// What an existing channel must offer to be attached to. What stands here as zero or none is not asked for.
 struct requirements {
   std::uint64_t capacity_slots = 0;    ///< at least so many
+  std::uint64_t capacity_bytes = 0;    ///< messages of any length: at least so many
   std::uint32_t producer_seats = 0;    ///< at least so many
   std::uint32_t consumer_seats = 0;    ///< at least so many
   sluice::durability durability = {};  ///< that, or more often flushed
@@ -108,6 +106,12 @@ struct requirements {
 /// the seats or the durability that are given here is an error of create_or_attach().
 struct channel_options {
   std::uint64_t capacity_slots = 0;  ///< power of two, 2 to 2^32; 0: chosen by `sized_for` and the message's size
+  /// Messages of any length only. For the long messages of each producer: 128 to 2^31, rounded up to a power of two; it is
+  /// the longest message, and of up to half of it there is always room sooner or later. Unless capacity_slots is given, the
+  /// slots of the short messages take as much. 0: 256 KiB, or 1 MiB for throughput.
+  std::uint64_t capacity_bytes = 0;
+  /// Messages of any length only. The longest that is short, and lies in its slot: 1 to 4096, rounded up to 16; 0: 112.
+  std::uint64_t inline_bytes = 0;
   footprint sized_for = footprint::latency;  ///< see footprint
   std::uint32_t producer_seats = 0;          ///< mpmc only: how many at once; 0: 64
   std::uint32_t consumer_seats = 0;          ///< mpmc only: how many at once; 0: 64

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "layout/checksum.hpp"
+#include "part/part_kind.hpp"
 #include "sluice/detail/channel/participant.hpp"
 #include "sluice/detail/layout/durability.hpp"
 #include "sluice/error.hpp"
@@ -19,16 +20,18 @@ namespace {
 
 class msync_publisher final : public durable_publisher {
  public:
-  msync_publisher(segment memory, const part_descriptor& ring, std::string what)
+  msync_publisher(segment memory, const ring_view& view, const part_descriptor& ring, std::string what)
       : memory_(std::move(memory)),
+        view_(view),
+        ring_(ring),
         what_(std::move(what)),
         creation_id_(memory_.header().creation_id),
-        message_bytes_(ring.message_bytes),
+        message_at_(part_kind_of(ring).message_at),
         checksum_before_(ring.slots.payload_offset - ring.slots.checksum_offset),
         flush_after_(ring.flush_messages != 0 ? ring.flush_messages : std::numeric_limits<std::uint64_t>::max()) {}
 
   void seal(std::byte* message, std::uint64_t sequence) const noexcept override {
-    const auto checksum = slot_checksum(creation_id_, sequence, std::span(message, message_bytes_));
+    const auto checksum = slot_checksum(creation_id_, sequence, message_at_(view_, ring_, message));
     std::memcpy(message - checksum_before_, &checksum, sizeof checksum);
   }
 
@@ -66,9 +69,11 @@ class msync_publisher final : public durable_publisher {
 
  private:
   segment memory_;
+  ring_view view_;
+  part_descriptor ring_;
   std::string what_;
   std::uint64_t creation_id_;
-  std::uint64_t message_bytes_;
+  decltype(part_kind::message_at) message_at_;
   std::uint64_t checksum_before_;  // how far before the message the checksum lies
   std::uint64_t flush_after_;      // so many messages
   std::uint64_t waiting_ = 0;      // published and not flushed
@@ -81,7 +86,7 @@ owned<durable_publisher> durable_publisher::of(const participant& producer) {
   const auto& ring = producer.descriptor();
   if (durability_of(ring).is_none()) return {};
   const auto& attached = producer.attached();
-  return owned<durable_publisher>(new msync_publisher(attached.memory(), ring, attached.what()));
+  return owned<durable_publisher>(new msync_publisher(attached.memory(), producer.ring(), ring, attached.what()));
 }
 
 void dispose(durable_publisher* gone) noexcept { delete gone; }

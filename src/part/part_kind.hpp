@@ -51,6 +51,8 @@ struct part_kind {
   void (*recall)(const part_descriptor&, ring_options&) noexcept;
   /// What a slot holds from its payload on: the message, or what leads to it.
   std::uint64_t (*bytes_in_slot)(const part_descriptor&) noexcept;
+  /// The message of a slot whose payload a producer has filled. Its data is null: it is none that a producer writes.
+  std::span<const std::byte> (*message_at)(const ring_view&, const part_descriptor&, const std::byte* payload) noexcept;
 
   /// Of a ring in memory or of a copy of its control and seats.
   part_cursors (*cursors)(const ring_view&) noexcept;

@@ -80,6 +80,10 @@ void require_sane_capacity(std::uint64_t capacity) {
 }
 
 void form_slots(part_descriptor& part, const ring_options& options) {
+  if (options.capacity_bytes != 0 || options.inline_bytes != 0)
+    throw error(errc::bad_argument,
+                "capacity_bytes or inline_bytes for messages of one size: they are for messages of any length; give "
+                "capacity_slots");
   const bool is_durable = !durability_of(part).is_none();
   const auto capacity =
       options.capacity_slots != 0 ? options.capacity_slots : default_capacity(part, options.sized_for, is_durable);
@@ -93,6 +97,11 @@ void form_slots(part_descriptor& part, const ring_options& options) {
 
 void recall_slots(const part_descriptor& part, ring_options& options) noexcept {
   options.capacity_slots = part.slots.capacity_slots;
+}
+
+std::span<const std::byte> message_in_slot(const ring_view&, const part_descriptor& part,
+                                           const std::byte* payload) noexcept {
+  return {payload, part.message_bytes};
 }
 
 bool are_sane_slots(const part_descriptor& part) noexcept {

@@ -2,8 +2,11 @@
 
 // How large slots are, how many there are, and where a message lies in its slot: for every kind that has slots.
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
+#include "sluice/detail/layout/ring_view.hpp"
 #include "sluice/detail/layout/segment_header.hpp"
 #include "sluice/options.hpp"
 
@@ -22,5 +25,9 @@ void recall_slots(const part_descriptor& part, ring_options& options) noexcept;
 
 /// Whether a creator can have written part.slots and part.body_bytes, given that the message there is sane.
 [[nodiscard]] bool are_sane_slots(const part_descriptor& part) noexcept;
+
+/// Of a ring whose messages lie in their slots and have one size.
+[[nodiscard]] std::span<const std::byte> message_in_slot(const ring_view& ring, const part_descriptor& part,
+                                                         const std::byte* payload) noexcept;
 
 }  // namespace sluice::detail

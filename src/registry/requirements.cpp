@@ -1,5 +1,6 @@
 #include "sluice/detail/registry/requirements.hpp"
 
+#include "part/part_kind.hpp"
 #include "sluice/detail/layout/durability.hpp"
 #include "sluice/error.hpp"
 
@@ -33,6 +34,9 @@ void require_options(const segment_header& header, std::size_t index, const requ
   require_count(asked.capacity_slots, ring.slots.capacity_slots, "a capacity of ", " slots");
   require_count(asked.producer_seats, ring.producer_seats, "", " producer seats");
   require_count(asked.consumer_seats, ring.consumer_seats, "", " consumer seats");
+  ring_options offered;
+  part_kind_of(ring).recall(ring, offered);
+  require_count(asked.capacity_bytes, offered.capacity_bytes, "a capacity of ", " bytes");
   if (!is_met(asked.durability, durability_of(ring)))
     refuse("durability " + to_string(asked.durability), "durability " + to_string(durability_of(ring)));
 }

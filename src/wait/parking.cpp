@@ -32,17 +32,26 @@ bool wake_seat(seat& sleeping) noexcept {
   return os::futex_wake(sleeping.futex, 1) != 0;
 }
 
-/// Wakes the sleepers behind a bit that was just cleared, up to the first that was asleep and waits for a turn; false when
-/// there was none.
+bool waits_for_a_turn(std::uint32_t what) noexcept { return what == static_cast<std::uint32_t>(parked_for::a_turn); }
+
+/// Wakes the sleepers behind a bit that was just cleared: all that wait for something else than a turn, because no waker but
+/// this one, which has the bit, sees them now, and of the others up to the first that was asleep. False: there was none.
 bool wake_one_of(const ring_view& ring, role whom, std::uint32_t bit) noexcept {
+  const auto first = ring.first_seat(whom);
   for (std::uint32_t i = bit; i < ring.seat_count(whom); i += parked_bits) {
-    auto& sleeping = ring.seats[ring.first_seat(whom) + i];
-    const auto what = sleeping.parked.exchange(0, std::memory_order_relaxed);  // B made it visible
-    if (what == 0) continue;
+    auto& sleeping = ring.seats[first + i];
+    const auto what = sleeping.parked.load(std::memory_order_relaxed);  // B made it visible
+    if (what == 0 || waits_for_a_turn(what)) continue;
+    sleeping.parked.store(0, std::memory_order_relaxed);
+    (void)wake_seat(sleeping);
+  }
+  for (std::uint32_t i = bit; i < ring.seat_count(whom); i += parked_bits) {
+    auto& sleeping = ring.seats[first + i];
+    if (sleeping.parked.exchange(0, std::memory_order_relaxed) == 0) continue;  // B made it visible
     // The others behind the bit are announced again before this one runs, or it could not pass a wake on to them.
     if (shares_bit(ring, whom, bit, i))
       parked_of(ring, whom).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
-    if (wake_seat(sleeping) && what != static_cast<std::uint32_t>(parked_for::drained)) return true;
+    if (wake_seat(sleeping)) return true;
   }
   return false;
 }
@@ -60,6 +69,18 @@ void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexce
       if (!wake_one_of(ring, whom, bit)) break;
       --count;
     }
+  }
+}
+
+void wake_for_arenas(const ring_view& ring, std::uint64_t seats) noexcept {
+  // By the seats and not by their bits, as in wake_all(). A waker that has such a bit in its hands wakes these as well.
+  for (std::uint32_t i = 0; i < ring.producer_seats; ++i) {
+    auto& sleeping = ring.seats[i];
+    if ((seats >> i % parked_bits & 1) == 0) continue;
+    if (sleeping.parked.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(parked_for::arena))
+      continue;  // M made it visible
+    sleeping.parked.store(0, std::memory_order_relaxed);
+    (void)wake_seat(sleeping);
   }
 }
 

@@ -7,13 +7,16 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "sluice/bytes.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/wait.hpp"
 #include "support/behind.hpp"
+#include "support/is_there.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::detail::test {
@@ -93,6 +96,34 @@ TEST_F(WakeUps, AProducerThatWaitsForRoomIsWokenBesideOneThatDrains) {
   sender.join();
   while (in.try_receive()) continue;
   drainer.join();
+}
+
+TEST_F(WakeUps, AProducerThatWaitsForItsArenaIsWokenBesideOneThatWaitsForASlot) {
+  const auto shared = channel<bytes, mpmc_ring>::create_unnamed(
+      {.capacity_slots = 2, .capacity_bytes = 256, .producer_seats = 2, .consumer_seats = 1});
+  auto in = shared.consumer();
+  const auto ring = details_of(in).ring();
+  const std::string filling(256, 'a');
+  std::atomic<bool> is_full{false};
+  std::thread for_a_slot([&] {
+    auto out = shared.producer(sleep_without_ticks());
+    while (!is_full) std::this_thread::yield();
+    EXPECT_EQ(out.send("short"), wait_result::ready);
+  });
+  while (state_of(ring.seats[0].state.load()) != seat_state::taken) std::this_thread::yield();
+  std::thread for_its_arena([&] {
+    auto out = shared.producer(sleep_without_ticks());
+    EXPECT_TRUE(out.try_send(filling));
+    EXPECT_TRUE(out.try_send("short"));
+    is_full = true;
+    EXPECT_TRUE(is_there(out.claim(256)));
+  });
+  await_parks(ring, role::producer, 2);
+  auto message = in.try_peek();
+  ASSERT_EQ(message.text(), filling);
+  message.release();  // one slot, for the first; and the arena of the second
+  for_a_slot.join();
+  for_its_arena.join();
 }
 
 TEST_F(WakeUps, EveryProducerThatDrainsIsToldWhenTheLastMessageIsReleased) {

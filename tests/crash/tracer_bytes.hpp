@@ -20,7 +20,7 @@ class traced_bytes : public Base {
   static void shape(ring_request& request) {
     request.type = {"bytes", 0, 1, 1};
     request.options.inline_bytes = inline_bytes;
-    request.options.arena_bytes = arena_bytes;
+    request.options.capacity_bytes = arena_bytes;
   }
   static bytes_view view_of(const ring_view& ring) {
     static const auto part = [] {
@@ -64,7 +64,7 @@ class traced_bytes : public Base {
         fill_tail(rooms_[i]);
         writer_.finish_room(slots_, i, rooms_[i], rooms_[i].size());
       }
-      writer_.publish_batch(slots_, count);
+      writer_.publish_batch(slots_, count, count);
       open_ = 0;
     }
 

@@ -22,7 +22,7 @@ part_descriptor planned(const ring_request& request) { return plan_segment(reque
 
 TEST(BytesPart, SlotsHaveAnExtentAndTheArenasLieBehindThem) {
   const auto part = planned(asked(
-      ring_kind::mpmc_bytes, {.capacity_slots = 16, .producer_seats = 3, .inline_bytes = 40, .arena_bytes = 4096}));
+      ring_kind::mpmc_bytes, {.capacity_slots = 16, .capacity_bytes = 4096, .inline_bytes = 40, .producer_seats = 3}));
   const auto form = arena_form_of(part);
   EXPECT_EQ(part.slots.payload_offset, 8U);
   EXPECT_EQ(form.inline_offset, 16U);
@@ -46,6 +46,14 @@ TEST(BytesPart, WhatIsNotAskedForHasDefaults) {
   }
 }
 
+TEST(BytesPart, ACapacityInBytesIsThatOfAnArenaAndOfTheSlots) {
+  const auto part = planned(asked(ring_kind::spsc_bytes, {.capacity_bytes = 1'000'000, .inline_bytes = 64}));
+  EXPECT_EQ(arena_form_of(part).arena_bytes, 1U << 20);
+  EXPECT_EQ(part.slots.capacity_slots, 16384U) << "of 80 bytes";
+  EXPECT_THAT(thrown_by([] { (void)planned(asked(ring_kind::spsc, {.capacity_bytes = 1 << 20})); }),
+              ThrewSaying(errc::bad_argument, "give capacity_slots"));
+}
+
 TEST(BytesPart, DurableSlotsHaveAChecksumBeforeTheExtent) {
   const auto part = planned(asked(ring_kind::spsc_bytes, {.durability = durability::on_close()}));
   EXPECT_EQ(part.slots.checksum_offset, 8U);
@@ -56,7 +64,11 @@ TEST(BytesPart, DurableSlotsHaveAChecksumBeforeTheExtent) {
 
 TEST(BytesPart, OptionsComeBackFromTheDescriptorTheyMade) {
   for (const auto* kind : part_kinds()) {
-    auto request = asked(kind->tag, {.capacity_slots = 32, .inline_bytes = 64, .arena_bytes = 1 << 13});
+    auto request = asked(kind->tag, {.capacity_slots = 32});
+    if (std::string_view(kind->name).ends_with("-bytes")) {
+      request.options.inline_bytes = 64;
+      request.options.capacity_bytes = 1 << 13;
+    }
     request.type.message_bytes = 24;
     const auto part = planned(request);
     ring_request again{request.type, {.kind = kind->tag}};
@@ -72,10 +84,10 @@ TEST(BytesPart, SizesThatCannotBeAreRefusedWithTheirLimits) {
     request.type.message_bytes = request.type.message_alignment = alignment;
     return thrown_by([&] { (void)plan_segment(request); });
   };
-  EXPECT_THAT(refused({.arena_bytes = 3000}), ThrewSaying(errc::bad_argument, "an arena of 3000 bytes"));
-  EXPECT_THAT(refused({.arena_bytes = 64}), ThrewSaying(errc::bad_argument, "128 to 2147483648"));
-  EXPECT_THAT(refused({.arena_bytes = 1ULL << 32}), Threw(errc::bad_argument));
-  EXPECT_THAT(refused({.producer_seats = 4096, .arena_bytes = 1ULL << 30}), ThrewSaying(errc::bad_argument, "in all"));
+  EXPECT_THAT(refused({.capacity_bytes = 64}), ThrewSaying(errc::bad_argument, "128 to 2147483648"));
+  EXPECT_THAT(refused({.capacity_bytes = 1ULL << 32}), Threw(errc::bad_argument));
+  EXPECT_THAT(refused({.capacity_bytes = 1ULL << 30, .producer_seats = 4096}),
+              ThrewSaying(errc::bad_argument, "in all"));
   EXPECT_THAT(refused({.inline_bytes = 4097}), ThrewSaying(errc::bad_argument, "4096"));
   EXPECT_THAT(refused({.inline_bytes = ~0ULL}), Threw(errc::bad_argument));
   EXPECT_THAT(refused({.capacity_slots = 3}), ThrewSaying(errc::bad_argument, "capacity 3"));

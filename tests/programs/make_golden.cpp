@@ -105,7 +105,7 @@ int main(int argc, char** argv) try {
   options.producer_seats = options.consumer_seats = 0;
   write<spsc_ring>(path("spsc"), options);
   ring_options bytes{
-      .capacity_slots = 16, .durability = durability::on_close(), .inline_bytes = 48, .arena_bytes = 8192};
+      .capacity_slots = 16, .capacity_bytes = 8192, .inline_bytes = 48, .durability = durability::on_close()};
   write_bytes<spsc_bytes_ring>(folder, name("spsc-bytes-durable"), bytes);
   bytes.producer_seats = bytes.consumer_seats = 2;
   write_bytes<mpmc_bytes_ring>(folder, name("mpmc-bytes-durable"), bytes);

@@ -24,7 +24,7 @@ inline ring_request bytes_request(ring_kind kind, bool has_many_seats, const byt
   request.options.kind = kind;
   request.options.capacity_slots = sizes.capacity_slots;
   request.options.inline_bytes = sizes.inline_bytes;
-  request.options.arena_bytes = sizes.arena_bytes;
+  request.options.capacity_bytes = sizes.arena_bytes;
   if (has_many_seats) request.options.producer_seats = request.options.consumer_seats = 3;
   return request;
 }

@@ -225,7 +225,7 @@ TYPED_TEST(BytesRing, BatchOfLongAndShortMessagesIsPublishedAsOne) {
       writer.finish_room(slots, i, room, lengths[i]);
     }
     EXPECT_EQ(rig.in->try_peek(1), 0U);
-    writer.publish_batch(slots, 4);
+    writer.publish_batch(slots, 4, 4);
     for (std::uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(rig.receives(lap + i, lengths[i])) << lap << " " << i;
   }
 }
@@ -243,9 +243,27 @@ TYPED_TEST(BytesRing, BatchEndsWhereTheArenaIsFull) {
     }
     EXPECT_EQ(writer.claim_room(slots, 2, 100).data(), nullptr);
     for (std::uint64_t i = 0; i < 2; ++i) writer.finish_room(slots, i, rooms[i], 512);
-    writer.publish_batch(slots, 2);
+    writer.publish_batch(slots, 2, 2);
     for (std::uint64_t i = 0; i < 2; ++i) ASSERT_TRUE(rig.receives(i, 512));
     ASSERT_EQ(rig.in->try_peek(1), 0U);
+  }
+}
+
+TYPED_TEST(BytesRing, WhatOfABatchIsNotPublishedLeavesTheArenaAtOnce) {
+  typename TestFixture::rig_of rig;
+  auto& [slots, writer] = *rig.out;
+  for (std::uint64_t lap = 0; lap < 20; ++lap) {
+    ASSERT_EQ(writer.try_claim_batch(slots, 3), 3U);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      const auto room = writer.claim_room(slots, i, 300);
+      ASSERT_NE(room.data(), nullptr) << lap;
+      fill(room.data(), 300, i);
+      writer.finish_room(slots, i, room, 300);
+    }
+    writer.publish_batch(slots, lap % 3, 3);
+    ASSERT_TRUE(rig.send(7, 300)) << lap;
+    for (std::uint64_t i = 0; i < lap % 3; ++i) ASSERT_TRUE(rig.receives(i, 300));
+    ASSERT_TRUE(rig.receives(7, 300));
   }
 }
 

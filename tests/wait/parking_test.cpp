@@ -150,6 +150,28 @@ TEST_F(Parking, WakingASleeperLeavesTheOthersOfItsBitAnnounced) {
   EXPECT_EQ(parked(), 0U);
 }
 
+TEST_F(Parking, SleepersThatWaitForNoTurnAreWokenWhenAWakerTakesTheirBit) {
+  // Of one bit: the first waits for a turn, the others for what no other participant of their role can take.
+  auto turn = place(3), drained = place(67).that_waits_for(parked_for::drained),
+       arena = place(131).that_waits_for(parked_for::arena);
+  const auto first = turn.announce(), second = drained.announce(), third = arena.announce();
+  wake_parked(view_, role::consumer, 1);
+  EXPECT_NE(futex(3), first);
+  EXPECT_NE(futex(67), second);
+  EXPECT_NE(futex(131), third);
+}
+
+TEST_F(Parking, AReleaseInAnArenaWakesItsProducerAndNoOther) {
+  sleeper owner(view_, role::producer, 1, parked_for::arena), other(view_, role::producer, 0, parked_for::a_turn);
+  const auto first = owner.announce(), second = other.announce();
+  wake_for_arenas(view_, 1);
+  EXPECT_TRUE(owner.is_announced(first)) << "a message of seat 0";
+  EXPECT_TRUE(other.is_announced(second)) << "and that one does not wait for its arena";
+  wake_for_arenas(view_, 2);
+  EXPECT_FALSE(owner.is_announced(first));
+  EXPECT_TRUE(other.is_announced(second));
+}
+
 TEST_F(Parking, EachSleeperOfManySeatsIsWoken) {
   constexpr std::uint32_t sleepers = 200;
   std::atomic<std::uint32_t> awake{0};

@@ -16,23 +16,31 @@ namespace {
 /// Extent and message lie in two lines that the processor fetches as a pair.
 constexpr std::uint64_t default_inline_bytes = 112;
 
+std::string number(std::uint64_t value) { return std::to_string(value); }
+
 std::uint64_t arena_bytes_for(const ring_options& options) {
-  if (options.arena_bytes != 0) return options.arena_bytes;
-  return options.sized_for == footprint::throughput ? 1U << 20 : 256U << 10;
+  if (options.capacity_bytes == 0) return options.sized_for == footprint::throughput ? 1U << 20 : 256U << 10;
+  if (options.capacity_bytes < min_arena_bytes || options.capacity_bytes > max_arena_bytes)
+    throw error(errc::bad_argument, "a capacity of " + number(options.capacity_bytes) + " bytes: must be " +
+                                        number(min_arena_bytes) + " to " + number(max_arena_bytes));
+  return std::bit_ceil(options.capacity_bytes);
+}
+
+/// The slots take at least as much memory as one arena, if that was asked for.
+std::uint64_t capacity_slots_for(const ring_options& options, const arena_form& form, std::uint64_t stride_bytes) {
+  if (options.capacity_slots != 0) return options.capacity_slots;
+  if (options.capacity_bytes != 0) return std::max<std::uint64_t>(8, std::bit_ceil(form.arena_bytes / stride_bytes));
+  const auto wanted_bytes = options.sized_for == footprint::throughput ? 4U << 20 : 64U << 10;
+  return std::max<std::uint64_t>(8, std::bit_floor(wanted_bytes / stride_bytes));
 }
 
 void require_sane(const part_descriptor& part, const arena_form& form) {
-  const auto number = [](std::uint64_t value) { return std::to_string(value); };
   if (part.message_alignment > bytes_alignment)
     throw error(errc::bad_argument, "messages of any length, aligned to " + number(part.message_alignment) +
                                         ": they begin on multiples of " + number(bytes_alignment) + " and no more");
   if (form.inline_bytes > max_inline_bytes)
     throw error(errc::bad_argument, "messages of more than " + number(max_inline_bytes) +
                                         " bytes in their slots: longer ones lie in an arena");
-  if (!std::has_single_bit(form.arena_bytes) || form.arena_bytes < min_arena_bytes ||
-      form.arena_bytes > max_arena_bytes)
-    throw error(errc::bad_argument, "an arena of " + number(form.arena_bytes) + " bytes: must be a power of two from " +
-                                        number(min_arena_bytes) + " to " + number(max_arena_bytes));
   if (part.producer_seats * form.arena_bytes > max_all_arenas_bytes)
     throw error(errc::bad_argument, number(part.producer_seats) + " arenas of " + number(form.arena_bytes) +
                                         " bytes: at most " + number(max_all_arenas_bytes) +
@@ -44,7 +52,7 @@ void require_sane(const part_descriptor& part, const arena_form& form) {
 void throw_too_long(std::uint64_t bytes, std::uint64_t max_bytes) {
   throw error(errc::bad_argument, "a message of " + std::to_string(bytes) + " bytes: this ring takes at most " +
                                       std::to_string(max_bytes) +
-                                      "; create it with a larger arena, or send the message in parts");
+                                      "; create it with a larger capacity_bytes, or send the message in parts");
 }
 
 void form_bytes(part_descriptor& part, const ring_options& options) {
@@ -60,10 +68,7 @@ void form_bytes(part_descriptor& part, const ring_options& options) {
   form.arena_bytes = arena_bytes_for(options);
   require_sane(part, form);
   slots.slot_stride_bytes = form.inline_offset + form.inline_bytes;
-  const auto wanted_bytes = options.sized_for == footprint::throughput ? 4U << 20 : 64U << 10;
-  slots.capacity_slots = options.capacity_slots != 0
-                             ? options.capacity_slots
-                             : std::max<std::uint64_t>(8, std::bit_floor(wanted_bytes / slots.slot_stride_bytes));
+  slots.capacity_slots = capacity_slots_for(options, form, slots.slot_stride_bytes);
   require_sane_capacity(slots.capacity_slots);
   form.arena_offset = round_up(slots.capacity_slots * slots.slot_stride_bytes, 2 * cache_line_bytes);
   part.body_bytes = form.arena_offset + part.producer_seats * form.arena_bytes;
@@ -100,7 +105,7 @@ void recall_bytes(const part_descriptor& part, ring_options& options) noexcept {
   const auto form = arena_form_of(part);
   options.capacity_slots = part.slots.capacity_slots;
   options.inline_bytes = form.inline_bytes;
-  options.arena_bytes = form.arena_bytes;
+  options.capacity_bytes = form.arena_bytes;
 }
 
 }  // namespace sluice::detail

@@ -24,6 +24,11 @@ extent extent_in(std::span<const std::byte> payload) noexcept {
 
 }  // namespace
 
+std::span<const std::byte> message_of_extent(const ring_view& ring, const part_descriptor& part,
+                                             const std::byte* payload) noexcept {
+  return bytes_view(ring, part).message(payload);
+}
+
 void read_message_of_any_length(part_snapshot& ring, const part_descriptor& part, slot_report& slot,
                                 std::uint64_t max_bytes) {
   std::uint64_t word = 0;

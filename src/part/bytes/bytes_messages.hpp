@@ -7,6 +7,10 @@
 
 namespace sluice::detail {
 
+/// As part_kind::message_at().
+[[nodiscard]] std::span<const std::byte> message_of_extent(const ring_view& ring, const part_descriptor& part,
+                                                           const std::byte* payload) noexcept;
+
 /// As part_kind::read_message().
 void read_message_of_any_length(part_snapshot& ring, const part_descriptor& part, slot_report& slot,
                                 std::uint64_t max_bytes);

@@ -25,6 +25,7 @@ namespace sluice::detail {
   ring.is_sane = are_sane_bytes;
   ring.recall = recall_bytes;
   ring.bytes_in_slot = bytes_in_slot;
+  ring.message_at = message_of_extent;
   ring.read_message = read_message_of_any_length;
   ring.recovery = &recovery;
   return ring;

@@ -98,6 +98,7 @@ constexpr part_kind row{
     .is_sane = are_sane_slots,
     .recall = recall_slots,
     .bytes_in_slot = [](const part_descriptor& part) noexcept { return part.message_bytes; },
+    .message_at = message_in_slot,
     .cursors = cursors_of,
     .describe_seat = describe_seat,
     .sequences_of_interest = sequences_of_interest,

@@ -23,6 +23,10 @@ struct access;
 template <ring Ring, class Side, role Own, wait_strategy Wait>
 class endpoint {
  public:
+  /// Whether the handle may be used: not after fork in the child, and not when its segment is lost.
+  [[nodiscard, gnu::always_inline]] bool is_here() const noexcept {
+    return mark_.is_here() || (owner_ && owner_->is_here());
+  }
   [[nodiscard]] std::size_t message_bytes() const { return owner().ring().message_bytes; }
   [[nodiscard]] std::uint64_t capacity_slots() const { return owner().ring().capacity(); }
   [[nodiscard]] peer_state peer() { return owner().peer(); }
@@ -65,12 +69,18 @@ class endpoint {
   template <class Leave>
   [[nodiscard]] bool stays_for_its_loans(const Leave& leave) noexcept {
     if (!is_lending() || (lent_ == lending::several && loans_ == 0)) return false;
-    memory_of_loans_ = kept_attachment(owner_->attached());
     if (lent_ != lending::several) loans_ = 1;
     lent_ = lending::several;
+    leave_but_keep_memory(leave);
+    return true;
+  }
+
+  /// Leaves the seat, in memory that stays mapped for loans that are void now.
+  template <class Leave>
+  void leave_but_keep_memory(const Leave& leave) noexcept {
+    memory_of_loans_ = kept_attachment(owner_->attached());
     leave();
     owner_.reset();
-    return true;
   }
 
   /// Counts a loan more, beside what is open.

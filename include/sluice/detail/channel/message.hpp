@@ -2,6 +2,8 @@
 
 #include <type_traits>
 
+#include "sluice/message.hpp"
+
 namespace sluice::detail {
 
 /// Stops the compiler with a sentence when T cannot travel between processes.
@@ -15,6 +17,16 @@ struct require_message {
   static_assert(!std::is_reference_v<T> && !std::is_const_v<T>,
                 "sluice: a message type is plain T, neither const nor a reference.");
   static constexpr bool value = true;
+};
+template <any_length T>
+struct require_message<T> {
+  static constexpr bool value = true;
+};
+
+/// Which ring the messages of a channel<T, Ring> lie in.
+template <class T, class Ring>
+struct ring_for {
+  using type = Ring;
 };
 
 }  // namespace sluice::detail

@@ -13,8 +13,8 @@ namespace sluice::detail {
 [[nodiscard]] inline ring_request request_for(const type_identity& type, ring_kind kind,
                                               const channel_options& options) {
   return {type,
-          {kind, options.capacity_slots, options.sized_for, options.producer_seats, options.consumer_seats,
-           options.durability}};
+          {kind, options.capacity_slots, options.capacity_bytes, options.inline_bytes, options.sized_for,
+           options.producer_seats, options.consumer_seats, options.durability}};
 }
 
 /// What would be made, before it is: sizes and offsets. @throws error bad_argument.
@@ -25,7 +25,8 @@ template <class T>
 
 /// What an existing channel must offer to be taken in place of the one that would be made.
 [[nodiscard]] inline requirements asked_by(const channel_options& options) {
-  return {options.capacity_slots, options.producer_seats, options.consumer_seats, options.durability};
+  return {options.capacity_slots, options.capacity_bytes, options.producer_seats, options.consumer_seats,
+          options.durability};
 }
 
 [[nodiscard]] inline naming naming_of(const channel_options& options) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sluice/detail/channel/endpoint.hpp"
+#include "sluice/detail/channel/slot_reach.hpp"
 
 namespace sluice::detail {
 
@@ -23,7 +24,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   using base::is_lending;
 
   raw_consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait = {})
-      : base(attached, ring_index, std::move(wait)) {}
+      : base(attached, ring_index, std::move(wait)), reach_(owner_->ring(), owner_->descriptor()) {}
   raw_consumer(raw_consumer&&) noexcept = default;
   raw_consumer& operator=(raw_consumer&&) = delete;
   ~raw_consumer() { leave(); }
@@ -48,6 +49,9 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   /// Whether a consumer that died may have seen the `i`-th peeked message already.
   [[nodiscard]] bool was_delivered_before(std::uint64_t i = 0) const noexcept { return ring_.was_delivered_before(i); }
 
+  /// How a message is reached from its slot.
+  [[nodiscard]] const slot_reach<Ring>& reach() const noexcept { return reach_; }
+
   /// Hands the first `count` peeked slots back to the producers. Wakes those that sleep.
   /// False: it did nothing. In a forked child, the message is the parent's; or the segment was lost (its file was cut
   /// short) and what was read of the messages before this call may be zeroes.
@@ -57,10 +61,12 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
       if (lent_ == lending::plain) lent_ = lending::kept;
       return false;
     }
+    std::uint64_t waiting_seats = 0;
+    for (std::uint64_t i = 0; waits_for_messages && i < count; ++i) waiting_seats |= reach_.waiting_seats(peeked(i));
     ring_.release(count);
     pay_debts();
     if (must_wake(*control_, role::producer)) [[unlikely]]
-      wake_producers(count);
+      wake_producers(count, waiting_seats);
     if constexpr (Ring::mends) {
       if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]  // after must_wake()'s M
         pass_on_the_end();
@@ -193,6 +199,8 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
 
  private:
   friend struct access;
+  static constexpr bool waits_for_messages = Ring::mends && requires { typename Ring::releases; };
+
   void leave() noexcept {
     if (owner_ && owner_->is_here()) ring_.leave();
   }
@@ -243,9 +251,10 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     std::atomic_signal_fence(std::memory_order_acquire);  // fault_guard.hpp GX: the message is read before the mark
     --loans_;
     if (!mark_.is_here()) return false;
+    const auto waiting_seats = reach_.waiting_seats(message);
     ring_.release_one(message);
     pay_debts();
-    if (must_wake(*control_, role::producer)) wake_producers(1);
+    if (must_wake(*control_, role::producer)) wake_producers(1, waiting_seats);
     if constexpr (Ring::mends) {
       if (control_->closed.load(std::memory_order_relaxed) != 0) pass_on_the_end();  // after must_wake()'s M
     }
@@ -294,8 +303,9 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
 
   /// Producers wait for room. A consumer that is never idle has no other tick, and what the producers wait for may be in
   /// the hands of a consumer that died.
-  [[gnu::noinline]] void wake_producers(std::uint64_t count) noexcept {
+  [[gnu::noinline]] void wake_producers(std::uint64_t count, std::uint64_t waiting_seats) noexcept {
     wake_sleepers(owner_->ring(), role::producer, count);
+    if (waiting_seats != 0) wake_for_arenas(owner_->ring(), waiting_seats);
     if constexpr (Ring::mends) {
       if (owner_->tick_is_over()) mend();
     }
@@ -354,6 +364,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     return this->ask_for_the_end(look);
   }
 
+  [[no_unique_address]] slot_reach<Ring> reach_;
   bool kept_one_ = false;
   std::uint64_t asked_clock_ns_ = 0;
   std::uint32_t kept_count_ = 0;             // of several loans, how many were kept, to be lent again

@@ -76,6 +76,31 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     return wait_for_room(
         deadline_ns, [&] { return (claimed_count = claim(count)) != 0; }, stop);
   }
+
+  // ---- For messages of any length, whose claims need more than a slot: raw_bytes_producer.hpp ------------------------
+
+  /// Whether a claim may be made. False: closed. @throws error as try_claim().
+  [[nodiscard]] bool is_open() { return may_claim(); }
+  /// Waits at `place` until `take` has claimed what it needs; as claim_until(). `waits_for` says what cannot be passed.
+  template <class Take, class WaitsFor>
+  [[nodiscard]] wait_result take_until(std::uint64_t deadline_ns, const Take& take, sleeper place,
+                                       const WaitsFor& waits_for, const stop_signal& stop) {
+    return wait_for_room(deadline_ns, take, place, waits_for, stop);
+  }
+  /// After a claim that found no room and asked no slot: the tick of callers that poll.
+  template <class WaitsFor>
+  void polled_in_vain(const WaitsFor& waits_for) noexcept {
+    if constexpr (Ring::mends) {
+      if (--polls_before_clock_ == 0) poll_full(waits_for());
+    }
+  }
+  /// What cannot be passed while there is no slot: a sequence, or nothing_to_wait_for(). For people.
+  [[nodiscard]] std::uint64_t waits_for() const noexcept { return ring_.waits_for(); }
+  /// The handle ends before its claim does, which is void then; its memory stays mapped.
+  void leave_before_its_claim() noexcept {
+    this->leave_but_keep_memory([this] { leave(); });
+  }
+
   /// Whether everything published was released. False of a segment that is lost.
   [[nodiscard]] bool is_drained() const {
     const auto& here = owner();
@@ -283,15 +308,15 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
       wake_sleepers(owner_->ring(), role::producer, 1);
     if constexpr (Ring::mends) {
       if (claimed == 0 && --polls_before_clock_ == 0) [[unlikely]]
-        poll_full();
+        poll_full(ring_.waits_for());
     }
     return claimed;
   }
 
   /// The tick of callers that poll and never wait; see raw_consumer.
-  [[gnu::noinline]] void poll_full() noexcept {
+  [[gnu::noinline]] void poll_full(std::uint64_t waits_for) noexcept {
     polls_before_clock_ = 64;
-    if (owner_->tick_is_over()) note_full();
+    if (owner_->tick_is_over()) note_full(waits_for);
   }
 
   /// Whether a claim that has found the channel closed, or the ring in fence mode, does not stand; it is abandoned then.
@@ -327,21 +352,27 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
 
   /// `take` claims; whether it got any.
   template <class Take>
-  [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, const Take& take, const stop_signal& stop) {
+  [[nodiscard]] wait_result wait_for_room(std::uint64_t deadline_ns, const Take& take, const stop_signal& stop) {
+    return wait_for_room(
+        deadline_ns, take, owner_->place(), [this] { return ring_.waits_for(); }, stop);
+  }
+  template <class Take, class WaitsFor>
+  [[gnu::noinline]] wait_result wait_for_room(std::uint64_t deadline_ns, const Take& take, sleeper& place,
+                                              const WaitsFor& waits_for, const stop_signal& stop) {
     const auto look = [&]() -> wait_answer {
       if (owner_->is_closed()) return wait_result::closed;
       return take() ? wait_answer(wait_result::ready) : std::nullopt;
     };
-    const auto full_tick = [this](const auto& again) {
-      note_full();
+    const auto full_tick = [&](const auto& again) {
+      note_full(waits_for());
       return this->tick(again);
     };
-    return this->wait_at(owner_->place(), look, full_tick, deadline_ns, stop);
+    return this->wait_at(place, look, full_tick, deadline_ns, stop);
   }
 
   /// Once a tick. What a producer cannot pass may be in the hands of a consumer that died, and only consumers mend.
-  void note_full() noexcept {
-    owner_->note_stall(ring_.waits_for());
+  void note_full(std::uint64_t waits_for) noexcept {
+    owner_->note_stall(waits_for);
     if constexpr (Ring::mends) owner_->ask_for_mending();
   }
 

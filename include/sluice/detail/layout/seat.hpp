@@ -41,6 +41,7 @@ enum class parked_for : std::uint32_t {
   nothing = 0,  ///< it does not sleep
   a_turn = 1,   ///< a message, or room for one
   drained = 2,  ///< a drained ring: woken in addition to the others, so that it takes no wake-up from them
+  arena = 3,    ///< a release of its own messages, which lie in its arena: no other participant waits for that
 };
 
 /// docs/format.md, table 4.

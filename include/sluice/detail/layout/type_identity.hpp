@@ -31,9 +31,13 @@ struct type_identity {
 template <class T>
 [[nodiscard]] constexpr type_identity identity_of() noexcept {
   using traits = message_traits<T>;
-  auto identity = identity_named(traits::name, traits::version, sizeof(T), alignof(T));
-  identity.layout_hash = layout_hash_of<T>();
-  return identity;
+  if constexpr (any_length<T>) {
+    return identity_named(traits::name, traits::version, 1, 1);
+  } else {
+    auto identity = identity_named(traits::name, traits::version, sizeof(T), alignof(T));
+    identity.layout_hash = layout_hash_of<T>();
+    return identity;
+  }
 }
 
 }  // namespace sluice::detail

@@ -33,8 +33,12 @@ inline constexpr std::uint64_t tick_ns = 50'000'000;
 inline constexpr std::uint64_t idle_tick_ns = 90'000'000;
 
 /// Wakes up to `count` sleepers of a role that wait for a turn. Sleepers that died do not count, and neither do those that
-/// wait for a drained ring, which are woken in addition. One or two system calls a sleeper.
+/// wait for something else, which are woken in addition. One or two system calls a sleeper.
 void wake_sleepers(const ring_view& ring, role whom, std::uint64_t count) noexcept;
+
+/// Wakes the producers that sleep for their arena, of `seats`: bit i % 64 for seat i. After must_wake() said yes. One load a
+/// seat, one system call a sleeper.
+void wake_for_arenas(const ring_view& ring, std::uint64_t seats) noexcept;
 
 /// Wakes every sleeper of a role, for news that concerns all of them. One load a seat, one system call a sleeper.
 void wake_all(const ring_view& ring, role whom) noexcept;

@@ -20,6 +20,7 @@
 
 #include "sluice/detail/part/bytes/bytes_view.hpp"
 #include "sluice/detail/part/bytes/releases.hpp"
+#include "sluice/detail/ring/ring_concept.hpp"
 
 namespace sluice::detail {
 
@@ -58,6 +59,18 @@ class arena_writer {
     const auto place = first_unit_ + static_cast<std::uint32_t>((oldest.begin & mask_) / arena_unit_bytes);
     extent_word(payload).store(extent{static_cast<std::uint32_t>(bytes), place}.word(),
                                std::memory_order_relaxed);  // the slot's word publishes it
+  }
+
+  /// The youngest `count` that are committed will not be published. Nothing is reserved.
+  void take_back(std::uint64_t count) noexcept {
+    if (count == 0) return;
+    last_ = committed_ -= count;
+    end_ = queue_[last_ & queue_mask_].begin;
+  }
+
+  /// When there is no room: the sequence of the message that must be released first. For people.
+  [[nodiscard]] std::uint64_t waits_for() const noexcept {
+    return first_ == committed_ ? nothing_to_wait_for() : releases_.sequence_of(queue_[first_ & queue_mask_].ticket);
   }
 
   /// Gives back what is reserved and not committed. No other process has seen anything of it.

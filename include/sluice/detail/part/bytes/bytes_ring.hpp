@@ -92,6 +92,9 @@ class bytes_writer {
     return false;
   }
 
+  /// Of a claim that was refused although slots were free: the sequence that must be released first. For people.
+  [[nodiscard]] std::uint64_t waits_for() const noexcept { return arena_.waits_for(); }
+
   // ---- A batch: slots first, so that it is published as a whole. claim_room() in the order of the slots, once for each.
 
   [[nodiscard]] std::uint64_t try_claim_batch(Slots& slots, std::uint64_t count) { return slots.try_claim(count); }
@@ -111,9 +114,14 @@ class bytes_writer {
     else
       arena_.commit(payload, i, bytes);
   }
-  /// Publishes the first `count`, all of them finished, and abandons the rest.
-  void publish_batch(Slots& slots, std::uint64_t count) noexcept {
+  /// Publishes the first `count` of the `finished` ones, and abandons the rest.
+  void publish_batch(Slots& slots, std::uint64_t count, std::uint64_t finished) noexcept {
     arena_.drop();
+    std::uint64_t unsent = 0;  // of those that lie in the arena
+    for (auto i = count; i < finished; ++i)
+      unsent += extent::of(extent_word(slots.claimed(i)).load(std::memory_order_relaxed)).place !=
+                extent::in_slot;  // this producer's slots
+    arena_.take_back(unsent);
     slots.publish(count);
   }
 

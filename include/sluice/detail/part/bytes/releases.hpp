@@ -30,6 +30,9 @@ class spsc_releases {
     return {own_->sequence.load(std::memory_order_relaxed) + i};  // own word
   }
 
+  /// For people.
+  [[nodiscard]] std::uint64_t sequence_of(ticket message) const noexcept { return message.sequence; }
+
   [[nodiscard]] bool is_released(ticket message) noexcept {
     if (precedes(message.sequence, released_)) return true;
     believe(spsc_control_of(ring_).head.load(std::memory_order_acquire));  // spsc_ring.hpp C
@@ -81,6 +84,11 @@ class mpmc_releases {
   [[nodiscard]] ticket claimed(std::byte* payload, std::uint64_t) const noexcept {
     const auto& word = ring_view::word_of(payload - ring_.payload_offset);
     return {&word, word.load(std::memory_order_relaxed)};  // this producer's slot until it is published
+  }
+
+  /// For people: divides.
+  [[nodiscard]] std::uint64_t sequence_of(ticket message) const noexcept {
+    return ring_.sequence_of(reinterpret_cast<const std::byte*>(message.word), message.free);
   }
 
   [[nodiscard]] static bool is_released(ticket message) noexcept {
