@@ -31,6 +31,7 @@ endfunction()
 
 function(sluice_add_examples folder)
     sluice_add_programs(${folder} example_)
+    add_subdirectory(${folder}/serializers)
 endfunction()
 
 # A bench folder that needs more than a glob (its peers' libraries, say) brings its own list.

@@ -78,7 +78,9 @@ nlohmann::json json_of(const ring_info& ring) {
           {"label", form.label},
           {"type_name", ring.type_name},
           {"type_hash", fmt::format("{:016x}", form.type_hash)},
-          {"message_bytes", form.message_bytes},
+          {"has_any_length", ring.capacity_bytes != 0},
+          {"message_bytes", ring.capacity_bytes != 0 ? ring.capacity_bytes : form.message_bytes},
+          {"inline_bytes", ring.inline_bytes},
           {"message_alignment", form.message_alignment},
           {"capacity_slots", form.slots.capacity_slots},
           {"slot_stride_bytes", form.slots.slot_stride_bytes},
@@ -102,6 +104,7 @@ nlohmann::json json_of(const ring_info& ring) {
           {"published_slots", ring.published_slots},
           {"hole_slots", ring.hole_slots},
           {"taken_slots", ring.taken_slots},
+          {"published_bytes", ring.published_bytes},
           {"claimed_slots", ring.claimed_slots},
           {"holes", ring.holes},
           {"redelivered", ring.redelivered},
@@ -181,7 +184,7 @@ std::string participants_text(const segment_info& info) {
 
 std::uint64_t unread_bytes(const segment_info& info) {
   std::uint64_t bytes = 0;
-  for (const auto& ring : info.rings) bytes += undelivered_messages(ring) * ring.descriptor.message_bytes;
+  for (const auto& ring : info.rings) bytes += undelivered_bytes(ring);
   return bytes;
 }
 

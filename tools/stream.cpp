@@ -15,6 +15,7 @@
 #include "interrupt.hpp"
 #include "output.hpp"
 #include "record.hpp"
+#include "sluice/bytes.hpp"
 #include "sluice/inspect.hpp"
 
 namespace sluice::tools {
@@ -28,6 +29,8 @@ constexpr nanoseconds slice =
 constexpr nanoseconds hint_after = std::chrono::seconds(2);
 constexpr int wide_pipe_bytes = 1 << 20;
 constexpr double ns_per_s = 1e9;
+constexpr std::uint64_t default_record_bytes = 64 << 10;
+constexpr std::uint64_t default_capacity_slots = 64;
 
 std::optional<durability> durability_from(const std::string& text) {
   if (text == "none") return durability::none();
@@ -46,6 +49,46 @@ std::optional<ring_kind> ring_kind_from(const std::string& text) {
   return std::nullopt;
 }
 
+constexpr const char* any_length_suffix = "-bytes";  // of the names of kinds
+
+bool is_of_any_size(const stream_options& options) {
+  return options.any_size || options.capacity_bytes != 0 || (options.lines && !options.message_bytes);
+}
+
+bool has_any_length(ring_kind kind) { return std::string_view(sluice::to_string(kind)).ends_with(any_length_suffix); }
+
+/// Which kind of ring --create makes: the one that was asked for, or the same of any length.
+ring_kind wanted_kind(const stream_options& options) {
+  if (!is_of_any_size(options) || has_any_length(options.ring)) return options.ring;
+  return *ring_kind_from(sluice::to_string(options.ring) + std::string(any_length_suffix));
+}
+
+ring_request wanted_ring(const stream_options& options) {
+  ring_options ring{.kind = wanted_kind(options), .durability = options.durability};
+  if (has_any_length(ring.kind)) {
+    ring.capacity_bytes = options.capacity_bytes;
+    ring.capacity_slots = options.capacity_slots.value_or(0);
+    return {identity_of<bytes>(), ring};
+  }
+  ring.capacity_slots = options.capacity_slots.value_or(default_capacity_slots);
+  return {record_identity(record_bytes(options.message_bytes.value_or(default_record_bytes))), ring};
+}
+
+/// Whether an existing ring is what --create would have made, in all that was asked for or has a default here.
+bool is_as_wanted(const part_descriptor& ring, const stream_options& options) {
+  const auto wanted = plan_segment(wanted_ring(options)).parts[0];
+  return ring.kind == wanted.kind && ring.message_bytes == wanted.message_bytes &&
+         ring.slots.capacity_slots == wanted.slots.capacity_slots && ring.body_bytes == wanted.body_bytes &&
+         durability_of(ring) == durability_of(wanted);
+}
+
+std::string form_text(const part_descriptor& ring, bool any_size) {
+  return fmt::format("{} ring, messages of {}, {} slots, durability {}",
+                     sluice::to_string(static_cast<ring_kind>(ring.kind)),
+                     any_size ? "any length" : fmt::format("{} bytes", ring.message_bytes - sizeof(record_header)),
+                     ring.slots.capacity_slots, sluice::to_string(durability_of(ring)));
+}
+
 const char* command_of(role own) { return own == role::producer ? "send" : "recv"; }
 
 }  // namespace
@@ -61,14 +104,28 @@ void add_stream_options(CLI::App& app, stream_options& options) {
              "Give up (exit 6) when the other side does nothing for so long, while this side waits for it")
       ->type_name("SECONDS");
   auto* create = app.add_flag("-c,--create", options.create, "Make the channel if it does not exist yet");
+  auto* any_size =
+      app.add_flag("-a,--any-size", options.any_size,
+                   "Messages of any length, as programs have them in channel<bytes>: with --lines this is so\n"
+                   "unless --message-size is given. Without --lines each holds what one read brought; with --create")
+          ->needs(create);
+  auto* capacity_bytes =
+      add_parsed(app, "--capacity-bytes", options.capacity_bytes, within(size_from, 128, std::uint64_t{1} << 31),
+                 "bytes from 128 to 2147483648, such as 64k or 1M",
+                 "Messages of any length: what fits into the channel for each sender, and the longest (256k);\n"
+                 "with --create")
+          ->needs(create)
+          ->type_name("BYTES");
   add_parsed(app, "-s,--message-size", options.message_bytes, within(size_from, 1, max_room_bytes),
              "bytes from 1 to " + std::to_string(max_room_bytes) + ", such as 4096, 64k or 1M",
-             "Payload of a message, rounded up to 8 (64k); with --create")
+             "Records of a fixed size: payload of a message, rounded up to 8 (64k); with --create")
       ->needs(create)
+      ->excludes(any_size)
+      ->excludes(capacity_bytes)
       ->type_name("BYTES");
   add_parsed(app, "-C,--capacity", options.capacity_slots, within(size_from, 1),
              "a number of messages, a power of two, such as 64 or 1k",
-             "Messages that fit in the channel, a power of two (64); with --create")
+             "Messages that fit in the channel, a power of two (64, or more of any length); with --create")
       ->needs(create)
       ->type_name("SLOTS");
   add_parsed(app, "-r,--ring", options.ring, ring_kind_from, "spsc or mpmc",
@@ -100,7 +157,6 @@ void add_stream_options(CLI::App& app, stream_options& options) {
 
 stream open_stream(const session& common, const stream_options& options) {
   const auto located = common.find(options.name);
-  const auto wanted_bytes = record_bytes(options.message_bytes);
   const auto attached = [&] {
     if (!options.create) {
       try {
@@ -110,24 +166,21 @@ stream open_stream(const session& common, const stream_options& options) {
         throw error(errc::not_found, std::string(problem.what()) + " Or make it here with --create");
       }
     }
-    const ring_request request{record_identity(wanted_bytes),
-                               {options.ring, options.capacity_slots, footprint::latency, 0, 0, options.durability}};
     const auto life = options.persistent ? lifetime::persistent : lifetime::ephemeral;  // a durable one is the former
-    return located.where.create_or_attach(located.name, plan_segment(request),
+    return located.where.create_or_attach(located.name, plan_segment(wanted_ring(options)),
                                           {life, static_cast<std::uint32_t>(std::stoul(options.mode, nullptr, 8))});
   }();
   const auto& header = attached.memory().header();
   const auto& ring = header.parts[0];
   const auto kind = static_cast<ring_kind>(ring.kind);
-  require_ring(header, 0, kind, record_identity(ring.message_bytes), "attach " + attached.what());
-  if (ring.message_bytes < record_bytes(1))
+  const bool any_size = ring.type_hash == identity_of<bytes>().hash;
+  require_ring(header, 0, kind, any_size ? identity_of<bytes>() : record_identity(ring.message_bytes),
+               "attach " + attached.what());
+  if (!any_size && ring.message_bytes < record_bytes(1))
     throw error(errc::corrupted, "attach " + attached.what() + ": its messages have no room for a record");
-  if (options.create && (ring.message_bytes != wanted_bytes || ring.slots.capacity_slots != options.capacity_slots ||
-                         kind != options.ring || durability_of(ring) != options.durability))
-    spdlog::warn("{} was there already: {} ring, messages of {} bytes, {} slots, durability {}", attached.what(),
-                 sluice::to_string(kind), ring.message_bytes - sizeof(record_header), ring.slots.capacity_slots,
-                 sluice::to_string(durability_of(ring)));
-  return {attached, located.name.str(), ring.message_bytes - sizeof(record_header),
+  if (options.create && !is_as_wanted(ring, options))
+    spdlog::warn("{} was there already: {}", attached.what(), form_text(ring, any_size));
+  return {attached, located.name.str(), any_size ? 0 : ring.message_bytes - sizeof(record_header), any_size,
           lifetime_of(header) == lifetime::ephemeral};
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,9 +29,11 @@ struct stream_options {
   bool persistent = false;
   ring_kind ring = ring_kind::spsc;
   std::string mode = "600";
-  sluice::durability durability = {};  // with any but none(), the channel is persistent
-  std::uint64_t message_bytes = 64 << 10;
-  std::uint64_t capacity_slots = 64;
+  sluice::durability durability = {};           // with any but none(), the channel is persistent
+  std::optional<std::uint64_t> message_bytes;   // of records: 64 KiB
+  std::optional<std::uint64_t> capacity_slots;  // of records: 64
+  std::uint64_t capacity_bytes = 0;             // of messages of any length; 0: the library's choice
+  bool any_size = false;
   std::uint64_t count = 0;  // 0: all
   double timeout_s = 0;     // 0: none
 };
@@ -38,11 +41,12 @@ struct stream_options {
 /// Declares them.
 void add_stream_options(CLI::App& app, stream_options& options);
 
-/// A channel of records, attached to.
+/// A channel of records or of messages of any length, attached to.
 struct stream {
   attached_segment attached;
   std::string name;
-  std::uint64_t room_bytes = 0;  // of a message's payload
+  std::uint64_t room_bytes = 0;  // of a record's payload
+  bool any_size = false;
   bool is_ephemeral = false;
 };
 

@@ -118,8 +118,9 @@ struct part_facts {
   std::uint64_t head = 0;        // next sequence to release (mpmc: to claim for reading)
   std::uint64_t fill_slots = 0;  // tail - head, never above the capacity
   std::uint64_t published_slots = 0, hole_slots = 0, taken_slots = 0, claimed_slots = 0;  // of the oldest 16,384
-  std::vector<hold_report> holds;    // of the same slots; an spsc producer's claims leave no trace
-  std::vector<stall_report> stalls;  // what is being waited for now
+  std::uint64_t published_bytes = 0;  // of the messages in published and taken ones; as looked at
+  std::vector<hold_report> holds;     // of the same slots; an spsc producer's claims leave no trace
+  std::vector<stall_report> stalls;   // what is being waited for now
 };
 
 /// How much was to be learned of a process's own mappings.
@@ -192,6 +193,9 @@ struct repair_report {
 struct ring_info : part_facts {
   part_descriptor descriptor{};
   std::string type_name;
+  // Messages of any length: the longest, which is also each producer's arena, and the longest that lies in its slot.
+  std::uint64_t capacity_bytes = 0;  // 0: messages have one size
+  std::uint64_t inline_bytes = 0;
   bool is_closed = false;
   wake_mode mode = wake_mode::membarrier;
   std::uint64_t holes = 0, redelivered = 0, settled = 0;  // repairs in all
@@ -247,6 +251,9 @@ struct segment_info {
 /// attached, for a ring of which all slots were looked at; else an estimate from above.
 [[nodiscard]] std::uint64_t undelivered_messages(const ring_info& ring) noexcept;
 [[nodiscard]] std::uint64_t undelivered_messages(const segment_info& info) noexcept;
+
+/// How many bytes they have. Of messages of any length only what was looked at, so nothing in a list.
+[[nodiscard]] std::uint64_t undelivered_bytes(const ring_info& ring) noexcept;
 
 /// A ring at one moment. The numbers are read one by one while it goes on.
 struct ring_counts {

@@ -15,6 +15,8 @@
 // wrong_process, and destroying the port gives up nothing of the parent's.
 // Lifetime: a port keeps its segment mapped and its name from being swept. Spans are good until the claim or peek that
 // they belong to ends, and no longer than the port.
+// Length: a ring of messages of any length (bytes.hpp) has claim_bytes() and publish_bytes(), one message at a time; so has
+// every other, for its own length. Peeking, sending and receiving are the same for all.
 // Order: several claims at once are one claim: a second one before publish() or abandon() throws misuse. Peeks likewise.
 // Crash: killed at any instruction, a producer's open claim is void and what it published is delivered; what a consumer
 // had peeked and not released is delivered again to the next consumer, marked by was_delivered_before().
@@ -64,8 +66,9 @@ class port {
   virtual ~port() = default;
 
   [[nodiscard]] sluice::role role() const noexcept;
-  /// Of each message. A kind whose messages differ in length says the longest.
+  /// Of each message; where they have any length, of the longest.
   [[nodiscard]] std::size_t message_bytes() const noexcept { return message_bytes_; }
+  [[nodiscard]] bool has_any_length() const noexcept { return any_length_; }
   [[nodiscard]] std::size_t message_alignment() const noexcept;
   [[nodiscard]] std::uint64_t capacity_slots() const noexcept;
   /// How many may take part at once.
@@ -102,18 +105,26 @@ class port {
 
  protected:
   explicit port(detail::participant& self) noexcept;
+  /// Of messages of any length, up to so many bytes.
+  port(detail::participant& self, std::size_t longest_message_bytes) noexcept;
   /// @throws error wrong_process; truncated.
   void require_here() const;
   [[noreturn]] void throw_misuse(const std::string& tried, const std::string& why) const;
   [[noreturn]] void throw_wrong_index(const char* tried, std::uint64_t index, std::uint64_t count) const;
   [[noreturn]] void throw_wrong_count(const char* tried, std::uint64_t asked, std::uint64_t count) const;
   [[noreturn]] void throw_wrong_size(const char* tried, std::size_t given) const;
+  /// @throws error misuse: messages have one size, and it is another. Of messages of any length the ring says so itself.
+  void require_size(const char* tried, std::size_t bytes) const {
+    if (!any_length_ && bytes != message_bytes_) [[unlikely]]
+      throw_wrong_size(tried, bytes);
+  }
 
   wait_result status_ = wait_result::ready;
 
  private:
   detail::participant* self_;
   std::size_t message_bytes_;
+  bool any_length_ = false;
 };
 
 /// Puts messages into a ring. Destroying it abandons what is claimed and gives the seat back, without closing the channel.
@@ -122,7 +133,11 @@ class producer_port : public port {
   // ---- In place: claim, fill, publish --------------------------------------------------------------------------------
 
   /// Up to `count` slots, without waiting; how many. 0: full or closed.
-  [[nodiscard]] std::uint64_t try_claim(std::uint64_t count = 1) { return claimed_ = take(count); }
+  /// @throws error misuse: messages have any length, and claim_bytes() says which.
+  [[nodiscard]] std::uint64_t try_claim(std::uint64_t count = 1) {
+    if (has_any_length()) throw_claimed_bytes("claim slots");
+    return claimed_ = take(count);
+  }
   /// Waits until at least one of up to `count` slots is claimed; how many. 0: status() says why; also when `count` is 0.
   [[nodiscard]] std::uint64_t claim(std::uint64_t count = 1, const detail::stop_signal& stop = {}) {
     return claim_before(count, detail::never, stop);
@@ -136,34 +151,64 @@ class producer_port : public port {
     return claim_before(count, detail::deadline_at(when), stop);
   }
 
+  /// Room for one message of up to `bytes`, of any length or of just message_bytes(); false: full or closed. claimed() is
+  /// the room; publish_bytes() or abandon() ends the claim.
+  /// @throws error bad_argument: no message can be so long; misuse: not a message's size, or a claim is open.
+  [[nodiscard]] bool try_claim_bytes(std::size_t bytes);
+  /// Waits for it; false: status() says why.
+  [[nodiscard]] bool claim_bytes(std::size_t bytes, const detail::stop_signal& stop = {}) {
+    return claim_bytes_before(bytes, detail::never, stop);
+  }
+  [[nodiscard]] bool claim_bytes_for(std::size_t bytes, detail::timeout at_most, const detail::stop_signal& stop = {}) {
+    return claim_bytes_before(bytes, detail::deadline_after(at_most), stop);
+  }
+  [[nodiscard]] bool claim_bytes_until(std::size_t bytes, detail::time_limit when,
+                                       const detail::stop_signal& stop = {}) {
+    return claim_bytes_before(bytes, detail::deadline_at(when), stop);
+  }
+
   /// How many slots are claimed and neither published nor abandoned.
   [[nodiscard]] std::uint64_t claimed_count() const noexcept { return claimed_; }
-  /// The `i`-th claimed slot, message_bytes() long and aligned to message_alignment().
+  /// The `i`-th claimed slot, message_bytes() long and aligned to message_alignment(); or what claim_bytes() claimed.
   [[nodiscard]] std::span<std::byte> claimed(std::uint64_t i = 0) const {
     if (i >= claimed_) [[unlikely]]
       throw_wrong_index("fill a slot", i, claimed_);
-    return {slot(i), message_bytes()};
+    return has_any_length() ? room_ : std::span<std::byte>(slot(i), message_bytes());
   }
 
   /// Makes the first `count` claimed messages visible, in order, and abandons the rest. Wakes consumers that sleep.
   /// @throws error misuse: fewer are claimed; wrong_process, truncated: nothing was published.
+  ///         Also misuse: what claim_bytes() claimed, which publish_bytes() publishes.
   void publish(std::uint64_t count) {
     if (count > claimed_) [[unlikely]]
       throw_wrong_count("publish", count, claimed_);
+    if (has_any_length() && count != 0) throw_claimed_bytes("publish");
     if (claimed_ != 0) end(count);
     claimed_ = 0;
     require_here();
   }
   void publish() { publish(claimed_); }
-  /// The same for messages of these lengths in bytes, the first so many that are claimed. @throws error misuse: a length
-  /// that the ring's messages cannot have; those of today's kinds have message_bytes() each.
-  void publish(std::span<const std::size_t> lengths);
+  /// Makes the first `used` bytes of what claim_bytes() claimed visible as a message. Where others publish too, a long one
+  /// waits here for its slot. ready; any other: nothing was published, and the claim is as before.
+  /// @throws error misuse: fewer are claimed, or the ring's messages have another size; wrong_process, truncated.
+  [[nodiscard]] wait_result publish_bytes(std::size_t used, const detail::stop_signal& stop = {}) {
+    return publish_bytes_before(used, detail::never, stop);
+  }
+  [[nodiscard]] wait_result publish_bytes_for(std::size_t used, detail::timeout at_most,
+                                              const detail::stop_signal& stop = {}) {
+    return publish_bytes_before(used, detail::deadline_after(at_most), stop);
+  }
+  [[nodiscard]] wait_result publish_bytes_until(std::size_t used, detail::time_limit when,
+                                                const detail::stop_signal& stop = {}) {
+    return publish_bytes_before(used, detail::deadline_at(when), stop);
+  }
   /// Gives all claimed slots back unfilled; no consumer sees anything of them.
   void abandon() { publish(0); }
 
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
-  /// False: full or closed. @throws error misuse: not a message's size, or a claim is open.
+  /// False: full or closed. @throws error misuse: not a message's size, or a claim is open; bad_argument: no message can be
+  /// so long.
   [[nodiscard]] bool try_send(std::span<const std::byte> message);
   /// ready: sent; any other: not sent.
   [[nodiscard]] wait_result send(std::span<const std::byte> message, const detail::stop_signal& stop = {}) {
@@ -220,6 +265,12 @@ class producer_port : public port {
   [[nodiscard]] virtual std::byte* slot(std::uint64_t i) const noexcept = 0;
   virtual void end(std::uint64_t published) noexcept = 0;
   virtual bool leave_finished() = 0;
+  // One message of a certain length. Those of one size are slots.
+  virtual std::span<std::byte> take_room(std::size_t bytes);
+  virtual wait_result take_room_before(std::uint64_t deadline_ns, std::size_t bytes, std::span<std::byte>& room,
+                                       const detail::stop_signal& stop);
+  virtual bool try_end_room(std::size_t used);
+  virtual wait_result end_room_before(std::uint64_t deadline_ns, std::size_t used, const detail::stop_signal& stop);
   virtual wait_result wait_drained(std::uint64_t deadline_ns, const detail::stop_signal& stop) = 0;
   virtual wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns,
                                     const detail::stop_signal& stop) = 0;
@@ -227,11 +278,16 @@ class producer_port : public port {
   std::uint64_t claim_before(std::uint64_t count, std::uint64_t deadline_ns, const detail::stop_signal& stop);
   wait_result send_before(std::span<const std::byte> message, std::uint64_t deadline_ns,
                           const detail::stop_signal& stop);
+  bool claim_bytes_before(std::size_t bytes, std::uint64_t deadline_ns, const detail::stop_signal& stop);
+  wait_result publish_bytes_before(std::size_t used, std::uint64_t deadline_ns, const detail::stop_signal& stop);
+  [[noreturn]] void throw_claimed_bytes(const char* tried) const;
+  void require_used(std::size_t used) const;
   wait_result drain_before(std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     return status_ = wait_drained(deadline_ns, stop);
   }
 
   std::uint64_t claimed_ = 0;
+  std::span<std::byte> room_;  // what claim_bytes() claimed
 };
 
 /// Takes messages out of a ring. Destroying it gives the seat back; what is peeked is delivered again, marked.
@@ -256,11 +312,11 @@ class consumer_port : public port {
 
   /// How many messages are peeked and not handed back.
   [[nodiscard]] std::uint64_t peeked_count() const noexcept { return peeked_; }
-  /// The `i`-th peeked message, as long as it is.
+  /// The `i`-th peeked message, as long as it is. @throws error misuse; corrupted: its slot says what no producer writes.
   [[nodiscard]] std::span<const std::byte> peeked(std::uint64_t i = 0) const {
     if (i >= peeked_) [[unlikely]]
       throw_wrong_index("read a message", i, peeked_);
-    return {message(i), message_bytes()};
+    return message(i);
   }
   /// Whether a consumer that died may have had it.
   [[nodiscard]] bool was_delivered_before(std::uint64_t i = 0) const {
@@ -286,7 +342,8 @@ class consumer_port : public port {
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
   /// The oldest message into the beginning of `into`; how long it is. Empty: there is none.
-  /// @throws error misuse: `into` is shorter than message_bytes(), or messages are peeked; truncated: `into` may hold a part.
+  /// @throws error misuse: `into` is shorter than the message, which stays where it is, or messages are peeked; corrupted;
+  ///         truncated: `into` may hold a part.
   [[nodiscard]] std::optional<std::size_t> try_receive(std::span<std::byte> into);
   /// Waits for it. Empty: status() says why.
   [[nodiscard]] std::optional<std::size_t> receive(std::span<std::byte> into, const detail::stop_signal& stop = {}) {
@@ -317,7 +374,7 @@ class consumer_port : public port {
   virtual std::uint64_t look(std::uint64_t count) = 0;
   virtual wait_result look_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& found,
                                   const detail::stop_signal& stop) = 0;
-  [[nodiscard]] virtual const std::byte* message(std::uint64_t i) const noexcept = 0;
+  [[nodiscard]] virtual std::span<const std::byte> message(std::uint64_t i) const = 0;
   [[nodiscard]] virtual bool was_marked(std::uint64_t i) const noexcept = 0;
   virtual void end(std::uint64_t released) noexcept = 0;
 
@@ -325,7 +382,7 @@ class consumer_port : public port {
   std::optional<std::size_t> receive_before(std::span<std::byte> into, std::uint64_t deadline_ns,
                                             const detail::stop_signal& stop);
   void require_room(std::size_t given) const {
-    if (given < message_bytes()) [[unlikely]]
+    if (!has_any_length() && given < message_bytes()) [[unlikely]]
       throw_wrong_size("receive", given);
   }
   std::size_t take_copy(std::span<std::byte> into);

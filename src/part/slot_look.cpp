@@ -34,8 +34,8 @@ void add_hold(std::vector<hold_report>& holds, const seat_report& holder, std::u
     holds.push_back({holder.index, sequence, 1, 0});
 }
 
-void look_at_slot(part_snapshot& ring, std::uint64_t sequence, part_facts& facts) {
-  const auto slot = ring.slot(sequence);
+void look_at_slot(part_snapshot& ring, const part_kind& kind, std::uint64_t sequence, part_facts& facts) {
+  auto slot = ring.slot(sequence);
   if (slot.kind == slot_kind::free && sequence < facts.head) return;  // released, or never filled
   if (const auto* holder = holder_of(ring.seats(), slot)) add_hold(facts.holds, *holder, sequence);
   switch (slot.kind) {
@@ -44,6 +44,9 @@ void look_at_slot(part_snapshot& ring, std::uint64_t sequence, part_facts& facts
     case slot_kind::taken: ++facts.taken_slots; break;
     case slot_kind::free: ++facts.claimed_slots; break;
   }
+  if (slot.kind != slot_kind::published && slot.kind != slot_kind::taken) return;
+  kind.read_message(ring, ring.part(), slot, 0);
+  facts.published_bytes += slot.message_bytes;
 }
 
 /// The seat on the other side that keeps `waiting` from going on.
@@ -74,14 +77,15 @@ std::vector<stall_report> stalls_of(part_snapshot& ring, const slot_look& rules,
 
 }  // namespace
 
-part_facts look_at_slots(part_snapshot& ring, const part_kind& kind, const slot_look& rules, depth how_deep) {
+part_facts look_at_slots(part_snapshot& ring, const slot_look& rules, depth how_deep) {
   part_facts facts;
+  const auto& kind = part_kind_of(ring.part());
   const auto cursors = kind.cursors(ring.ring());
   facts.tail = cursors.tail;
   facts.head = cursors.head;
   facts.fill_slots = std::min(facts.tail - std::min(facts.head, facts.tail), ring.ring().capacity());
   if (how_deep == depth::slots)
-    for (const auto sequence : kind.sequences_of_interest(ring.ring())) look_at_slot(ring, sequence, facts);
+    for (const auto sequence : kind.sequences_of_interest(ring.ring())) look_at_slot(ring, kind, sequence, facts);
   facts.stalls = stalls_of(ring, rules, facts);
   for (auto& hold : facts.holds)
     for (const auto& stall : facts.stalls)
@@ -92,6 +96,7 @@ part_facts look_at_slots(part_snapshot& ring, const part_kind& kind, const slot_
 void read_message_in_slot(part_snapshot& ring, const part_descriptor& part, slot_report& slot,
                           std::uint64_t max_bytes) {
   slot.message_bytes = part.message_bytes;
+  if (max_bytes == 0) return;
   slot.message.resize(std::min(part.message_bytes, max_bytes));
   slot.message.resize(ring.read(ring.payload_offset(slot.sequence), slot.message));
 }

@@ -19,8 +19,7 @@ struct slot_look {
   std::optional<std::uint32_t> (*holder_otherwise)(const part_snapshot&, role waiting);
 };
 
-[[nodiscard]] part_facts look_at_slots(part_snapshot& ring, const part_kind& kind, const slot_look& rules,
-                                       depth how_deep);
+[[nodiscard]] part_facts look_at_slots(part_snapshot& ring, const slot_look& rules, depth how_deep);
 
 /// As part_kind::read_message(), of a message that lies in its slot.
 void read_message_in_slot(part_snapshot& ring, const part_descriptor& part, slot_report& slot, std::uint64_t max_bytes);

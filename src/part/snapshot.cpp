@@ -28,7 +28,7 @@ std::optional<std::uint64_t> part_snapshot::word_at(std::uint64_t offset) {
 void part_snapshot::read_from(std::uint64_t offset) {
   constexpr std::uint64_t max_run_bytes = 64U << 10;
   constexpr std::uint64_t close_together = 512;  // further apart it is cheaper to read each word alone
-  const auto end = slots_offset_ + ring_.capacity() * ring_.stride_bytes;
+  const auto end = part_.body_offset + ring_.capacity() * ring_.stride_bytes;
   run_.resize(ring_.stride_bytes > close_together ? sizeof(std::uint64_t) : std::min(max_run_bytes, end - offset));
   run_.resize(read_(offset, run_));
   begin_ = offset;

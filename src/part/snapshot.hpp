@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sluice/detail/layout/ring_view.hpp"
+#include "sluice/detail/layout/segment_header.hpp"
 #include "sluice/detail/seat/seat_table.hpp"
 #include "sluice/inspect.hpp"
 
@@ -25,10 +26,11 @@ class part_snapshot {
   using reader = std::function<std::size_t(std::uint64_t offset, std::span<std::byte> into)>;
 
   /// @param ring  of the copy: its slots are never touched.
-  part_snapshot(const ring_view& ring, std::uint64_t slots_offset, std::vector<seat_report> seats, reader read)
-      : ring_(ring), slots_offset_(slots_offset), seats_(std::move(seats)), read_(std::move(read)) {}
+  part_snapshot(const ring_view& ring, const part_descriptor& part, std::vector<seat_report> seats, reader read)
+      : ring_(ring), part_(part), seats_(std::move(seats)), read_(std::move(read)) {}
 
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
+  [[nodiscard]] const part_descriptor& part() const noexcept { return part_; }
   [[nodiscard]] const std::vector<seat_report>& seats() const noexcept { return seats_; }
 
   /// The slot at `sequence` as its word says, without its message; where the ring's consumer writes no words, a published
@@ -42,14 +44,14 @@ class part_snapshot {
 
  private:
   [[nodiscard]] std::uint64_t offset_of(std::uint64_t sequence) const noexcept {
-    return slots_offset_ + (sequence & ring_.mask) * ring_.stride_bytes;
+    return part_.body_offset + (sequence & ring_.mask) * ring_.stride_bytes;
   }
   /// Empty: the segment ends before it.
   [[nodiscard]] std::optional<std::uint64_t> word_at(std::uint64_t offset);
   void read_from(std::uint64_t offset);
 
   ring_view ring_;
-  std::uint64_t slots_offset_;
+  part_descriptor part_;
   std::vector<seat_report> seats_;
   reader read_;
   std::uint64_t begin_ = 0;  // of the run that was read last

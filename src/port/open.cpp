@@ -5,6 +5,8 @@
 
 #include "port/chosen_wait.hpp"
 #include "sluice/detail/channel/access.hpp"
+#include "sluice/detail/channel/bytes_reach.hpp"
+#include "sluice/detail/channel/raw_bytes_producer.hpp"
 #include "sluice/detail/channel/raw_consumer.hpp"
 #include "sluice/detail/channel/raw_producer.hpp"
 #include "sluice/error.hpp"
@@ -24,6 +26,15 @@ struct holds_raw {
   std::unique_ptr<Raw> raw_;
 };
 
+/// What of a raw handle is of the channel and not of messages.
+template <class Raw>
+auto& channel_of(Raw& raw) noexcept {
+  if constexpr (requires { raw.slots(); })
+    return raw.slots();
+  else
+    return raw;
+}
+
 /// What ports of both roles pass on to their raw handle.
 template <class Port, class Raw>
 class port_over : protected holds_raw<Raw>, public Port {
@@ -31,24 +42,46 @@ class port_over : protected holds_raw<Raw>, public Port {
   port_over(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait)
       : holds_raw<Raw>{std::make_unique<Raw>(attached, ring_index, chosen_wait(wait))},
         Port(detail::access::owner_of(*this->raw_)) {}
+  /// Of messages of any length; `longest` asks the handle for the longest.
+  port_over(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait,
+            std::size_t (*longest)(const Raw&))
+      : holds_raw<Raw>{std::make_unique<Raw>(attached, ring_index, chosen_wait(wait))},
+        Port(detail::access::owner_of(*this->raw_), longest(*this->raw_)) {}
 
-  void close() override { this->raw_->close(); }
-  [[nodiscard]] std::uint64_t size_approx() const override { return this->raw_->size_approx(); }
+  void close() override { channel_of(*this->raw_).close(); }
+  [[nodiscard]] std::uint64_t size_approx() const override { return channel_of(*this->raw_).size_approx(); }
+};
+
+/// What producers of all kinds have in common.
+template <class Raw>
+class producer_port_over : public port_over<producer_port, Raw> {
+ public:
+  using port_over<producer_port, Raw>::port_over;
+
+  [[nodiscard]] bool is_drained() const override { return channel_of(*this->raw_).is_drained(); }
+  [[nodiscard]] std::uint64_t position() const override { return channel_of(*this->raw_).position(); }
+  [[nodiscard]] bool is_released_before(std::uint64_t position) const override {
+    return channel_of(*this->raw_).is_released_before(position);
+  }
+
+ private:
+  bool leave_finished() override { return this->raw_->finish(); }
+  wait_result wait_drained(std::uint64_t deadline_ns, const detail::stop_signal& stop) override {
+    return channel_of(*this->raw_).drain_until(deadline_ns, stop);
+  }
+  wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns,
+                            const detail::stop_signal& stop) override {
+    return channel_of(*this->raw_).drain_before_until(position, deadline_ns, stop);
+  }
 };
 
 template <ring Ring>
-class producer_port_of final : public port_over<producer_port, raw_producer<Ring, chosen_wait>> {
-  using over = port_over<producer_port, raw_producer<Ring, chosen_wait>>;
+class producer_port_of final : public producer_port_over<raw_producer<Ring, chosen_wait>> {
+  using over = producer_port_over<raw_producer<Ring, chosen_wait>>;
   using over::raw_;
 
  public:
   using over::over;
-
-  [[nodiscard]] bool is_drained() const override { return raw_->is_drained(); }
-  [[nodiscard]] std::uint64_t position() const override { return raw_->position(); }
-  [[nodiscard]] bool is_released_before(std::uint64_t position) const override {
-    return raw_->is_released_before(position);
-  }
 
  private:
   std::uint64_t take(std::uint64_t count) override { return raw_->try_lend_batch(count); }
@@ -58,26 +91,22 @@ class producer_port_of final : public port_over<producer_port, raw_producer<Ring
   }
   [[nodiscard]] std::byte* slot(std::uint64_t i) const noexcept override { return raw_->claimed(i); }
   void end(std::uint64_t published) noexcept override { raw_->publish_batch(published); }
-  bool leave_finished() override { return raw_->finish(); }
-  wait_result wait_drained(std::uint64_t deadline_ns, const detail::stop_signal& stop) override {
-    return raw_->drain_until(deadline_ns, stop);
-  }
-  wait_result wait_released(std::uint64_t position, std::uint64_t deadline_ns,
-                            const detail::stop_signal& stop) override {
-    return raw_->drain_before_until(position, deadline_ns, stop);
-  }
 };
 
+/// What consumers of all kinds have in common.
 template <ring Ring>
-class consumer_port_of final : public port_over<consumer_port, raw_consumer<Ring, chosen_wait>> {
+class consumer_port_over : public port_over<consumer_port, raw_consumer<Ring, chosen_wait>> {
   using over = port_over<consumer_port, raw_consumer<Ring, chosen_wait>>;
-  using over::raw_;
 
  public:
+  using raw_type = raw_consumer<Ring, chosen_wait>;
   using over::over;
 
   [[nodiscard]] bool is_finished() override { return raw_->is_finished(); }
   [[nodiscard]] bool empty() const override { return raw_->is_empty(); }
+
+ protected:
+  using over::raw_;
 
  private:
   std::uint64_t look(std::uint64_t count) override { return raw_->try_lend_batch(count); }
@@ -85,15 +114,90 @@ class consumer_port_of final : public port_over<consumer_port, raw_consumer<Ring
                           const detail::stop_signal& stop) override {
     return raw_->lend_batch_until(deadline_ns, count, found, stop);
   }
-  [[nodiscard]] const std::byte* message(std::uint64_t i) const noexcept override { return raw_->peeked(i); }
   [[nodiscard]] bool was_marked(std::uint64_t i) const noexcept override { return raw_->was_delivered_before(i); }
   void end(std::uint64_t released) noexcept override { raw_->release_batch(released); }
 };
 
+template <ring Ring>
+class consumer_port_of final : public consumer_port_over<Ring> {
+ public:
+  using consumer_port_over<Ring>::consumer_port_over;
+
+ private:
+  [[nodiscard]] std::span<const std::byte> message(std::uint64_t i) const override {
+    return {this->raw_->peeked(i), this->message_bytes()};
+  }
+};
+
+// ---- Messages of any length ------------------------------------------------------------------------------------------
+
+template <bytes_ring Ring>
+class bytes_producer_port final : public producer_port_over<raw_bytes_producer<Ring, chosen_wait>> {
+  using raw_type = raw_bytes_producer<Ring, chosen_wait>;
+  using over = producer_port_over<raw_type>;
+  using over::raw_;
+
+ public:
+  bytes_producer_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait)
+      : over(attached, ring_index, wait, [](const raw_type& raw) { return std::size_t{raw.max_bytes()}; }) {}
+
+ private:
+  // Slots are not claimed by number, and the port refuses that before it comes here.
+  std::uint64_t take(std::uint64_t) override { return 0; }
+  wait_result take_before(std::uint64_t, std::uint64_t, std::uint64_t&, const detail::stop_signal&) override {
+    return wait_result::timed_out;
+  }
+  [[nodiscard]] std::byte* slot(std::uint64_t) const noexcept override { return nullptr; }
+  void end(std::uint64_t) noexcept override { raw_->abandon(); }
+  std::span<std::byte> take_room(std::size_t bytes) override { return raw_->try_claim(bytes); }
+  wait_result take_room_before(std::uint64_t deadline_ns, std::size_t bytes, std::span<std::byte>& room,
+                               const detail::stop_signal& stop) override {
+    return raw_->claim_until(deadline_ns, bytes, room, stop);
+  }
+  bool try_end_room(std::size_t used) override { return raw_->try_publish(used); }
+  wait_result end_room_before(std::uint64_t deadline_ns, std::size_t used, const detail::stop_signal& stop) override {
+    return raw_->publish_until(deadline_ns, used, stop);
+  }
+};
+
+template <bytes_ring Ring>
+class bytes_consumer_port final : public consumer_port_over<Ring> {
+  using over = consumer_port_over<Ring>;
+  using over::raw_;
+
+ public:
+  bytes_consumer_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait)
+      : over(attached, ring_index, wait,
+             [](const typename over::raw_type& raw) { return std::size_t{raw.reach().max_bytes()}; }) {}
+
+ private:
+  [[nodiscard]] std::span<const std::byte> message(std::uint64_t i) const override {
+    const auto found = raw_->reach().message(raw_->peeked(i));
+    if (found.data() == nullptr) throw_wrong_extent(detail::access::owner_of(*raw_));
+    return found;
+  }
+};
+
+template <ring Ring>
+struct ports_of {
+  using producer = producer_port_of<Ring>;
+  using consumer = consumer_port_of<Ring>;
+};
+template <bytes_ring Ring>
+struct ports_of<Ring> {
+  using producer = bytes_producer_port<Ring>;
+  using consumer = bytes_consumer_port<Ring>;
+};
+
+template <class Ring>
+using producer_of = typename ports_of<Ring>::producer;
+template <class Ring>
+using consumer_of = typename ports_of<Ring>::consumer;
+
 template <ring...>
 struct kinds {};
 /// A new kind of ring is one name here.
-using all_kinds = kinds<spsc_ring, mpmc_ring>;
+using all_kinds = kinds<spsc_ring, mpmc_ring, spsc_bytes_ring, mpmc_bytes_ring>;
 
 /// Null: the ring is of none of these kinds.
 template <class Port, template <class> class PortOf, ring... Rings>
@@ -128,12 +232,12 @@ std::span<const ring_kind> port_kinds() noexcept {
 
 std::unique_ptr<producer_port> open_producer(const attached_segment& attached, std::uint32_t ring_index,
                                              wait_kind wait) {
-  return open<producer_port, producer_port_of>(attached, ring_index, wait);
+  return open<producer_port, producer_of>(attached, ring_index, wait);
 }
 
 std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached, std::uint32_t ring_index,
                                              wait_kind wait) {
-  return open<consumer_port, consumer_port_of>(attached, ring_index, wait);
+  return open<consumer_port, consumer_of>(attached, ring_index, wait);
 }
 
 }  // namespace sluice

@@ -12,6 +12,8 @@ namespace sluice {
 using namespace detail;
 
 port::port(participant& self) noexcept : self_(&self), message_bytes_(self.ring().message_bytes) {}
+port::port(participant& self, std::size_t longest_message_bytes) noexcept
+    : self_(&self), message_bytes_(longest_message_bytes), any_length_(true) {}
 
 role port::role() const noexcept { return self_->own(); }
 std::size_t port::message_alignment() const noexcept { return self_->descriptor().message_alignment; }
@@ -58,14 +60,70 @@ void port::throw_wrong_size(const char* tried, std::size_t given) const {
                "its messages have " + std::to_string(message_bytes()) + " bytes");
 }
 
-void producer_port::publish(std::span<const std::size_t> lengths) {
-  for (const auto length : lengths)
-    if (length != message_bytes()) throw_wrong_size("publish", length);
-  publish(lengths.size());
+void producer_port::throw_claimed_bytes(const char* tried) const {
+  throw_misuse(tried, "its messages have any length: claim_bytes() and publish_bytes() say which");
+}
+
+void producer_port::require_used(std::size_t used) const {
+  require_here();
+  require_size("publish", used);
+  if (claimed_ == 0) throw_misuse("publish " + std::to_string(used) + " bytes", "nothing is claimed");
+  if (used > room_.size())
+    throw_misuse("publish " + std::to_string(used) + " bytes", "only " + std::to_string(room_.size()) + " are claimed");
+}
+
+bool producer_port::try_claim_bytes(std::size_t bytes) {
+  require_size("claim", bytes);
+  room_ = take_room(bytes);
+  claimed_ = room_.data() != nullptr ? 1 : 0;
+  return claimed_ != 0;
+}
+
+bool producer_port::claim_bytes_before(std::size_t bytes, std::uint64_t deadline_ns, const detail::stop_signal& stop) {
+  require_size("claim", bytes);
+  room_ = {};
+  status_ = take_room_before(deadline_ns, bytes, room_, stop);
+  claimed_ = room_.data() != nullptr ? 1 : 0;
+  return claimed_ != 0;
+}
+
+wait_result producer_port::publish_bytes_before(std::size_t used, std::uint64_t deadline_ns,
+                                                const detail::stop_signal& stop) {
+  require_used(used);
+  status_ = end_room_before(deadline_ns, used, stop);
+  if (status_ == wait_result::ready) claimed_ = 0;
+  return status_;
+}
+
+// Of one size: a message is a slot.
+
+std::span<std::byte> producer_port::take_room(std::size_t bytes) {
+  if (take(1) == 0) return {};
+  return {slot(0), bytes};
+}
+
+wait_result producer_port::take_room_before(std::uint64_t deadline_ns, std::size_t bytes, std::span<std::byte>& room,
+                                            const detail::stop_signal& stop) {
+  std::uint64_t taken = 0;
+  const auto result = take_before(deadline_ns, 1, taken, stop);
+  if (taken != 0) room = {slot(0), bytes};
+  return result;
+}
+
+bool producer_port::try_end_room(std::size_t) {
+  end(1);
+  require_here();
+  return true;
+}
+
+wait_result producer_port::end_room_before(std::uint64_t, std::size_t used, const detail::stop_signal&) {
+  (void)try_end_room(used);
+  return wait_result::ready;
 }
 
 std::uint64_t producer_port::claim_before(std::uint64_t count, std::uint64_t deadline_ns,
                                           const detail::stop_signal& stop) {
+  if (has_any_length()) throw_claimed_bytes("claim slots");
   status_ = wait_result::ready;
   std::uint64_t taken = 0;
   if (count != 0) status_ = take_before(deadline_ns, count, taken, stop);
@@ -73,19 +131,23 @@ std::uint64_t producer_port::claim_before(std::uint64_t count, std::uint64_t dea
 }
 
 bool producer_port::try_send(std::span<const std::byte> message) {
-  if (message.size() != message_bytes()) throw_wrong_size("send", message.size());
-  if (try_claim(1) == 0) return false;
-  std::memcpy(slot(0), message.data(), message.size());
-  publish(1);
+  require_size("send", message.size());
+  if (!try_claim_bytes(message.size())) return false;
+  if (!message.empty()) std::memcpy(room_.data(), message.data(), message.size());
+  if (!try_end_room(message.size())) {
+    abandon();
+    return false;
+  }
+  claimed_ = 0;
   return true;
 }
 
 wait_result producer_port::send_before(std::span<const std::byte> message, std::uint64_t deadline_ns,
                                        const detail::stop_signal& stop) {
-  if (message.size() != message_bytes()) throw_wrong_size("send", message.size());
-  if (claim_before(1, deadline_ns, stop) == 0) return status_;
-  std::memcpy(slot(0), message.data(), message.size());
-  publish(1);
+  require_size("send", message.size());
+  if (!claim_bytes_before(message.size(), deadline_ns, stop)) return status_;
+  if (!message.empty()) std::memcpy(room_.data(), message.data(), message.size());
+  if (publish_bytes_before(message.size(), deadline_ns, stop) != wait_result::ready) abandon();
   return status_;
 }
 
@@ -98,10 +160,16 @@ std::uint64_t consumer_port::peek_before(std::uint64_t count, std::uint64_t dead
 }
 
 std::size_t consumer_port::take_copy(std::span<std::byte> into) {
-  std::memcpy(into.data(), message(0), message_bytes());
+  const auto from = peeked(0);
+  if (into.size() < from.size()) {
+    keep();
+    throw_misuse("receive a message in " + std::to_string(into.size()) + " bytes",
+                 "it has " + std::to_string(from.size()) + ", and stays where it is");
+  }
+  if (!from.empty()) std::memcpy(into.data(), from.data(), from.size());
   was_redelivered_ = was_marked(0);
   release(1);
-  return message_bytes();
+  return from.size();
 }
 
 std::optional<std::size_t> consumer_port::try_receive(std::span<std::byte> into) {

@@ -76,7 +76,7 @@ part_snapshot snapshot_of(const detail::opened_file& opened, const segment& copy
   const auto ring = view_ring(copy.bytes(), descriptor);
   const auto locks = opened.lockable();
   const seat_table table(copy, ring, index, lock_sight{{locks.descriptor, locks.path}, opened.shows_all_locks()});
-  return {ring, descriptor.body_offset, report_seats(table, ring, kind_in(descriptor)),
+  return {ring, descriptor, report_seats(table, ring, kind_in(descriptor)),
           [&opened](std::uint64_t offset, std::span<std::byte> into) {
             return os::read_at(opened.file.get(), offset, into, opened.path);
           }};
@@ -89,6 +89,10 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   info.descriptor = copy.header().parts[index];
   static_cast<part_facts&>(info) = part_kind_of(info.descriptor).look(snapshot, how_deep);
   info.type_name = info.descriptor.type_name;
+  ring_options options;
+  part_kind_of(info.descriptor).recall(info.descriptor, options);
+  info.capacity_bytes = options.capacity_bytes;
+  info.inline_bytes = options.inline_bytes;
   info.is_closed = says_closed(control.closed.load(std::memory_order_relaxed));  // of a copy, here and below
   info.mode = static_cast<wake_mode>(control.mode.load(std::memory_order_relaxed) & 1);
   info.holes = control.holes.load(std::memory_order_relaxed);
@@ -159,6 +163,10 @@ std::uint64_t undelivered_messages(const segment_info& info) noexcept {
   std::uint64_t count = 0;
   for (const auto& ring : info.rings) count += undelivered_messages(ring);
   return count;
+}
+
+std::uint64_t undelivered_bytes(const ring_info& ring) noexcept {
+  return ring.capacity_bytes != 0 ? ring.published_bytes : undelivered_messages(ring) * ring.descriptor.message_bytes;
 }
 
 segment_info detail::read_info(const opened_file& opened, const std::string& name, depth how_deep) {

@@ -20,7 +20,8 @@ constexpr std::uint32_t first = 1;  // the one producer sits before them
 constexpr std::uint64_t nap_ns = 2'000'000;
 
 ring_request request() {
-  return {identity_of<std::uint64_t>(), {ring_kind::mpmc, 4, footprint::latency, 1, consumers}};
+  return {identity_of<std::uint64_t>(),
+          {.kind = ring_kind::mpmc, .capacity_slots = 4, .producer_seats = 1, .consumer_seats = consumers}};
 }
 
 struct parking_bench {

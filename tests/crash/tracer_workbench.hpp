@@ -81,7 +81,9 @@ class workbench {
  private:
   static ring_request request() {
     constexpr auto seats = Ring::has_many_seats ? 3U : 1U;
-    ring_request request{identity_of<message>(), {Ring::kind, capacity, footprint::latency, seats, seats}};
+    ring_request request{
+        identity_of<message>(),
+        {.kind = Ring::kind, .capacity_slots = capacity, .producer_seats = seats, .consumer_seats = seats}};
     if constexpr (requires { Ring::shape(request); }) Ring::shape(request);
     return request;
   }

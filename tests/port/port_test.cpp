@@ -61,7 +61,8 @@ class Port : public ::testing::TestWithParam<port_case> {
   [[nodiscard]] static segment_plan plan() {
     const type_identity type{"test.blob", 7, message_bytes, message_alignment};
     const auto [name, kind, seats, holes] = ring();
-    return plan_segment(ring_request{type, {kind, capacity, footprint::latency, seats, seats}});
+    return plan_segment(ring_request{
+        type, {.kind = kind, .capacity_slots = capacity, .producer_seats = seats, .consumer_seats = seats}});
   }
   [[nodiscard]] static const port_ring& ring() { return std::get<0>(GetParam()); }
   [[nodiscard]] attached_segment attach() const { return names_->attach(name_); }
@@ -350,9 +351,9 @@ TEST_P(Port, AMessageOfAnotherSizeIsRefusedAndNothingIsSent) {
   EXPECT_THAT(thrown_by([&] { (void)out->try_send(too_short); }), ThrewSaying(errc::misuse, "23 bytes"));
   EXPECT_THAT(thrown_by([&] { (void)out->send(too_long); }), ThrewSaying(errc::misuse, "its messages have 24 bytes"));
   ASSERT_EQ(out->try_claim(2), 2U);
-  EXPECT_THAT(thrown_by([&] { out->publish(std::vector<std::size_t>{message_bytes, 5}); }), Threw(errc::misuse));
+  EXPECT_THAT(thrown_by([&] { (void)out->publish_bytes(5); }), Threw(errc::misuse));
   put(out->claimed(0), 1);
-  out->publish(std::vector<std::size_t>{message_bytes});
+  out->publish(1);
   std::vector<std::byte> into(message_bytes - 1);
   EXPECT_THAT(thrown_by([&] { (void)in->try_receive(into); }), Threw(errc::misuse));
   EXPECT_THAT(thrown_by([&] { (void)in->receive(into); }), Threw(errc::misuse));

@@ -29,11 +29,20 @@ no_name_left() {
     [ -z "$left" ] || fail "$1 left in the registry: $left"
 }
 
-for name in 02_fork 03_dev_zero 04_zero_copy 05_back_pressure 06_ring_in_your_memory 09_exec; do
+for name in 02_fork 03_dev_zero 04_zero_copy 05_back_pressure 06_ring_in_your_memory 09_exec protobuf flatbuffers; do
     "$bin/example_$name" > "$work/said" || { cat "$work/said"; fail "$name ended with $?"; }
     ok "$name"
 done
 no_name_left "an unnamed example"
+
+echo "== 10: lines of eight processes"
+"$bin/example_10_log_collector" > "$work/said" || fail "10_log_collector ended with $?"
+for worker in 0 1 2 3 4 5 6 7; do  # each whole, and in its order
+    grep "^worker $worker: " "$work/said" | awk '{ if (length($3) != i * i) exit 1; ++i } END { if (i != 100) exit 1 }' \
+        || fail "10_log_collector: lines of worker $worker are missing, cut or out of order"
+done
+[ "$(wc -l < "$work/said")" = 800 ] || fail "10_log_collector: $(wc -l < "$work/said") lines of 800"
+ok "10_log_collector"
 
 echo "== 01: the producer first and alone, then the consumer"
 "$bin/example_01_producer" || fail "01_producer alone"

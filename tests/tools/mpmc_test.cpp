@@ -370,7 +370,7 @@ TEST_F(Mpmc, CountTimeoutAndAnotherKindOfRing) {
   EXPECT_EQ(end.code, 0) << end;
   end = run({"send", "orders", "--create", "--lines", "--timeout", "0.2"}, with_input("5\n"));
   EXPECT_EQ(end.code, 6) << end;
-  EXPECT_NE(end.err.find("was there already: mpmc ring"), std::string::npos) << end;
+  EXPECT_NE(end.err.find("was there already: mpmc-bytes ring"), std::string::npos) << end;
   end = run({"recv", "orders", "--lines", "--count", "2"});
   EXPECT_EQ(end.out, "1\n2\n") << end;
   end = run({"recv", "orders", "--lines"});

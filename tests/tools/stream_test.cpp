@@ -200,7 +200,9 @@ TEST_F(Cli, AConsumerThatIsKilledLosesNothing) {
 TEST_F(Cli, AMarkShowsWhichLinesMayHaveBeenDeliveredBefore) {
   std::string lines;  // more than a pipe holds, in one batch
   for (int i = 0; i < 40; ++i) lines += std::string(60'000, static_cast<char>('a' + i % 26)) + "\n";
-  const auto sent = run({"send", "orders", "--lines", "--create", "--persistent", "--no-wait"}, with_input(lines));
+  const auto sent =
+      run({"send", "orders", "--lines", "--create", "--persistent", "--no-wait", "--capacity-bytes", "4M"},
+          with_input(lines));
   ASSERT_EQ(sent.code, 0) << sent;
   streams to_pipe;
   to_pipe.out_is_pipe = true;

@@ -43,7 +43,8 @@ bool is_to_go(const candidate& one) { return !one.is_problem && !one.is_not_ours
 std::string sentence(const candidate& one) {
   auto text = fmt::format("{}: {}", one.name, one.why);
   if (one.unread_messages != 0 && is_to_go(one))
-    text += fmt::format("; {} unread message(s), {}, {} lost", one.unread_messages, size_text(one.unread_bytes),
+    text += fmt::format("; {} unread message(s){}, {} lost", one.unread_messages,
+                        one.unread_bytes != 0 ? ", " + size_text(one.unread_bytes) : "",
                         one.was_removed ? "were" : "would be");
   return text;
 }
@@ -135,9 +136,10 @@ exit_code clear_name(const session& common, const clear_options& options) {
   return exit_code::done;
 }
 
-/// Of one ring, all whose slots sweep has looked at; a list reads none.
+/// Of one ring of messages of one size, all whose slots sweep has looked at; a list reads none.
 std::uint64_t bytes_of(const segment_info& info, std::uint64_t messages) {
-  return info.rings.size() == 1 ? messages * info.rings[0].descriptor.message_bytes : unread_bytes(info);
+  return info.rings.size() == 1 && info.rings[0].capacity_bytes == 0 ? messages * info.rings[0].descriptor.message_bytes
+                                                                     : unread_bytes(info);
 }
 
 const segment_info* find(const std::vector<segment_info>& known, const std::string& name) {

@@ -139,7 +139,10 @@ void print_ring(const ring_info& ring, std::size_t index) {
   print_line("ring {}: {}{}", index, to_string(static_cast<ring_kind>(form.kind)), ring.is_closed ? ", closed" : "");
   if (form.label[0] != '\0') line("label", "{}", printable(form.label));
   line("type", "{} (hash {:016x})", ring.type_name, form.type_hash);
-  line("message", "{} bytes, aligned to {}", form.message_bytes, form.message_alignment);
+  if (ring.capacity_bytes != 0)
+    line("message", "any length up to {} bytes, those up to {} in their slots", ring.capacity_bytes, ring.inline_bytes);
+  else
+    line("message", "{} bytes, aligned to {}", form.message_bytes, form.message_alignment);
   line("slots", "{} of {} bytes, the message at {}", form.slots.capacity_slots, form.slots.slot_stride_bytes,
        form.slots.payload_offset);
   line("offsets", "control {}, seats {} ({} + {}), slots {}", form.control_offset, form.seats_offset,

@@ -87,16 +87,15 @@ class receiver {
     std::uint64_t payload_bytes = 0;
     const auto ready = in_->peeked_count();
     while (ends_.size() < ready) {
-      const auto* message = in_->peeked(ends_.size()).data();
-      const auto length = length_of(message, room_);
-      if (!length) break;
+      const auto payload = payload_at(ends_.size());
+      if (!payload) break;
       // writev(2) only reads.
       if (!options_.mark.empty() && in_->was_delivered_before(ends_.size()))
         add_part(const_cast<char*>(options_.mark.data()), options_.mark.size());
-      add_part(const_cast<std::byte*>(payload_of(message)), *length);
+      add_part(const_cast<std::byte*>(payload->data()), payload->size());
       if (options_.lines) add_part(&newline, 1);
       ends_.push_back(output_bytes_);
-      payload_ends_.push_back(payload_bytes += *length);
+      payload_ends_.push_back(payload_bytes += payload->size());
     }
     const auto [written, problem] = write_parts();
     // Released is what the output has, however the writing ended: the next receiver must not get it again.
@@ -110,6 +109,15 @@ class receiver {
       throw error(errc::corrupted, fmt::format("{}: a message says that it is longer than its {} bytes of room: it was "
                                                "not delivered and stays in the channel",
                                                what_, room_));
+  }
+
+  /// Empty: a record that says more than it can have.
+  [[nodiscard]] std::optional<std::span<const std::byte>> payload_at(std::uint64_t i) const {
+    const auto message = in_->peeked(i);
+    if (in_->has_any_length()) return message;
+    const auto length = length_of(message.data(), room_);
+    if (!length) return std::nullopt;
+    return std::span(payload_of(message.data()), *length);
   }
 
   void add_part(void* at, std::size_t bytes) {

@@ -12,6 +12,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,7 @@ namespace {
 
 constexpr std::uint64_t max_bytes_at_once = 1 << 20;  // so that the consumer can begin early
 constexpr std::size_t line_buffer_bytes = 256 << 10;
+constexpr std::size_t read_bytes = 64 << 10;
 
 struct send_options : stream_options {
   bool no_wait = false;
@@ -38,9 +40,10 @@ class sender {
   sender(const stream& into, const send_options& options, tally& done)
       : options_(options),
         what_("send \"" + into.name + "\""),
-        room_(into.room_bytes),
         done_(done),
         out_(open_producer(into.attached)),
+        any_size_(into.any_size),
+        room_(any_size_ ? out_->message_bytes() : into.room_bytes),
         may_have_others_(out_->seat_count(role::producer) > 1),
         companion_(*out_, into.name, options.timeout_s) {}
 
@@ -91,9 +94,21 @@ class sender {
       (void)out_->claim_until(count, until);
       return out_->status();
     });
-    if (result == wait_result::closed)
-      throw command_failure(exit_code::failed, what_ + ": another participant closed the channel");
+    if (result == wait_result::closed) throw_closed();
     return out_->claimed_count();
+  }
+  [[noreturn]] void throw_closed() const {
+    throw command_failure(exit_code::failed, what_ + ": another participant closed the channel");
+  }
+
+  /// A message of any length, by copy.
+  void send_whole(std::string_view message) {
+    const auto bytes = std::as_bytes(std::span(message));
+    if (!out_->try_send(bytes) &&
+        companion_.until([&](auto until) { return out_->send_until(bytes, until); }) == wait_result::closed)
+      throw_closed();
+    ++done_.messages;
+    done_.bytes += message.size();
   }
 
   [[nodiscard]] std::byte* slot(std::uint64_t i) const { return out_->claimed(i).data(); }
@@ -121,10 +136,23 @@ class sender {
   }
 
   void send_records() {
-    if (may_have_others_)
+    if (any_size_)
+      send_reads();
+    else if (may_have_others_)
       send_records_by_copy();
     else
       send_records_in_place();
+  }
+
+  /// What one read brings is a message.
+  void send_reads() {
+    std::vector<char> buffer(std::min<std::uint64_t>(read_bytes, room_));
+    while (left() != 0) {
+      const iovec part{buffer.data(), buffer.size()};
+      const auto got = read_some(&part, 1);
+      if (got == 0) return;
+      send_whole({buffer.data(), got});
+    }
   }
 
   /// An open claim holds up all later claims: so first the input, however long it takes, then the claim.
@@ -201,7 +229,7 @@ class sender {
   }
 
   void send_lines() {
-    std::vector<char> buffer(std::max<std::size_t>(line_buffer_bytes, 2 * room_));
+    std::vector<char> buffer(any_size_ ? line_buffer_bytes : std::max<std::size_t>(line_buffer_bytes, 2 * room_));
     std::size_t filled = 0;
     for (bool is_end = false; !is_end && left() != 0;) {
       const iovec part{buffer.data() + filled, buffer.size() - filled};
@@ -222,6 +250,7 @@ class sender {
       publish(lines, filled - begin);
       std::memmove(buffer.data(), buffer.data() + begin, filled - begin);
       filled -= begin;
+      if (filled == buffer.size()) buffer.resize(2 * filled);  // one line, and the longest message is longer
     }
   }
 
@@ -229,8 +258,8 @@ class sender {
     if (length > room_)
       throw command_failure(exit_code::failed,
                             fmt::format("{}: line {} is longer than a message ({} bytes): neither it nor what follows "
-                                        "was sent; create the channel with a larger --message-size",
-                                        what_, line_number, room_));
+                                        "was sent; create the channel with a larger {}",
+                                        what_, line_number, room_, any_size_ ? "--capacity-bytes" : "--message-size"));
   }
 
   /// @param begun_bytes  how much there is of the line after them.
@@ -238,6 +267,10 @@ class sender {
     const auto wanted = std::min<std::uint64_t>(lines.size(), left());
     for (std::uint64_t sent = 0; sent < wanted;) {
       require_room(lines[sent].size(), done_.messages + 1);
+      if (any_size_) {
+        send_whole(lines[sent++]);
+        continue;
+      }
       const auto claimed = claim(std::min(max_messages_at_once, wanted - sent));
       std::uint64_t ready = 0;
       for (; ready < claimed && lines[sent + ready].size() <= room_; ++ready) {
@@ -255,9 +288,10 @@ class sender {
 
   const send_options& options_;
   std::string what_;
-  std::uint64_t room_;
   tally& done_;
   std::unique_ptr<producer_port> out_;
+  bool any_size_;
+  std::uint64_t room_;    // of a message
   bool may_have_others_;  // which must not wait for this sender, nor this one for all that they send
   companion companion_;
 };
@@ -298,7 +332,8 @@ runner add_send(CLI::App& app, const session& common) {
   app.footer(
       "Raw bytes travel in records of the channel's message size; the last one may be shorter, and\n"
       "arrives as short. With --lines a line travels without its '\\n', and a last line without one\n"
-      "is a line too. A line longer than a message ends it all (exit 1); nothing is cut.\n"
+      "is a line too, of any length unless --message-size says which. A line longer than the longest\n"
+      "message ends it all (exit 1); nothing is cut.\n"
       "At the end of the input the channel is closed, and send stays until all was delivered. Stopped\n"
       "by a signal or an error it leaves without closing: the consumer then waits for a successor.\n"
       "mpmc: each sender's records arrive whole and in its order, those of several senders mixed.\n"

@@ -38,8 +38,16 @@ void read_message_of_any_length(part_snapshot& ring, const part_descriptor& part
   const auto place = place_of(part, where, payload);
   if (!place) return;
   slot.message_bytes = where.length;
+  if (max_bytes == 0) return;
   slot.message.resize(std::min(slot.message_bytes, max_bytes));
   slot.message.resize(ring.read(*place, slot.message));
+}
+
+bool waits_for_its_arena(part_snapshot& ring, role waiting, std::uint64_t sequence) {
+  const auto kind = ring.slot(sequence).kind;
+  return waiting == role::producer && (kind == slot_kind::published || kind == slot_kind::taken) &&
+         std::any_of(ring.seats().begin(), ring.seats().end(),
+                     [](const seat_report& seat) { return seat.role == role::producer && seat.is_parked; });
 }
 
 std::optional<std::span<const std::byte>> message_by_extent(const old_slots& from, std::span<const std::byte> payload,

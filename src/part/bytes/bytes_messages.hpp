@@ -15,6 +15,10 @@ namespace sluice::detail {
 void read_message_of_any_length(part_snapshot& ring, const part_descriptor& part, slot_report& slot,
                                 std::uint64_t max_bytes);
 
+/// Whether a producer that noted `sequence` may still wait for its release, because its arena is full: the message is
+/// there, and a producer sleeps.
+[[nodiscard]] bool waits_for_its_arena(part_snapshot& ring, role waiting, std::uint64_t sequence);
+
 /// The message that an old slot's extent leads to.
 std::optional<std::span<const std::byte>> message_by_extent(const old_slots& from, std::span<const std::byte> payload,
                                                             std::vector<std::byte>& room);

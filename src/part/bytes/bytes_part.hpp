@@ -18,9 +18,11 @@ namespace sluice::detail {
 
 /// Its row in the table of kinds. `recovery` stays as long as the row.
 [[nodiscard]] constexpr part_kind of_any_length(part_kind ring, ring_kind tag, const char* name,
+                                                decltype(part_kind::look) look,
                                                 const slot_recovery& recovery) noexcept {
   ring.tag = tag;
   ring.name = name;
+  ring.look = look;
   ring.form = form_bytes;
   ring.is_sane = are_sane_bytes;
   ring.recall = recall_bytes;

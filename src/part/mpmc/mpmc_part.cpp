@@ -67,9 +67,15 @@ bool still_waits(part_snapshot& ring, const part_facts& facts, role waiting, std
   return facts.head == sequence && facts.tail > sequence && ring.slot(sequence).kind == slot_kind::free;
 }
 
-part_facts look(part_snapshot& ring, depth how_deep) {
-  const auto no_other = [](const part_snapshot&, role) -> std::optional<std::uint32_t> { return std::nullopt; };
-  return look_at_slots(ring, mpmc_part, {still_waits, no_other}, how_deep);
+std::optional<std::uint32_t> no_other(const part_snapshot&, role) { return std::nullopt; }
+
+part_facts look(part_snapshot& ring, depth how_deep) { return look_at_slots(ring, {still_waits, no_other}, how_deep); }
+
+part_facts look_with_arenas(part_snapshot& ring, depth how_deep) {
+  const auto waits = [](part_snapshot& one, const part_facts& facts, role waiting, std::uint64_t sequence) {
+    return still_waits(one, facts, waiting, sequence) || waits_for_its_arena(one, waiting, sequence);
+  };
+  return look_at_slots(ring, {waits, no_other}, how_deep);
 }
 
 constexpr slot_recovery recovery{
@@ -110,6 +116,7 @@ constexpr part_kind row{
 }  // namespace
 
 constinit const part_kind mpmc_part = row;
-constinit const part_kind mpmc_bytes_part = of_any_length(row, ring_kind::mpmc_bytes, "mpmc-bytes", bytes_recovery);
+constinit const part_kind mpmc_bytes_part =
+    of_any_length(row, ring_kind::mpmc_bytes, "mpmc-bytes", look_with_arenas, bytes_recovery);
 
 }  // namespace sluice::detail

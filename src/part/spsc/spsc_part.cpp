@@ -52,8 +52,14 @@ std::optional<std::uint32_t> the_peer(const part_snapshot& ring, role waiting) {
   return std::nullopt;
 }
 
-part_facts look(part_snapshot& ring, depth how_deep) {
-  return look_at_slots(ring, spsc_part, {still_waits, the_peer}, how_deep);
+part_facts look(part_snapshot& ring, depth how_deep) { return look_at_slots(ring, {still_waits, the_peer}, how_deep); }
+
+part_facts look_with_arenas(part_snapshot& ring, depth how_deep) {
+  const auto waits = [](part_snapshot& one, const part_facts& facts, role waiting, std::uint64_t sequence) {
+    return still_waits(one, facts, waiting, sequence) ||
+           (facts.head == sequence && waits_for_its_arena(one, waiting, sequence));
+  };
+  return look_at_slots(ring, {waits, the_peer}, how_deep);
 }
 
 /// As a consumer leaves it that had everything in its hands when it died.
@@ -98,6 +104,7 @@ constexpr part_kind row{
 }  // namespace
 
 constinit const part_kind spsc_part = row;
-constinit const part_kind spsc_bytes_part = of_any_length(row, ring_kind::spsc_bytes, "spsc-bytes", bytes_recovery);
+constinit const part_kind spsc_bytes_part =
+    of_any_length(row, ring_kind::spsc_bytes, "spsc-bytes", look_with_arenas, bytes_recovery);
 
 }  // namespace sluice::detail

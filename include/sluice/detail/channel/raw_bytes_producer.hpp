@@ -265,10 +265,12 @@ class raw_bytes_producer {
   [[gnu::noinline]] wait_result wait_for_claim(std::uint64_t deadline_ns, std::uint64_t bytes,
                                                std::span<std::byte>& room, const stop_signal& stop) {
     const auto take = [&] { return (room = writer_.try_claim(slots_, bytes)).data() != nullptr; };
-    if (!claims_late(bytes)) return slots_.take_until(deadline_ns, take, owner().place(), oldest_in_ring(), stop);
-    return slots_.take_until(
-        deadline_ns, take, owner().place().that_waits_for(parked_for::arena), [this] { return writer_.waits_for(); },
-        stop);
+    const auto blocked_by = [&] {
+      return is_long(bytes) && (Ring::has_many_seats || has_free_slot()) ? writer_.waits_for() : slots_.waits_for();
+    };
+    auto place = owner().place();
+    if (claims_late(bytes)) place = place.that_waits_for(parked_for::arena);
+    return slots_.take_until(deadline_ns, take, place, blocked_by, stop);
   }
   [[nodiscard]] auto oldest_in_ring() noexcept {
     return [this] { return slots_.waits_for(); };
