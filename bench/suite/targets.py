@@ -81,7 +81,7 @@ def amount(value, field):
 
 def judge_all(session):
     table = Table(session)
-    for part in (latency, tails, throughput, mpmc, sleeping, waking, setting_up, for_users):
+    for part in (latency, tails, throughput, any_length, mpmc, sleeping, waking, setting_up, for_users):
         part(table, session)
     return table.lines
 
@@ -124,6 +124,21 @@ def throughput(table, session):
         against_peers(size, "batch", batch)
     for size in SMALL + LARGE:
         against_peers(size, "single", 1)
+
+
+def any_length(table, session):
+    for ring in ("spsc", "mpmc"):
+        for size in (64, 1024):
+            table.ratio(f"{ring} latency p50 of messages of any length, {SIZES[size]}", "<= 1.15 x the ring of one size",
+                        Cell("ping_pong", "ping_pong", f"sluice:{ring}-bytes", size), "p50_ns",
+                        [Cell("ping_pong", "ping_pong", f"sluice:{ring}", size)], 1.15, True, LATENCY_NOISE)
+            table.ratio(f"{ring} throughput of messages of any length, {SIZES[size]}", ">= 0.8 x the ring of one size",
+                        Cell("throughput", "single", f"sluice:{ring}-bytes", size), "messages_per_second",
+                        [Cell("throughput", "single", f"sluice:{ring}", size)], 0.8, False, RATE_NOISE)
+    for size in (64, 1024):
+        table.ratio(f"spsc throughput of messages of any length, {SIZES[size]}", "above every peer",
+                    Cell("throughput", "single", "sluice:spsc-bytes", size), "messages_per_second",
+                    session.of("throughput", "single", size, "peer"), 1, False, RATE_NOISE, strict=True)
 
 
 def mpmc(table, session):

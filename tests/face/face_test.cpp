@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "sluice/bytes.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/error.hpp"
 #include "sluice/inspect.hpp"
@@ -64,6 +65,21 @@ class Face : public testing::Test {
   const std::string directory_ = made();
   const sluice::registry names_{directory_};
 };
+
+TEST_F(Face, MessagesHaveAnyLength) {
+  auto log = sluice::create_or_attach<sluice::bytes, sluice::mpmc_ring>(path("log")).producer();
+  EXPECT_EQ(log.send("a line of any length"), sluice::wait_result::ready);
+  if (auto room = log.try_claim(4096)) {
+    const std::string_view text = "in place";
+    text.copy(room.data(), text.size());
+    EXPECT_EQ(room.publish(text.size()), sluice::wait_result::ready);
+  }
+  EXPECT_TRUE(log.finish());
+  auto in = sluice::attach<sluice::bytes, sluice::mpmc_ring>(path("log")).consumer();
+  std::vector<std::string> lines;
+  while (auto line = in.peek()) lines.emplace_back(line.text());
+  EXPECT_EQ(lines, (std::vector<std::string>{"a line of any length", "in place"}));
+}
 
 TEST_F(Face, AChannelMovesAMessageInPlaceAndByCopy) {
   const auto quotes = sluice::create_or_attach<quote>(path("quotes"), {.capacity_slots = 1024});

@@ -86,7 +86,9 @@ struct looked_at {
     std::vector<seat_report> seats;
     for (std::uint32_t i = 0; i < rig.view.producer_seats + rig.view.consumer_seats; ++i) seats.push_back(seat(i));
     const auto* const slots = rig.view.slots;
-    part_snapshot snapshot(rig.view, 0, seats, [slots](std::uint64_t offset, std::span<std::byte> into) {
+    part_descriptor part{};  // of a body that begins at 0
+    part.kind = static_cast<std::uint32_t>(kind.tag);
+    part_snapshot snapshot(rig.view, part, seats, [slots](std::uint64_t offset, std::span<std::byte> into) {
       std::memcpy(into.data(), slots + offset, into.size());
       return into.size();
     });

@@ -1,6 +1,6 @@
 // Kills, stops, continues and restarts producers and consumers at random under full load, and accounts for every message
 // in a ledger beside the channel:
-//   soak SECONDS [--seed N] [--ring spsc|mpmc|both] [--segment file|anonymous|zero|all] [--producers P] [--consumers C]
+//   soak SECONDS [--seed N] [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|all] [--segment file|anonymous|zero|all] [--producers P] [--consumers C]
 //        [--directory DIR] [--privileges kept|dropped]
 // --directory: where files are made, /dev/shm unless told. --privileges dropped (as root, files only): every worker becomes
 // user and group 65534 after it took its seat, so that it cannot open the file of its segment again.
@@ -48,7 +48,7 @@ constexpr std::uint64_t wedge_ns = 10'000 * ms;  // no message for so long while
 struct options {
   double seconds = 0;
   std::uint64_t seed = 0;
-  std::string ring = "both";
+  std::string ring = "all";
   std::string segment = "all";
   std::uint32_t producers = 3;
   std::uint32_t consumers = 3;
@@ -77,7 +77,7 @@ struct tally {
 };
 
 void print_heading() {
-  std::printf("%-5s %-9s %6s %6s %6s %8s %11s %4s %4s %12s %10s %11s %9s %6s %8s %12s %12s\n", "ring", "segment",
+  std::printf("%-10s %-9s %6s %6s %6s %8s %11s %4s %4s %12s %10s %11s %9s %6s %8s %12s %12s\n", "ring", "segment",
               "rounds", "kills", "stops", "restarts", "messages", "lost", "torn", "dup-unmarked", "disordered",
               "redelivered", "uncertain", "holes", "stall-ms", "leaked-seats", "leaked-slots");
 }
@@ -85,10 +85,10 @@ void print_heading() {
 void print_line(const char* ring, const char* segment, const tally& t) {
   using count = unsigned long long;
   std::printf(
-      "%-5s %-9s %6llu %6llu %6llu %8llu %11llu %4llu %4llu %12llu %10llu %11llu %9llu %6llu %8.1f %12llu %12llu", ring,
-      segment, count{t.rounds}, count{t.kills}, count{t.stops}, count{t.restarts}, count{t.messages}, count{t.lost},
-      count{t.torn}, count{t.duplicated}, count{t.disordered}, count{t.redelivered}, count{t.uncertain}, count{t.holes},
-      static_cast<double>(t.longest_stall_ns) / 1e6, count{t.leaked_seats}, count{t.leaked_slots});
+      "%-10s %-9s %6llu %6llu %6llu %8llu %11llu %4llu %4llu %12llu %10llu %11llu %9llu %6llu %8.1f %12llu %12llu",
+      ring, segment, count{t.rounds}, count{t.kills}, count{t.stops}, count{t.restarts}, count{t.messages},
+      count{t.lost}, count{t.torn}, count{t.duplicated}, count{t.disordered}, count{t.redelivered}, count{t.uncertain},
+      count{t.holes}, static_cast<double>(t.longest_stall_ns) / 1e6, count{t.leaked_seats}, count{t.leaked_slots});
   if (t.unexpected != 0) std::printf("  UNEXPECTED ERRORS %llu", count{t.unexpected});
   if (t.wedged != 0) std::printf("  WEDGED");
   std::printf("\n");
@@ -126,21 +126,27 @@ void tell_of_crashes() {
   for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) ::sigaction(number, &action, nullptr);
 }
 
+struct combination {
+  std::string ring;
+  std::string segment;
+  tally counts;
+};
+
 /// One channel, its workers and its ledger, from the first message to the audit.
-template <class Ring>
+template <class Channel>
 class round_of {
  public:
-  using channel = sluice::channel<message, Ring>;
+  using channel = Channel;
 
-  round_of(const options& how, const std::string& segment, std::uint64_t seed)
+  round_of(const options& how, const combination& which, std::uint64_t seed)
       : random_(seed),
         directory_(how.directory),
         drops_privileges_(how.drops_privileges),
-        has_one_seat_(Ring::kind == sluice::ring_kind::spsc),
+        has_one_seat_(which.ring.starts_with("spsc")),
         producers_(has_one_seat_ ? 1 : how.producers),
         consumers_(has_one_seat_ ? 1 : how.consumers),
         book_(producers_),
-        through_(make(segment)),
+        through_(make(which.segment)),
         ring_(sluice::detail::test::details_of(through_.consumer()).ring()) {
     for (std::uint32_t i = 0; i < producers_; ++i) workers_.push_back({.role = sluice::role::producer, .place = i});
     for (std::uint32_t i = 0; i < consumers_; ++i) workers_.push_back({.role = sluice::role::consumer, .place = i});
@@ -357,9 +363,9 @@ class round_of {
     const auto& ring = ring_;
     const auto& control = *ring.control;
     std::fprintf(stderr, "soak: WEDGED: %s for %.1f s (ring %s, segment %s, capacity %llu)\n", what,
-                 static_cast<double>(wedge_ns) / 1e9, sluice::to_string(Ring::kind),
+                 static_cast<double>(wedge_ns) / 1e9, sluice::to_string(kind()),
                  sluice::to_string(static_cast<sluice::segment_kind>(through_.header().kind)), number(ring.capacity()));
-    const auto [tail, head] = sluice::detail::part_kind_of(Ring::kind).cursors(ring);
+    const auto [tail, head] = sluice::detail::part_kind_of(kind()).cursors(ring);
     std::fprintf(stderr, "  tail %llu head %llu parked %llx %llx mode %u closed %u repairs %llu holes %llu\n",
                  number(tail), number(head), number(control.parked[0].load()), number(control.parked[1].load()),
                  control.mode.load(), control.closed.load(), number(control.repairs.load()),
@@ -407,7 +413,7 @@ class round_of {
     if (!wait_for_all(sluice::role::consumer)) return diagnose("a consumer that was asked to stop did not");
     // The last ones may have died draining.
     auto& own = book_.notes().consumers[max_workers];
-    auto in = through_.consumer();
+    auto in = inlet(through_.consumer());
     while (auto slot = in.peek_for(std::chrono::nanoseconds(3 * sluice::tick_ns)))
       book_.note_delivery(own, *slot, slot.was_delivered_before());
   }
@@ -437,8 +443,8 @@ class round_of {
   /// Every seat can be taken at once, and through them the ring filled to the last slot and emptied, twice.
   void audit_ring() {
     const auto& ring = ring_;
-    std::vector<sluice::producer<message, Ring>> out;
-    std::vector<sluice::consumer<message, Ring>> in;
+    std::vector<decltype(through_.producer())> out;
+    std::vector<decltype(through_.consumer())> in;
     take_all(out, ring.producer_seats, [&] { return through_.producer(); });
     take_all(in, ring.consumer_seats, [&] { return through_.consumer(); });
     if (out.empty() || in.empty()) return;
@@ -448,10 +454,10 @@ class round_of {
       message m;
       for (bool is_full = false; !is_full; ++sent) {
         fill(m, 0, 0, sent);
-        is_full = !out[sent % out.size()].try_send(m);
+        is_full = !send_short(out[sent % out.size()], m);
         if (is_full) break;
       }
-      while (in[received % in.size()].try_receive(m)) {
+      while (receive_short(in[received % in.size()], m)) {
         counts_.torn += is_whole(m) && m.number == received ? 0 : 1;
         ++received;
       }
@@ -459,6 +465,8 @@ class round_of {
         std::fprintf(stderr, "soak: capacity %llu: %llu sent, %llu received\n", number(ring.capacity()), number(sent),
                      number(received));
       counts_.leaked_slots += ring.capacity() - std::min(sent, received);
+      for (std::uint64_t i = 0; i < out.size(); ++i)
+        counts_.leaked_slots += can_fill_its_arena(out[i], in[i % in.size()]) ? 0 : 1;
     }
   }
 
@@ -481,6 +489,7 @@ class round_of {
   channel make(const std::string& segment) {
     constexpr std::uint64_t capacities[] = {2, 4, 16, 64, 256, 1024};
     sluice::channel_options how;
+    if constexpr (has_any_length<channel>) how.capacity_bytes = arena_bytes;
     how.capacity_slots = capacities[random_.roll(std::size(capacities))];
     if (!has_one_seat_) {  // sometimes none to spare: then a newcomer must settle a dead one
       how.producer_seats = producers_ + static_cast<std::uint32_t>(random_.roll(3));
@@ -490,6 +499,9 @@ class round_of {
     if (segment == "zero") return channel::template create_unnamed<sluice::zero_segment>(how);
     names_ = std::make_unique<sluice::detail::test::temp_registry>(directory_);
     return channel::create(**names_, name(), how);
+  }
+  [[nodiscard]] sluice::ring_kind kind() const {
+    return static_cast<sluice::ring_kind>(through_.header().parts[0].kind);
   }
 
   dice random_;
@@ -508,20 +520,18 @@ class round_of {
   std::uint64_t delivered_before_ = 0;
 };
 
-struct combination {
-  std::string ring;
-  std::string segment;
-  tally counts;
-};
-
 tally run_round(const combination& which, const options& how, std::uint64_t seed, std::uint64_t duration_ns) {
-  if (which.ring == "spsc") return round_of<sluice::spsc_ring>(how, which.segment, seed).run(duration_ns);
-  return round_of<sluice::mpmc_ring>(how, which.segment, seed).run(duration_ns);
+  using sluice::bytes, sluice::channel, sluice::mpmc_ring, sluice::spsc_ring;
+  if (which.ring == "spsc") return round_of<channel<message, spsc_ring>>(how, which, seed).run(duration_ns);
+  if (which.ring == "mpmc") return round_of<channel<message, mpmc_ring>>(how, which, seed).run(duration_ns);
+  if (which.ring == "spsc-bytes") return round_of<channel<bytes, spsc_ring>>(how, which, seed).run(duration_ns);
+  return round_of<channel<bytes, mpmc_ring>>(how, which, seed).run(duration_ns);
 }
 
 [[noreturn]] void usage() {
   std::fputs(
-      "usage: soak SECONDS [--seed N] [--ring spsc|mpmc|both] [--segment file|anonymous|zero|all]\n"
+      "usage: soak SECONDS [--seed N] [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|all] [--segment "
+      "file|anonymous|zero|all]\n"
       "            [--producers 1..16] [--consumers 1..16] [--directory DIR] [--privileges kept|dropped]\n"
       "--privileges dropped needs root and --segment file\n",
       stderr);
@@ -556,7 +566,7 @@ options parse(int argc, char** argv) {
     if (option == "--seed")
       how.seed = number_from(value.c_str());
     else if (option == "--ring")
-      how.ring = one_of({"spsc", "mpmc", "both"});
+      how.ring = one_of({"spsc", "mpmc", "spsc-bytes", "mpmc-bytes", "all"});
     else if (option == "--segment")
       how.segment = one_of({"file", "anonymous", "zero", "all"});
     else if (option == "--producers")
@@ -577,8 +587,8 @@ options parse(int argc, char** argv) {
 int run(const options& how) {
   std::vector<combination> combinations;
   for (const char* segment : {"file", "anonymous", "zero"})
-    for (const char* ring : {"mpmc", "spsc"})
-      if ((how.ring == "both" || how.ring == ring) && (how.segment == "all" || how.segment == segment))
+    for (const char* ring : {"mpmc", "spsc", "mpmc-bytes", "spsc-bytes"})
+      if ((how.ring == "all" || how.ring == ring) && (how.segment == "all" || how.segment == segment))
         combinations.push_back({ring, segment, {}});
 
   std::printf("soak: %.0f s, seed %llu\n", how.seconds, static_cast<unsigned long long>(how.seed));

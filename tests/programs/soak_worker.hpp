@@ -19,6 +19,7 @@
 #include <system_error>
 #include <thread>
 
+#include "soak_bytes.hpp"
 #include "soak_ledger.hpp"
 
 template <>
@@ -77,10 +78,10 @@ inline std::chrono::microseconds some_time(dice& random) {
   return std::chrono::microseconds(random.one_in(8) ? random.roll(120'000) : random.roll(3'000));
 }
 
-template <class Ring, class Wait>
+template <class Out>
 class producing {
  public:
-  producing(worker_context& own, sluice::producer<message, Ring, Wait> out)
+  producing(worker_context& own, Out out)
       : own_(own), notes_(own.book.notes().producers[own.place]), out_(std::move(out)) {}
 
   void run() {
@@ -147,9 +148,9 @@ class producing {
     make(*slot, 0);
     linger(own_.random);
     announce(1);
-    slot.publish();
-    published(1);
-    return true;
+    const bool is_published = publish(slot);
+    published(is_published ? 1 : 0);
+    return is_published;
   }
 
   bool abandon() {
@@ -167,21 +168,20 @@ class producing {
     for (std::uint64_t i = 0; i < slots.size(); ++i) i < count ? make(slots[i], i) : poison(slots[i]);
     linger(own_.random);
     announce(count);
-    slots.publish(count);
-    published(count);
+    published(publish(slots, count));
     return true;
   }
 
   worker_context& own_;
   producer_notes& notes_;
-  sluice::producer<message, Ring, Wait> out_;
+  Out out_;
   std::uint64_t number_ = 0;  // of the next message
 };
 
-template <class Ring, class Wait>
+template <class In>
 class consuming {
  public:
-  consuming(worker_context& own, sluice::consumer<message, Ring, Wait> in)
+  consuming(worker_context& own, In in)
       : own_(own), notes_(own.book.notes().consumers[own.place]), in_(std::move(in)) {}
 
   void run() {
@@ -236,8 +236,8 @@ class consuming {
   bool look(Loan slot) {
     if (!slot) return false;
     linger(own_.random);
-    const auto who = slot->who;
-    const auto number = slot->number;
+    const auto who = (*slot).who;
+    const auto number = (*slot).number;
     note(*slot, slot.was_delivered_before());
     linger(own_.random);
     note_unchanged(*slot, who, number);
@@ -296,7 +296,7 @@ class consuming {
 
   worker_context& own_;
   consumer_notes& notes_;
-  sluice::consumer<message, Ring, Wait> in_;
+  In in_;
 };
 
 /// Takes a seat, however long others need to let one go, and works. A seat may be refused while its settling waits for
@@ -320,25 +320,25 @@ inline void drop_privileges() {
     throw std::system_error(errno, std::generic_category(), "drop privileges");
 }
 
-template <class Ring, class Wait>
-void work_waiting(const sluice::channel<message, Ring>& through, sluice::role role, worker_context& own) {
+template <class Wait, class Channel>
+void work_waiting(const Channel& through, sluice::role role, worker_context& own) {
   const auto seated = [&](auto take) {
     auto handle = seat(take);
     if (own.drops_privileges) drop_privileges();
     return handle;
   };
   if (role == sluice::role::producer)
-    producing<Ring, Wait>(own, seated([&] { return through.template producer<Wait>(); })).run();
+    producing(own, outlet(seated([&] { return through.template producer<Wait>(); }))).run();
   else
-    consuming<Ring, Wait>(own, seated([&] { return through.template consumer<Wait>(); })).run();
+    consuming(own, inlet(seated([&] { return through.template consumer<Wait>(); }))).run();
 }
 
-template <class Ring>
-void work(const sluice::channel<message, Ring>& through, sluice::role role, worker_context& own) {
+template <class Channel>
+void work(const Channel& through, sluice::role role, worker_context& own) {
   switch (own.random.roll(4)) {
-    case 0: return work_waiting<Ring, sluice::busy_spin>(through, role, own);
-    case 1: return work_waiting<Ring, sluice::park>(through, role, own);
-    default: return work_waiting<Ring, sluice::spin_then_park>(through, role, own);
+    case 0: return work_waiting<sluice::busy_spin>(through, role, own);
+    case 1: return work_waiting<sluice::park>(through, role, own);
+    default: return work_waiting<sluice::spin_then_park>(through, role, own);
   }
 }
 

@@ -104,10 +104,10 @@ void add_claims_before_head(part_snapshot& ring, part_facts& facts) {
 std::optional<std::uint32_t> no_other(const part_snapshot&, role) { return std::nullopt; }
 
 part_facts look_at_one(part_snapshot& ring, depth how_deep) {
-  return look_at_slots(ring, topic_part, {still_waits, no_other}, how_deep);
+  return look_at_slots(ring, {still_waits, no_other}, how_deep);
 }
 part_facts look_at_many(part_snapshot& ring, depth how_deep) {
-  auto facts = look_at_slots(ring, topic_many_part, {still_waits, no_other}, how_deep);
+  auto facts = look_at_slots(ring, {still_waits, no_other}, how_deep);
   if (how_deep == depth::slots) add_claims_before_head(ring, facts);
   return facts;
 }
@@ -136,6 +136,7 @@ constexpr part_kind row{
     .is_sane = is_sane_topic,
     .recall = recall_slots,
     .bytes_in_slot = [](const part_descriptor& part) noexcept { return part.message_bytes; },
+    .message_at = message_in_slot,
     .cursors = cursors_of<Publishers>,
     .describe_seat = describe_seat<Publishers>,
     .sequences_of_interest = sequences_of_interest<Publishers>,

@@ -245,7 +245,8 @@ class raw_bytes_producer {
   [[nodiscard]] bool is_long(std::uint64_t bytes) const noexcept { return bytes > bytes_.bounds.inline_bytes; }
   [[nodiscard]] bool claims_late(std::uint64_t bytes) const noexcept { return Ring::has_many_seats && is_long(bytes); }
   [[nodiscard]] bool has_free_slot() { return slots_.size_approx() < slots_.capacity_slots(); }
-  bool polled_in_vain() noexcept {
+  bool polled_in_vain() {
+    require_here();
     slots_.polled_in_vain(oldest_in_ring());
     return false;
   }
