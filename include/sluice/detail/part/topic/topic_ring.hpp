@@ -17,7 +17,7 @@
 //   2. A floor never falls below what it was when the seat was taken, because a predecessor may have used that grant.
 //   3. Many publishers: as in an mpmc ring, tail only grows, by exchange, and a living winner's intent covers what it owns from
 //      before the claim until it is published. A publisher claims a slot only when its last lap is done with.
-//   4. One publisher: what is claimed and not published is nobody's loss; a successor finds the tail from seat and slots.
+//   4. One publisher: what is claimed and not published is lost to no subscriber; a successor finds the tail from seat and slots.
 //   5. A subscriber's seat that is free, dead or settled keeps nothing.
 // What remains is as in an mpmc ring: a publisher that dies between its claim and its mark, while another that intended the
 // same position is stopped before it noticed that it lost, stalls the topic until that one goes on or ends.
