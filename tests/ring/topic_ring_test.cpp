@@ -409,6 +409,25 @@ TEST(TopicOfMany, APublisherMendsWhatADeadOneLeftWhereNoSubscriberIs) {
   for (std::uint64_t n = 8; n < 20; ++n) ASSERT_TRUE(rig.send(n, 1));
 }
 
+TEST(TopicOfMany, AReaderThatOnlyReadsStepsOverTheClaimOfADeadPublisherByItself) {
+  topic_rig<publishers::many> rig;
+  rig.publish_from(1);
+  lossy_reader<publishers::many> in(rig.view);
+  ASSERT_EQ(rig.outs[0]->try_claim(2), 2U);
+  ASSERT_TRUE(rig.send(7, 1));
+  const std::vector<std::byte> before(rig.memory.bytes().begin(), rig.memory.bytes().end());
+  EXPECT_TRUE(rig.reads_nothing(in));
+  EXPECT_FALSE(in.step_over_the_dead([](std::uint32_t, std::uint64_t) { return false; })) << "slow is not dead";
+  const auto is_dead = [](std::uint32_t seat_index, std::uint64_t) { return seat_index == 0; };
+  EXPECT_TRUE(in.step_over_the_dead(is_dead));
+  EXPECT_TRUE(in.step_over_the_dead(is_dead));
+  EXPECT_FALSE(in.step_over_the_dead(is_dead)) << "a message is there";
+  EXPECT_TRUE(rig.reads(in, 7));
+  EXPECT_FALSE(in.step_over_the_dead(is_dead)) << "nothing was claimed";
+  EXPECT_EQ(in.lost(), 0U);
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), rig.memory.bytes().begin())) << "it writes nothing";
+}
+
 TEST(TopicOfMany, TwoDeadNeighboursAreMended) {
   topic_rig<publishers::many> rig;
   rig.publish_from(1);

@@ -88,6 +88,25 @@ void keep_nothing(const ring_view& ring, std::uint32_t seat_index) noexcept {
                                              std::memory_order_release);  // topic_ring.hpp S
 }
 
+bool is_never_published(const ring_view& ring, std::uint64_t sequence,
+                        const std::function<bool(std::uint32_t, std::uint64_t)>& is_dead) {
+  const auto tail = topic_control_of(ring).tail.load(std::memory_order_acquire);  // topic_ring.hpp T: before the seats
+  if (!was_claimed(tail, sequence, ring.capacity())) return false;
+  const auto word = ring.word(sequence).load(std::memory_order_acquire);  // topic_ring.hpp W, X
+  if (read_word(ring, word, sequence) != topic_word::pending) return false;
+  bool may_live = false;
+  for (std::uint32_t s = 0; s < ring.producer_seats; ++s) {
+    const auto state = ring.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    const auto intent = intent_of(ring, s);
+    if (!intent_covers(intent, sequence)) continue;
+    const bool is_gone = state_of(state) == seat_state::dead || (!is_vacant(state) && is_dead(s, state));
+    if (is_gone && intent_won(intent)) return true;
+    may_live |= !is_vacant(state) && !is_gone;
+  }
+  // A publisher that has let go of it in the meantime had published it before.
+  return !may_live && ring.word(sequence).load(std::memory_order_acquire) == word;  // topic_ring.hpp W, X
+}
+
 void note_hole(const ring_view& ring, std::uint64_t sequence) noexcept {
   auto& control = topic_control_of(ring);
   const auto number = control.holes.fetch_add(1, std::memory_order_release);                  // topic_ring.hpp O

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "sluice/detail/base/bytes.hpp"
 #include "sluice/detail/part/topic/topic_ring.hpp"
@@ -79,6 +80,15 @@ class lossy_reader {
       lose_up_to(q);
       return;
     }
+  }
+
+  /// At ticks, while there is nothing: steps over the claim of a publisher that is proven dead, which another process may
+  /// never mend where all only read. As topic_repair::is_never_published(). @return whether it did.
+  bool step_over_the_dead(const std::function<bool(std::uint32_t, std::uint64_t)>& is_dead) {
+    if constexpr (Publishers == publishers::one) return false;
+    if (!topic_repair::is_never_published(ring_, at_, is_dead)) return false;
+    ++at_;
+    return true;
   }
 
   /// The sequence that it reads next.

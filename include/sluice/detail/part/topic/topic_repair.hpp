@@ -5,6 +5,7 @@
 // processes at once, and may be interrupted by the death of its caller at any instruction.
 
 #include <cstdint>
+#include <functional>
 
 #include "sluice/detail/part/topic/topic_layout.hpp"
 #include "sluice/detail/ring/ring_concept.hpp"
@@ -25,6 +26,11 @@ void keep_nothing(const ring_view& ring, std::uint32_t seat_index) noexcept;
 /// Many publishers: turns what dead ones claimed and never published into holes, from `from` on, up to the first claim that
 /// may be alive. No lock. @return how many holes were made.
 std::uint64_t mend_holes(const ring_view& ring, std::uint64_t from, seat_keeper& keeper) noexcept;
+
+/// Many publishers: whether `sequence` was claimed by a publisher that is dead, so that it is never published. Writes nothing.
+/// `is_dead` tells whether the owner that sat in a seat when its state word was that one (taken) is proven dead.
+[[nodiscard]] bool is_never_published(const ring_view& ring, std::uint64_t sequence,
+                                      const std::function<bool(std::uint32_t, std::uint64_t)>& is_dead);
 
 /// Notes that `sequence` becomes a hole, before it does, so that no subscriber counts it as lost.
 void note_hole(const ring_view& ring, std::uint64_t sequence) noexcept;
