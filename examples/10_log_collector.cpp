@@ -12,7 +12,7 @@ int main() {
   for (int worker = 0; worker < 8; ++worker)
     if (fork() == 0) {
       auto out = log.producer();
-      for (int i = 0; i < 100; ++i)
+      for (std::size_t i = 0; i < 100; ++i)
         (void)out.send("worker " + std::to_string(worker) + ": " + std::string(i * i, '.'));  // waits for room
       _exit(out.send("") == sluice::wait_result::ready ? 0 : 1);  // an empty line: this one is done
     }

@@ -43,8 +43,8 @@ bool is_to_go(const candidate& one) { return !one.is_problem && !one.is_not_ours
 std::string sentence(const candidate& one) {
   auto text = fmt::format("{}: {}", one.name, one.why);
   if (one.unread_messages != 0 && is_to_go(one))
-    text += fmt::format("; {} unread message(s){}, {} lost", one.unread_messages,
-                        one.unread_bytes != 0 ? ", " + size_text(one.unread_bytes) : "",
+    text += fmt::format("; {} unread message(s){} {} lost", one.unread_messages,
+                        one.unread_bytes != 0 ? ", " + size_text(one.unread_bytes) + "," : "",
                         one.was_removed ? "were" : "would be");
   return text;
 }
