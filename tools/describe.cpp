@@ -31,7 +31,10 @@ nlohmann::json json_of(const seat_report& seat) {
           {"claims", std::move(claims)},
           {"messages", seat.messages},
           {"redelivered", seat.redelivered},
-          {"abandoned", seat.abandoned}};
+          {"abandoned", seat.abandoned},
+          {"lag", seat.lag ? nlohmann::json(*seat.lag) : nlohmann::json()},
+          {"is_lossy", seat.is_lossy},
+          {"lost", seat.lost}};
 }
 
 nlohmann::json json_of(const repair_report& repair) {

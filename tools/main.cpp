@@ -12,7 +12,7 @@
 #include "arguments.hpp"
 #include "commands/commands.hpp"
 #include "output.hpp"
-#include "sluice/version.hpp"
+#include "sluice/error.hpp"
 #include "standard_streams.hpp"
 
 namespace sluice::tools {

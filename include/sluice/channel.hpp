@@ -161,6 +161,7 @@ class channel {
   }
   [[nodiscard]] static std::span<const detail::channel_kind> kinds() noexcept { return {&kind(), 1}; }
 
+  friend struct detail::access;
   detail::kept_attachment attached_;
   std::uint32_t ring_index_ = 0;
 };

@@ -154,8 +154,10 @@ class consumer {
     std::uint64_t size_;
   };
 
-  consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
-      : raw_(new detail::raw_consumer<Ring, Wait>(attached, ring_index, std::move(wait))) {}
+  /// `how`: of a topic, where it begins.
+  template <class... How>
+  consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait, const How&... how)
+      : raw_(new detail::raw_consumer<Ring, Wait>(attached, ring_index, std::move(wait), how...)) {}
 
   // ---- Zero copy: peek, use, release ---------------------------------------------------------------------------------
 

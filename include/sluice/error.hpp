@@ -1,6 +1,6 @@
 #pragma once
 
-// How calls fail and how waits end.
+// How calls fail and how waits end, and which version this is.
 //
 //   try {
 //     auto quotes = sluice::attach<quote>("quotes");
@@ -18,6 +18,12 @@
 #include <system_error>
 
 namespace sluice {
+
+/// Of this build: semantic, and 0.x promises nothing between minor versions (CHANGELOG.md).
+inline constexpr int version_major = 0;
+inline constexpr int version_minor = 1;
+inline constexpr int version_patch = 0;
+inline constexpr const char* version_string = "0.1.0";
 
 /// Why a call failed: one short list for the whole library. The CLI's exit codes follow from it.
 enum class errc {

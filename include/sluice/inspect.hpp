@@ -82,6 +82,9 @@ struct seat_report {
   std::uint64_t messages = 0;        // published or released, over all owners
   std::uint64_t redelivered = 0;     // consumer: of those, delivered again
   std::uint64_t abandoned = 0;       // producer: claims given back
+  std::optional<std::uint64_t> lag;  // subscriber of a topic that sits there: how many messages it is behind
+  bool is_lossy = false;             // of those, one that holds up no publisher: overtaken instead,
+  std::uint64_t lost = 0;            // by so many messages, over all owners
   std::vector<claim_report> claims;  // what it claimed last; an mpmc producer's may be published by now
 };
 

@@ -78,14 +78,16 @@ void dispose(participant::cold* gone) noexcept { delete gone; }
 void dispose(participant* gone) noexcept { delete gone; }
 
 participant::participant(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind, role own,
-                         const seat_rules& rules)
+                         const seat_rules& rules, std::atomic<std::uint32_t>& (*bell)(const ring_view&))
     : cold_(cold::of(joined(attached), ring_index, kind, own, rules)),
       ring_(view_ring(cold_->attached.memory().bytes(), cold_->attached.memory().header().parts[ring_index])),
       own_(own),
       ring_index_(ring_index),
       seat_index_(cold_->seat.index()),
       keeper_(&cold_->table.keeper()),
-      place_(ring_, own, seat_index_),
+      bell_(bell != nullptr ? &bell(ring_) : nullptr),
+      place_(bell_ != nullptr && own == role::consumer ? sleeper(ring_, own, seat_index_, *bell_)
+                                                       : sleeper(ring_, own, seat_index_)),
       mark_(process_mark::here(cold_->attached.memory(), cold_->attached.what())) {
   (void)place_.shares_only_processor();  // noted for partners that wait, even if this side never does
   // Deaths from before this handle are no news to it: also of one in whose seat no process has looked yet.
@@ -97,10 +99,17 @@ const part_descriptor& participant::descriptor() const noexcept {
   return cold_->attached.memory().header().parts[ring_index_];
 }
 
+void participant::wake_everyone(role whom) const noexcept {
+  if (bell_ != nullptr && whom == role::consumer)
+    ring_bell(*bell_);
+  else
+    wake_all(ring_, whom);
+}
+
 void participant::close() noexcept {
   ring_.control->closed.store(1, std::memory_order_release);  // K
-  wake_all(ring_, role::producer);
-  wake_all(ring_, role::consumer);
+  wake_everyone(role::producer);
+  wake_everyone(role::consumer);
 }
 
 bool participant::close_as_the_last() noexcept {
@@ -122,8 +131,8 @@ bool participant::close_as_the_last() noexcept {
                                       std::memory_order_relaxed))  // K, Q
     return says_closed(still);
   if (!is_last) return false;
-  wake_all(ring_, role::producer);
-  wake_all(ring_, role::consumer);
+  wake_everyone(role::producer);
+  wake_everyone(role::consumer);
   return true;
 }
 

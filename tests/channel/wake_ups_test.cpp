@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "sluice/bytes.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/detail/part/mpmc/mpmc_ring.hpp"
+#include "sluice/topic.hpp"
 #include "sluice/wait.hpp"
 #include "support/behind.hpp"
 #include "support/is_there.hpp"
@@ -124,6 +126,46 @@ TEST_F(WakeUps, AProducerThatWaitsForItsArenaIsWokenBesideOneThatWaitsForASlot) 
   message.release();  // one slot, for the first; and the arena of the second
   for_a_slot.join();
   for_its_arena.join();
+}
+
+TEST_F(WakeUps, EverySubscriberIsWokenByOneMessageAndByTheEnd) {
+  const auto shared = topic<std::uint64_t>::create_unnamed({.capacity_slots = 8});
+  auto out = shared.publisher();
+  const auto ring = details_of(out).ring();
+  std::vector<std::thread> subscribers;
+  for (int i = 0; i < 3; ++i)
+    subscribers.emplace_back([&] {
+      auto in = shared.subscriber(history::none(), sleep_without_ticks());
+      std::uint64_t number = 0;
+      EXPECT_EQ(in.receive(number), wait_result::ready);
+      EXPECT_EQ(in.receive(number), wait_result::closed);
+    });
+  subscribers.emplace_back([&] {
+    auto in = shared.lossy_subscriber(history::none(), resumes::at_oldest, sleep_without_ticks());
+    std::uint64_t number = 0;
+    EXPECT_EQ(in.receive(number), wait_result::ready);
+    EXPECT_EQ(in.receive(number), wait_result::closed);
+  });
+  await_parks(ring, role::consumer, 4);
+  EXPECT_TRUE(out.try_send(1));
+  await_parks(ring, role::consumer, 8);
+  out.close();
+  for (auto& subscriber : subscribers) subscriber.join();
+}
+
+TEST_F(WakeUps, APublisherIsWokenByTheSlowestSubscriberAndByOneThatLeaves) {
+  const auto shared = topic<std::uint64_t, publishers::many>::create_unnamed({.capacity_slots = 2});
+  std::optional slow(shared.subscriber());
+  const auto ring = details_of(*slow).ring();
+  std::thread publishing([&] {
+    auto out = shared.publisher(sleep_without_ticks());
+    for (std::uint64_t i = 0; i < 4; ++i) EXPECT_EQ(out.send(i), wait_result::ready);
+  });
+  await_parks(ring, role::producer, 1);
+  EXPECT_TRUE(slow->try_receive().has_value());
+  await_parks(ring, role::producer, 2);
+  slow.reset();
+  publishing.join();
 }
 
 TEST_F(WakeUps, EveryProducerThatDrainsIsToldWhenTheLastMessageIsReleased) {

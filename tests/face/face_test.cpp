@@ -27,7 +27,7 @@
 #include "sluice/ring.hpp"
 #include "sluice/segment.hpp"
 #include "sluice/stop_token.hpp"
-#include "sluice/version.hpp"
+#include "sluice/topic.hpp"
 #include "sluice/wait.hpp"
 
 namespace face {
@@ -65,6 +65,24 @@ class Face : public testing::Test {
   const std::string directory_ = made();
   const sluice::registry names_{directory_};
 };
+
+TEST_F(Face, EverySubscriberSeesEveryMessage) {
+  const auto ticks = sluice::topic<quote>::create_or_attach(path("ticks"), {.capacity_slots = 1024});
+  auto out = ticks.publisher();
+  auto all = ticks.subscriber(sluice::history::all());
+  auto fast = ticks.lossy_subscriber();
+  if (auto slot = out.try_claim()) {
+    *slot = {7, 1.0, 1.1};
+    slot.publish();
+  }
+  const auto first = all.peek_for(5s);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->id, 7);
+  quote q{};
+  EXPECT_EQ(fast.receive_for(q, 5s), sluice::wait_result::ready);
+  EXPECT_EQ(q.id, 7);
+  EXPECT_EQ(fast.lost(), 0U);
+}
 
 TEST_F(Face, MessagesHaveAnyLength) {
   auto log = sluice::create_or_attach<sluice::bytes, sluice::mpmc_ring>(path("log")).producer();

@@ -109,6 +109,8 @@ TEST(TopicLook, ASubscriberThatKeepsMessagesHasItsHandOnAllThatItHasNotReleased)
   EXPECT_EQ(slow.claims[0].count, 5U);
   EXPECT_EQ(slow.messages, 1U);
   EXPECT_EQ(fast.claims[0].count, 2U);
+  EXPECT_EQ(slow.lag, std::optional<std::uint64_t>(5));
+  EXPECT_FALSE(slow.is_lossy);
   const auto facts = now.look();
   EXPECT_EQ(facts.tail, 6U);
   EXPECT_EQ(facts.head, 1U);

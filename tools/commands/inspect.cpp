@@ -192,7 +192,10 @@ void print_holds(const ring_info& ring) {
   if (ring.holds.size() > max_shown) line("held by", "... and {} more", ring.holds.size() - max_shown);
 }
 
+/// What a seat has its hand on; of a subscriber, how far behind it is.
 std::string claims_text(const seat_report& seat) {
+  if (seat.lag)
+    return fmt::format("{} behind{}", *seat.lag, seat.is_lossy ? fmt::format(", lossy, {} lost", seat.lost) : "");
   std::string text;
   for (const auto& claim : seat.claims) {
     if (!text.empty()) text += ", ";

@@ -50,9 +50,14 @@ void describe_seat(const ring_view& ring, seat_report& report) {
   const auto tail = published_up_to<Publishers>(ring);
   report.messages = own.messages.load(std::memory_order_relaxed);
   if (report.role == role::consumer) {
+    report.lost = own.lost.load(std::memory_order_relaxed);
+    if (!is_occupied(report.state)) return;
     const auto keep = own.keep.load(std::memory_order_relaxed);
-    if (!keeps_anything(keep) || !is_occupied(report.state)) return;
-    const auto from = believed(kept_near(keep, tail), tail, ring.capacity());
+    report.is_lossy = !keeps_anything(keep);
+    const auto next = report.is_lossy ? own.sequence.load(std::memory_order_relaxed) : kept_near(keep, tail);
+    report.lag = is_before(next, tail) ? tail - next : 0;
+    if (report.is_lossy) return;
+    const auto from = believed(next, tail, ring.capacity());
     if (from != tail) report.claims.push_back({from, tail - from, !is_joining(keep)});
     return;
   }

@@ -18,6 +18,15 @@ struct access {
   [[nodiscard]] static participant& owner(Handle&& handle) {
     return raw(handle).owner();
   }
+  /// What a channel<T> is attached to, and which ring of it.
+  template <class Channel>
+  [[nodiscard]] static const attached_segment& attached(const Channel& channel) {
+    return *channel.attached_;
+  }
+  template <class Channel>
+  [[nodiscard]] static std::uint32_t ring_index(const Channel& channel) {
+    return channel.ring_index_;
+  }
   /// The participant of a raw_producer or raw_consumer.
   template <class Raw>
   [[nodiscard]] static participant& owner_of(Raw& raw) {

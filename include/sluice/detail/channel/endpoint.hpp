@@ -47,9 +47,11 @@ class endpoint {
   }
 
  protected:
-  endpoint(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
-      : owner_(new participant(attached, ring_index, Ring::kind, Own, seat_rules_of<Ring>)),
-        ring_(owner_->ring(), owner_->seat_index()),
+  /// `how` is for the side itself, if it takes anything.
+  template <class... How>
+  endpoint(const attached_segment& attached, std::uint32_t ring_index, Wait wait, const How&... how)
+      : owner_(new participant(attached, ring_index, Ring::kind, Own, seat_rules_of<Ring>, bell_of())),
+        ring_(owner_->ring(), owner_->seat_index(), how...),
         control_(owner_->ring().control),
         wait_(std::move(wait)) {
     owner_->require_sane(Ring::is_sane(owner_->ring()));
@@ -114,6 +116,21 @@ class endpoint {
     if (const auto answer = look()) return answer;
     owner_->death_was_told();
     return wait_result::peer_gone;
+  }
+
+  /// Wakes consumers that sleep for what was published, or for `count` slots that will never hold anything.
+  void wake_consumers(std::uint64_t count) const noexcept {
+    if constexpr (has_bell<Ring>)
+      ring_for_sleepers(owner_->ring(), role::consumer, Ring::bell(owner_->ring()));
+    else
+      wake_sleepers(owner_->ring(), role::consumer, count);
+  }
+
+  [[nodiscard]] static constexpr auto bell_of() noexcept -> std::atomic<std::uint32_t>& (*)(const ring_view&) {
+    if constexpr (has_bell<Ring>)
+      return &Ring::bell;
+    else
+      return nullptr;
   }
 
   owned<participant> owner_;

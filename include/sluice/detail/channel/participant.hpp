@@ -10,6 +10,7 @@
 //   Q: a finishing producer's exchange of `closed` (acq_rel), or a newcomer's store of it (release) -> another finishing
 //      producer's exchange (acq_rel): the mark in the seat of the one, the seat of the other, is seen.
 
+#include <atomic>
 #include <cstdint>
 
 #include "sluice/detail/base/owned.hpp"
@@ -32,8 +33,9 @@ class participant {
  public:
   /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken; misuse: there is no such
   /// ring; wrong_kind: it is not of `kind`.
+  /// @param bell  of the ring, where its consumers have one: see has_bell.
   participant(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind, role own,
-              const seat_rules& rules);
+              const seat_rules& rules, std::atomic<std::uint32_t>& (*bell)(const ring_view&) = nullptr);
   participant(const participant&) = delete;
   participant& operator=(const participant&) = delete;
   ~participant() = default;
@@ -71,6 +73,8 @@ class participant {
     return says_closed(ring_.control->closed.load(std::memory_order_acquire));  // K
   }
 
+  /// Wakes all of a role that sleep, for news that concerns all of them.
+  void wake_everyone(role whom) const noexcept;
   /// Ends the channel for all participants and wakes all that sleep.
   void close() noexcept;
   /// Of a producer whose claims are published or abandoned and that makes no more: closes the channel, unless another living
@@ -114,6 +118,7 @@ class participant {
   std::uint32_t ring_index_;
   std::uint32_t seat_index_;
   seat_keeper* keeper_;
+  std::atomic<std::uint32_t>* bell_;  // null: consumers sleep each at its own seat
   sleeper place_;
   process_mark mark_;
   std::uint64_t last_tick_ns_ = 0;

@@ -23,8 +23,9 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
  public:
   using base::is_lending;
 
-  raw_consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait = {})
-      : base(attached, ring_index, std::move(wait)), reach_(owner_->ring(), owner_->descriptor()) {}
+  template <class... How>
+  raw_consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait = {}, const How&... how)
+      : base(attached, ring_index, std::move(wait), how...), reach_(owner_->ring(), owner_->descriptor()) {}
   raw_consumer(raw_consumer&&) noexcept = default;
   raw_consumer& operator=(raw_consumer&&) = delete;
   ~raw_consumer() { leave(); }
@@ -67,7 +68,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     pay_debts();
     if (must_wake(*control_, role::producer)) [[unlikely]]
       wake_producers(count, waiting_seats);
-    if constexpr (Ring::mends) {
+    if constexpr (shares_its_end) {
       if (control_->closed.load(std::memory_order_relaxed) != 0) [[unlikely]]  // after must_wake()'s M
         pass_on_the_end();
     }
@@ -199,10 +200,14 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
 
  private:
   friend struct access;
+  /// Whether the end of one consumer may depend on what another one releases.
+  static constexpr bool shares_its_end = Ring::mends && !has_bell<Ring>;
   static constexpr bool waits_for_messages = Ring::mends && requires { typename Ring::releases; };
 
   void leave() noexcept {
-    if (owner_ && owner_->is_here()) ring_.leave();
+    if (!owner_ || !owner_->is_here()) return;
+    ring_.leave();
+    if constexpr (has_bell<Ring>) owner_->wake_everyone(role::producer);  // they may wait for what it had not released
   }
 
   [[nodiscard, gnu::noinline]] const std::byte* try_lend_another() {
@@ -255,7 +260,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     ring_.release_one(message);
     pay_debts();
     if (must_wake(*control_, role::producer)) wake_producers(1, waiting_seats);
-    if constexpr (Ring::mends) {
+    if constexpr (shares_its_end) {
       if (control_->closed.load(std::memory_order_relaxed) != 0) pass_on_the_end();  // after must_wake()'s M
     }
     settle();
@@ -329,13 +334,13 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
       return std::nullopt;
     // Last, after the verdict: what was published before the close (K), and by one that is proven dead.
     if (take()) return wait_result::ready;
-    pass_on_the_end();
+    if constexpr (shares_its_end) pass_on_the_end();
     return wait_result::closed;
   }
 
   /// The end of a closed channel may come with this consumer's last release: others looked before it, and sleep.
   [[gnu::noinline]] void pass_on_the_end() noexcept {
-    if (ring_.waits_for() == nothing_to_wait_for()) wake_all(owner_->ring(), role::consumer);
+    if (ring_.waits_for() == nothing_to_wait_for()) owner_->wake_everyone(role::consumer);
   }
 
   bool mend() noexcept {
@@ -352,7 +357,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   [[gnu::noinline]] void pay() noexcept {
     const auto debt = ring_.owed();
     if (debt.producers != 0) wake_parked(owner_->ring(), role::producer, debt.producers);
-    if (debt.consumers != 0) wake_parked(owner_->ring(), role::consumer, debt.consumers);
+    if (debt.consumers != 0 && must_wake(*control_, role::consumer)) this->wake_consumers(debt.consumers);
   }
 
   template <class Look>

@@ -57,7 +57,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
       return publish_slowly(count);
     ring_.publish(count);
     if (must_wake(*control_, role::consumer)) [[unlikely]]
-      wake_sleepers(owner_->ring(), role::consumer, count + (count == 0));  // what is abandoned lets others pass
+      this->wake_consumers(count + (count == 0));  // what is abandoned lets others pass
   }
 
   /// Gives all claimed slots back unfilled; nothing of them is ever seen.
@@ -257,7 +257,8 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
   [[nodiscard, gnu::noinline]] std::byte* try_lend_another() {
     owner().require_here();
     if (lent_ == lending::batch || !ring_.has_room_for_another())
-      throw_lent(owner(), role::producer, lent_ == lending::batch, max_open_loans, "claim a slot");
+      throw_lent(owner(), role::producer, lent_ == lending::batch, ring_.is_plain() ? 1 : max_open_loans,
+                 "claim a slot");
     return may_claim() ? claim_another() : nullptr;
   }
 
@@ -288,7 +289,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     const auto published = ring_.settle_one(message, publishes, [&](std::byte* sealed, std::uint64_t sequence) {
       if (durable_) durable_->seal(sealed, sequence);
     });
-    if (must_wake(*control_, role::consumer)) wake_sleepers(owner_->ring(), role::consumer, published + 1);
+    if (must_wake(*control_, role::consumer)) this->wake_consumers(published + 1);
     return published;
   }
 
@@ -325,7 +326,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     mark_ = process_mark::nowhere();  // from now on `closed` is asked before the claim: one hole is enough
     if (claimed == 0) return true;
     ring_.publish(0);
-    if (must_wake(*control_, role::consumer)) wake_sleepers(owner_->ring(), role::consumer, 1);
+    if (must_wake(*control_, role::consumer)) this->wake_consumers(1);
     return true;
   }
 
@@ -346,7 +347,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     const auto run = durable_ ? ring_.claimed_run(count) : sequence_run{};
     for (std::uint64_t i = 0; i < run.count; ++i) durable_->seal(ring_.claimed(i), run.first + i);
     ring_.publish(count);
-    if (must_wake(*control_, role::consumer)) wake_sleepers(owner_->ring(), role::consumer, count + (count == 0));
+    if (must_wake(*control_, role::consumer)) this->wake_consumers(count + (count == 0));
     if (durable_) durable_->published(run.count);
   }
 
@@ -370,10 +371,24 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     return this->wait_at(place, look, full_tick, deadline_ns, stop);
   }
 
+  /// Where consumers take nothing away, what a producer cannot pass is its own to mend: a claim of another one that died, or
+  /// what a dead consumer had not released.
+  static constexpr bool mends_itself = requires(typename Ring::producer & one, seat_keeper& keeper) {
+    one.mend(keeper);
+  };
+  void mend() noexcept {
+    (void)ring_.mend(owner_->keeper());
+    if constexpr (requires { ring_.owed_holes(); })
+      if (ring_.owed_holes() != 0) owner_->wake_everyone(role::consumer);
+  }
+
   /// Once a tick. What a producer cannot pass may be in the hands of a consumer that died, and only consumers mend.
   void note_full(std::uint64_t waits_for) noexcept {
     owner_->note_stall(waits_for);
-    if constexpr (Ring::mends) owner_->ask_for_mending();
+    if constexpr (mends_itself)
+      mend();
+    else if constexpr (Ring::mends)
+      owner_->ask_for_mending();
   }
 
   template <class Look>

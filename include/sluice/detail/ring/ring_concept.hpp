@@ -3,6 +3,7 @@
 // What every ring kind offers, and what it asks of the world. A ring is an algorithm over memory that is given to it: it
 // makes no system call, takes no memory, waits for no process and throws nothing.
 
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,12 @@ struct sequence_run {
 
 /// A sequence that no ring reaches.
 [[nodiscard]] constexpr std::uint64_t nothing_to_wait_for() noexcept { return ~std::uint64_t{0}; }
+
+/// A kind whose consumers all wait for the same message: they sleep at one word of it, its bell (parking.hpp).
+template <class R>
+concept has_bell = requires(const ring_view& view) {
+  { R::bell(view) } -> std::same_as<std::atomic<std::uint32_t>&>;
+};
 
 /// A ring kind: two sides, each used by one thread at a time, each made for a seat that its process holds.
 template <class R>

@@ -191,7 +191,16 @@ class lossy_subscriber {
     return topic_repair::mend_holes(ring_, reader_.next_sequence(), keeper);
   }
 
+  /// After `closed`: whether nothing can come of what was begun. Proves deaths where it must.
+  [[nodiscard]] bool is_exhausted(seat_keeper& keeper) const noexcept {
+    if (!is_before(reader_.next_sequence(), claimed_up_to<Publishers>(ring_))) return true;
+    if constexpr (Publishers == publishers::many) return false;               // a dead one's claim becomes a hole
+    const auto state = ring_.seats[0].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    return state_of(state) != seat_state::taken || keeper.is_dead(0, state);  // a dead one's claim is void
+  }
   [[nodiscard]] const lossy_reader<Publishers>& reader() const noexcept { return reader_; }
+  /// It holds up nothing, whatever it looks at.
+  [[nodiscard]] static constexpr bool is_open() noexcept { return false; }
 
  private:
   void note_progress() noexcept {

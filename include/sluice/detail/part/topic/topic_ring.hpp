@@ -512,6 +512,10 @@ class topic_ring {
   static constexpr bool mends = true;
   static constexpr bool has_many_seats = Publishers == publishers::many;
 
+  [[nodiscard]] static std::atomic<std::uint32_t>& bell(const ring_view& ring) noexcept {
+    return topic_control_of(ring).bell;
+  }
+
   static bool settle(const ring_view& ring, std::uint32_t seat_index, seat_keeper& keeper) noexcept {
     return topic_repair::settle<Publishers>(ring, seat_index, keeper);
   }
