@@ -18,7 +18,7 @@
 //   one claim or one batch of a producer at a time; a consumer has two loans, as always;
 //   where others publish too, a long message gets its slot when it is published: publish() waits for it where it must;
 //   peeking throws errc::corrupted where a slot says what no producer writes.
-// docs/format.md, tables 11 and 12; docs/decisions/0044-variable-length.md.
+// docs/format.md, table 11; docs/decisions/0044-variable-length.md.
 
 #include "sluice/detail/base/language.hpp"
 

@@ -20,7 +20,7 @@
 // Crash: killed at any instruction, what was published is seen by every subscriber, what was not is never seen. A dead
 // lossless subscriber holds up a publisher until its next tick, 50 ms; a stopped one for as long as it is stopped, and
 // `sluice inspect` names it.
-// docs/format.md, tables 13 and 14; docs/decisions/0046-broadcast.md.
+// docs/format.md, tables 12 and 13; docs/decisions/0046-broadcast.md.
 
 #include "sluice/detail/base/language.hpp"
 

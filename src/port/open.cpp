@@ -218,8 +218,11 @@ std::unique_ptr<Port> open(const attached_segment& attached, std::uint32_t ring_
                                   "; rings are counted from 0");
   const auto kind = static_cast<ring_kind>(header.parts[ring_index].kind);
   if (auto opened = open<Port, PortOf>(all_kinds(), kind, attached, ring_index, wait)) return opened;
+  std::string known;
+  for (const auto one : port_kinds()) known += (known.empty() ? "" : ", ") + std::string(to_string(one));
   throw error(errc::wrong_kind, "open a port of " + attached.what() + ": ring " + std::to_string(ring_index) +
-                                    " is of a kind that this version does not know; use the version that made it");
+                                    " is of kind " + to_string(kind) + ", and ports are of " + known +
+                                    "; use the handles of its kind, such as topic<T>, or the version that made it");
 }
 
 }  // namespace

@@ -120,6 +120,14 @@ TEST_P(BytesPorts, ALongMessageWaitsForItsSlotAndTheEndIsSeen) {
 INSTANTIATE_TEST_SUITE_P(Kinds, BytesPorts, ::testing::Values(ring_kind::spsc_bytes, ring_kind::mpmc_bytes),
                          [](const auto& one) { return one.param == ring_kind::spsc_bytes ? "Spsc" : "Mpmc"; });
 
+TEST(Ports, AKindWithoutPortsIsNamed) {
+  temp_registry names;
+  const ring_request request{identity_of<std::uint64_t>(), {.kind = ring_kind::topic}};
+  const auto attached = names->create(segment_name("ticks"), plan_segment(request), {});
+  EXPECT_THAT(thrown_by([&] { (void)open_consumer(attached); }),
+              ThrewSaying(errc::wrong_kind, "is of kind topic, and ports are of spsc, mpmc, spsc-bytes, mpmc-bytes"));
+}
+
 TEST(Ports, AClaimByLengthWorksWhereMessagesHaveOneSize) {
   temp_registry names;
   const auto attached = names->create(segment_name("numbers"), plan_segment({identity_of<std::uint64_t>(), {}}), {});

@@ -1,6 +1,6 @@
 #pragma once
 
-// The bytes that a ring of messages of any length has beside those of its ring: docs/format.md, tables 11 and 12. Its slots
+// The bytes that a ring of messages of any length has beside those of its ring: docs/format.md, table 11. Its slots
 // are those of an spsc or mpmc ring whose message begins with an extent: how long the message is, and where it lies. A
 // short one lies in the slot behind its extent, a long one in the arena of its producer's seat. Arenas hold message bytes
 // and nothing else, so no process ever looks for a word where a producer writes a message.
