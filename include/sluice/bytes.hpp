@@ -25,8 +25,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <exception>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -114,14 +112,19 @@ concept byte_container = sizeof(typename C::value_type) == 1 && requires(C& into
   into.resize(size);
   { into.data() } -> std::convertible_to<void*>;
 };
+/// What messages T are received into by copy: such a container, or what the serializer's read() can be assigned to.
+template <class Into, class T>
+concept receives = byte_container<Into> ||(!std::same_as<T, bytes> && std::assignable_from<Into&, view_of<T>>);
 
 }  // namespace detail
 
 /// Puts messages of any length into a channel; made by channel<T>::producer(). As producer<T> of one size (producer.hpp) in
 /// all that is not said here.
 template <detail::any_length T, ring Ring, wait_strategy Wait>
-class producer<T, Ring, Wait> {
+class producer<T, Ring, Wait>
+    : public detail::producer_handle<detail::raw_bytes_producer<typename detail::ring_for<T, Ring>::type, Wait>> {
   using raw_type = detail::raw_bytes_producer<typename detail::ring_for<T, Ring>::type, Wait>;
+  using base = detail::producer_handle<raw_type>;
   static constexpr bool is_plain = std::is_same_v<T, bytes>;
 
  public:
@@ -231,7 +234,7 @@ class producer<T, Ring, Wait> {
   };
 
   producer(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
-      : raw_(new raw_type(attached, ring_index, std::move(wait))) {}
+      : base(new raw_type(attached, ring_index, std::move(wait))) {}
 
   // ---- Zero copy: claim, fill, publish -------------------------------------------------------------------------------
 
@@ -301,52 +304,14 @@ class producer<T, Ring, Wait> {
                                        const detail::stop_signal& stop = {}) {
     return send_before(message, detail::deadline_at(when), stop);
   }
-  /// As consumer::end_waits_on_signals().
-  void end_waits_on_signals(bool is_wanted) { slots().end_waits_on_signals(is_wanted); }
-
-  // ---- The channel: as producer.hpp says -----------------------------------------------------------------------------
 
   /// The longest message that there can be, once everything that this producer sent before is released. Of up to half of it
   /// there is always room sooner or later.
   [[nodiscard]] std::size_t max_message_bytes() const { return usable().max_bytes(); }
-  [[nodiscard]] wait_result status() const noexcept { return status_; }
-  [[nodiscard]] bool is_drained() const { return slots().is_drained(); }
-  [[nodiscard]] wait_result drain(const detail::stop_signal& stop = {}) {
-    return status_ = slots().drain_until(detail::never, stop);
-  }
-  [[nodiscard]] wait_result drain_for(detail::timeout at_most, const detail::stop_signal& stop = {}) {
-    return status_ = slots().drain_until(detail::deadline_after(at_most), stop);
-  }
-  [[nodiscard]] wait_result drain_until(detail::time_limit when, const detail::stop_signal& stop = {}) {
-    return status_ = slots().drain_until(detail::deadline_at(when), stop);
-  }
-  void close() { slots().close(); }
-  bool finish() {
-    const bool is_closed = usable().finish();
-    raw_.reset();
-    return is_closed;
-  }
-  [[nodiscard]] bool empty() const { return size_approx() == 0; }
-  [[nodiscard]] std::uint64_t size_approx() const { return slots().size_approx(); }
-  [[nodiscard]] std::uint64_t capacity_slots() const { return slots().capacity_slots(); }
-  [[nodiscard]] peer_state peer() { return slots().peer(); }
-  [[nodiscard]] seat_list seats() const { return slots().seats(); }
-  [[nodiscard]] std::uint32_t seat_index() const { return slots().seat_index(); }
-  [[nodiscard]] std::uint64_t position() const { return slots().position(); }
-  [[nodiscard]] bool is_released_before(std::uint64_t position) const { return slots().is_released_before(position); }
-  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, detail::time_limit when,
-                                               const detail::stop_signal& stop = {}) {
-    return status_ = slots().drain_before_until(position, detail::deadline_at(when), stop);
-  }
 
  private:
   friend struct detail::access;
-  [[nodiscard, gnu::always_inline]] raw_type& usable() const {
-    if (!raw_) [[unlikely]]
-      detail::throw_moved_from(role::producer);
-    return *raw_;
-  }
-  [[nodiscard]] auto& slots() const { return usable().slots(); }
+  using base::status_, base::usable;
 
   loan claim_before(std::size_t bytes, std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     auto& raw = usable();
@@ -379,17 +344,15 @@ class producer<T, Ring, Wait> {
     auto room = claim(serializer<T>::max_bytes(message));
     return room && publish(room, serializer<T>::write(message, room.bytes()));
   }
-
-  detail::owned<raw_type> raw_;  // where a loan finds it, wherever this handle is moved to
-  wait_result status_ = wait_result::ready;
 };
 
 /// Takes messages of any length out of a channel; made by channel<T>::consumer(). As consumer<T> of one size (consumer.hpp)
 /// in all that is not said here.
 template <detail::any_length T, ring Ring, wait_strategy Wait>
-class consumer<T, Ring, Wait> {
+class consumer<T, Ring, Wait>
+    : public detail::consumer_handle<detail::raw_consumer<typename detail::ring_for<T, Ring>::type, Wait>> {
   using raw_type = detail::raw_consumer<typename detail::ring_for<T, Ring>::type, Wait>;
-  static constexpr bool is_plain = std::is_same_v<T, bytes>;
+  using base = detail::consumer_handle<raw_type>;
 
  public:
   /// What `*loan` gives: the bytes, or what the serializer's read() makes of them.
@@ -413,7 +376,7 @@ class consumer<T, Ring, Wait> {
       return *this;
     }
     [[gnu::always_inline]] ~loan() {
-      if (raw_ != nullptr) drop(*raw_, slot_, exceptions_);
+      if (raw_ != nullptr) raw_->drop_lent(slot_, exceptions_);
     }
 
     [[nodiscard]] explicit operator bool() const& noexcept { return raw_ != nullptr; }
@@ -436,29 +399,14 @@ class consumer<T, Ring, Wait> {
 
    private:
     friend class consumer;
-    [[gnu::always_inline]] loan(raw_type& raw, const std::byte* slot) : raw_(&raw), slot_(slot) {
-      if (raw.kept_one()) [[unlikely]]
-        exceptions_ = passing_exceptions(raw);
-      message_ = raw.reach().message(slot);
+    [[gnu::always_inline]] loan(raw_type& raw, const std::byte* slot)
+        : raw_(&raw), slot_(slot), message_(raw.reach().message(slot)), exceptions_(raw.exceptions_to_note()) {
       if (message_.data() == nullptr) [[unlikely]]
         refuse(raw, slot);
-    }
-    [[gnu::noinline]] static int passing_exceptions(raw_type& raw) noexcept {
-      const int passing = std::uncaught_exceptions();
-      raw.set_kept_one(passing != 0);
-      return passing;
     }
     [[noreturn, gnu::noinline]] static void refuse(raw_type& raw, const std::byte* slot) {
       raw.keep_lent(slot);
       detail::throw_wrong_extent(detail::access::owner_of(raw));
-    }
-    static void drop(raw_type& raw, const std::byte* slot, int exceptions) noexcept {
-      if (std::uncaught_exceptions() <= exceptions) [[likely]] {
-        raw.release_lent(slot);
-      } else {
-        raw.set_kept_one(true);
-        raw.keep_lent(slot);
-      }
     }
     raw_type* raw_ = nullptr;
     const std::byte* slot_ = nullptr;
@@ -467,43 +415,25 @@ class consumer<T, Ring, Wait> {
   };
 
   /// Several of the oldest messages, in place. Going out of scope releases none that release() did not.
-  class [[nodiscard]] batch {
+  class [[nodiscard]] batch : public detail::peeked_batch<raw_type> {
    public:
-    batch(batch&& other) noexcept : raw_(std::exchange(other.raw_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-    batch& operator=(batch&& other) noexcept {
-      std::swap(raw_, other.raw_);
-      std::swap(size_, other.size_);
-      return *this;
-    }
-    ~batch() { end(0); }
-
-    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
     /// @throws error corrupted; what the serializer throws.
     [[nodiscard]] view operator[](std::uint64_t i) const { return serializer<T>::read(bytes(i)); }
     [[nodiscard]] std::span<const std::byte> bytes(std::uint64_t i) const {
-      const auto message = raw_->reach().message(raw_->peeked(i));
+      const auto message = this->raw_->reach().message(this->raw_->peeked(i));
       if (message.data() == nullptr) [[unlikely]]
-        detail::throw_wrong_extent(detail::access::owner_of(*raw_));
+        detail::throw_wrong_extent(detail::access::owner_of(*this->raw_));
       return message;
     }
     [[nodiscard]] std::string_view text(std::uint64_t i) const { return as_text(bytes(i)); }
-    [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return raw_->was_delivered_before(i); }
-    void release(std::uint64_t count) noexcept { end(count < size_ ? count : size_); }
-    void release() noexcept { end(size_); }
 
    private:
     friend class consumer;
-    batch(raw_type* raw, std::uint64_t size) noexcept : raw_(raw), size_(size) {}
-    void end(std::uint64_t released) noexcept {
-      if (raw_ != nullptr) std::exchange(raw_, nullptr)->release_batch(released);
-      size_ = 0;
-    }
-    raw_type* raw_;
-    std::uint64_t size_;
+    using detail::peeked_batch<raw_type>::peeked_batch;
   };
 
   consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
-      : raw_(new raw_type(attached, ring_index, std::move(wait))) {}
+      : base(new raw_type(attached, ring_index, std::move(wait))) {}
 
   // ---- Zero copy: peek, use, release ---------------------------------------------------------------------------------
 
@@ -546,81 +476,43 @@ class consumer<T, Ring, Wait> {
   /// Into a std::string, a std::vector<std::byte> or the like, which becomes as long as the message; into a T of the user's
   /// by its serializer. False: empty. @throws error misuse: two loans or a batch are open; corrupted; wrong_process;
   /// truncated.
-  template <class Into>
-  requires(detail::byte_container<Into> || (!is_plain && std::assignable_from<Into&, view>))
-      [[nodiscard]] bool try_receive(Into& into) {
+  template <detail::receives<T> Into>
+  [[nodiscard]] bool try_receive(Into& into) {
     return take(try_peek(), into);
   }
   /// Into memory that is long enough: its length. @throws error misuse: it is not, and the message stays.
   [[nodiscard]] std::optional<std::size_t> try_receive(std::span<std::byte> into) { return take(try_peek(), into); }
 
-  template <class Into>
-  requires(detail::byte_container<Into> || (!is_plain && std::assignable_from<Into&, view>)) [[nodiscard]] wait_result
-      receive(Into& into, const detail::stop_signal& stop = {}) {
+  template <detail::receives<T> Into>
+  [[nodiscard]] wait_result receive(Into& into, const detail::stop_signal& stop = {}) {
     (void)take(peek(stop), into);
     return status_;
   }
-  template <class Into>
-  requires(detail::byte_container<Into> || (!is_plain && std::assignable_from<Into&, view>)) [[nodiscard]] wait_result
-      receive_for(Into& into, detail::timeout at_most, const detail::stop_signal& stop = {}) {
+  template <detail::receives<T> Into>
+  [[nodiscard]] wait_result receive_for(Into& into, detail::timeout at_most, const detail::stop_signal& stop = {}) {
     (void)take(peek_for(at_most, stop), into);
     return status_;
   }
-  template <class Into>
-  requires(detail::byte_container<Into> || (!is_plain && std::assignable_from<Into&, view>)) [[nodiscard]] wait_result
-      receive_until(Into& into, detail::time_limit when, const detail::stop_signal& stop = {}) {
+  template <detail::receives<T> Into>
+  [[nodiscard]] wait_result receive_until(Into& into, detail::time_limit when, const detail::stop_signal& stop = {}) {
     (void)take(peek_until(when, stop), into);
     return status_;
   }
   /// Of what was last received by copy, whether a consumer that died may have seen it already.
   [[nodiscard]] bool last_was_redelivered() const noexcept { return was_redelivered_; }
-  void end_waits_on_signals(bool is_wanted) { usable().end_waits_on_signals(is_wanted); }
 
   // ---- A range that ends when the channel is closed ------------------------------------------------------------------
 
-  /// `for (const auto message : in)`: as consumer::iterator of one size.
-  class iterator {
-   public:
-    explicit iterator(consumer& from) : from_(&from) { advance(); }
-    [[nodiscard]] view operator*() const { return *slot_; }
-    iterator& operator++() {
-      slot_.release();
-      advance();
-      return *this;
-    }
-    [[nodiscard]] bool operator==(detail::end_of_messages) const noexcept { return !slot_; }
-
-   private:
-    void advance() {
-      do slot_ = from_->peek();
-      while (!slot_ && from_->status() == wait_result::peer_gone);
-    }
-    consumer* from_;
-    loan slot_;
-  };
+  using iterator = detail::message_iterator<consumer>;
   [[nodiscard]] iterator begin() & { return iterator(*this); }
   [[nodiscard]] static detail::end_of_messages end() noexcept { return {}; }
 
-  // ---- The channel: as consumer.hpp says -----------------------------------------------------------------------------
-
-  [[nodiscard]] wait_result status() const noexcept { return status_; }
-  [[nodiscard]] bool is_finished() { return usable().is_finished(); }
-  void close() { usable().close(); }
-  [[nodiscard]] bool empty() const { return usable().is_empty(); }
+  /// The longest message that there can be.
   [[nodiscard]] std::size_t max_message_bytes() const { return usable().reach().max_bytes(); }
-  [[nodiscard]] std::uint64_t size_approx() const { return usable().size_approx(); }
-  [[nodiscard]] std::uint64_t capacity_slots() const { return usable().capacity_slots(); }
-  [[nodiscard]] peer_state peer() { return usable().peer(); }
-  [[nodiscard]] seat_list seats() const { return usable().seats(); }
-  [[nodiscard]] std::uint32_t seat_index() const { return usable().seat_index(); }
 
  private:
   friend struct detail::access;
-  [[nodiscard, gnu::always_inline]] raw_type& usable() const {
-    if (!raw_) [[unlikely]]
-      detail::throw_moved_from(role::consumer);
-    return *raw_;
-  }
+  using base::status_, base::usable;
 
   loan peek_before(std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     auto& raw = usable();
@@ -641,7 +533,7 @@ class consumer<T, Ring, Wait> {
     if (!message) return false;
     if constexpr (detail::byte_container<Into>) {
       into.resize(message.size());
-      if (!message.bytes().empty()) std::memcpy(into.data(), message.bytes().data(), message.size());
+      detail::copy_bytes(into.data(), message.bytes());
     } else {
       into = *message;
     }
@@ -656,7 +548,7 @@ class consumer<T, Ring, Wait> {
       detail::throw_too_short(detail::access::owner_of(usable()), into.size(), size);
     }
     const auto size = message.size();
-    if (size != 0) std::memcpy(into.data(), message.bytes().data(), size);
+    detail::copy_bytes(into.data(), message.bytes());
     hand_back(message);
     return size;
   }
@@ -668,8 +560,6 @@ class consumer<T, Ring, Wait> {
       raw.require_here();
   }
 
-  detail::owned<raw_type> raw_;  // where loans find it, wherever this handle is moved to
-  wait_result status_ = wait_result::ready;
   bool was_redelivered_ = false;
 };
 

@@ -8,18 +8,19 @@
 //   if (in.status() != sluice::wait_result::closed) report(in.status());  // timed_out, or peer_gone: the producer died
 //
 // Calls come as try_x (now or not), x (waits), x_for (a duration), x_until (a steady time point), each that waits also with
-// a std::stop_token (stop_token.hpp). The class says the rest: threads, lifetime, errors, what a crash leaves.
+// a std::stop_token (stop_token.hpp). The class says the rest: threads, lifetime, errors, what a crash leaves. What a handle
+// can be asked about its channel (status, close, peer, seats, …) is in detail/channel/handle.hpp.
 
 #include "sluice/detail/base/language.hpp"
 
 #include <cstdint>
 #include <cstring>
-#include <exception>
 #include <new>
 #include <optional>
 #include <span>
 #include <utility>
 
+#include "sluice/detail/channel/handle.hpp"
 #include "sluice/detail/channel/message.hpp"
 #include "sluice/detail/channel/raw_consumer.hpp"
 #include "sluice/detail/part/spsc/spsc_ring.hpp"
@@ -35,11 +36,6 @@ using detail::seat_list;
 using detail::spsc_ring;
 using detail::wait_strategy;
 
-namespace detail {
-/// What an iterator of messages is compared with.
-struct end_of_messages {};
-}  // namespace detail
-
 /// Takes messages of type T out of a channel.
 /// One thread at a time; move-only; made by channel<T>::consumer(). Going out of scope gives the seat back.
 /// At most max_open_loans loans at a time, which end in any order, or one batch; more is errc::misuse. Beside one open loan
@@ -49,8 +45,10 @@ struct end_of_messages {};
 /// to another file by now, or it was removed (clear --force, rm) and no producer lives. Attach again then.
 /// Killed at any instruction: what it had not released is delivered again, marked, to the next consumer.
 template <class T, ring Ring = spsc_ring, wait_strategy Wait = spin_then_park>
-class consumer {
+class consumer : public detail::consumer_handle<detail::raw_consumer<Ring, Wait>> {
   static_assert(detail::require_message<T>::value);
+  using raw_type = detail::raw_consumer<Ring, Wait>;
+  using base = detail::consumer_handle<raw_type>;
 
  public:
   /// The oldest message, in place. Going out of scope releases it, unless an exception is passing: then it is not
@@ -69,7 +67,7 @@ class consumer {
       return *this;
     }
     [[gnu::always_inline]] ~loan() {
-      if (raw_ != nullptr) drop(*raw_, bytes(), exceptions_);
+      if (raw_ != nullptr) raw_->drop_lent(bytes(), exceptions_);
     }
 
     /// Whether there is a message: false when the channel was empty, closed, or the time was up.
@@ -96,68 +94,28 @@ class consumer {
 
    private:
     friend class consumer;
-    /// To ask how many exceptions are passing takes three calls, which halved the rate of a stream of 64-byte messages. So a
-    /// loan is taken to be made while none is, until one was kept: that may have been wrong, and from then on it is asked
-    /// for as long as it is.
-    [[gnu::always_inline]] loan(detail::raw_consumer<Ring, Wait>& raw, const std::byte* message) noexcept
-        : raw_(&raw), message_(at(message)) {
-      if (raw.kept_one()) [[unlikely]]
-        exceptions_ = passing_exceptions(raw);
-    }
-    [[gnu::noinline]] static int passing_exceptions(detail::raw_consumer<Ring, Wait>& raw) noexcept {
-      const int passing = std::uncaught_exceptions();
-      raw.set_kept_one(passing != 0);
-      return passing;
-    }
+    [[gnu::always_inline]] loan(raw_type& raw, const std::byte* message) noexcept
+        : raw_(&raw), message_(at(message)), exceptions_(raw.exceptions_to_note()) {}
     [[nodiscard]] const std::byte* bytes() const noexcept { return reinterpret_cast<const std::byte*>(message_); }
-    /// Of the values, because a loan whose address is not taken lives in registers.
-    static void drop(detail::raw_consumer<Ring, Wait>& raw, const std::byte* message, int exceptions) noexcept {
-      if (std::uncaught_exceptions() <= exceptions) [[likely]] {
-        raw.release_lent(message);
-      } else {
-        raw.set_kept_one(true);
-        raw.keep_lent(message);
-      }
-    }
-    detail::raw_consumer<Ring, Wait>* raw_ = nullptr;
+    raw_type* raw_ = nullptr;
     const T* message_ = nullptr;
     int exceptions_ = 0;  // that were passing when it was made, as far as that was asked
   };
 
   /// Several of the oldest messages, in place. Going out of scope releases none that release() did not.
-  class [[nodiscard]] batch {
+  class [[nodiscard]] batch : public detail::peeked_batch<raw_type> {
    public:
-    batch(batch&& other) noexcept : raw_(std::exchange(other.raw_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-    batch& operator=(batch&& other) noexcept {
-      std::swap(raw_, other.raw_);
-      std::swap(size_, other.size_);
-      return *this;
-    }
-    ~batch() { end(0); }
-
-    /// How many messages there are: 0 to the number asked for.
-    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-    [[nodiscard]] const T& operator[](std::uint64_t i) const noexcept { return *at(raw_->peeked(i)); }
-    [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return raw_->was_delivered_before(i); }
-    /// Hands the first `count` slots back; the batch is empty afterwards and the rest is peeked again next time.
-    void release(std::uint64_t count) noexcept { end(count < size_ ? count : size_); }
-    void release() noexcept { end(size_); }
+    [[nodiscard]] const T& operator[](std::uint64_t i) const noexcept { return *at(this->raw_->peeked(i)); }
 
    private:
     friend class consumer;
-    batch(detail::raw_consumer<Ring, Wait>* raw, std::uint64_t size) noexcept : raw_(raw), size_(size) {}
-    void end(std::uint64_t released) noexcept {
-      if (raw_ != nullptr) std::exchange(raw_, nullptr)->release_batch(released);
-      size_ = 0;
-    }
-    detail::raw_consumer<Ring, Wait>* raw_;
-    std::uint64_t size_;
+    using detail::peeked_batch<raw_type>::peeked_batch;
   };
 
   /// `how`: of a topic, where it begins.
   template <class... How>
   consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait, const How&... how)
-      : raw_(new detail::raw_consumer<Ring, Wait>(attached, ring_index, std::move(wait), how...)) {}
+      : base(new raw_type(attached, ring_index, std::move(wait), how...)) {}
 
   // ---- Zero copy: peek, use, release ---------------------------------------------------------------------------------
 
@@ -254,60 +212,16 @@ class consumer {
   [[nodiscard]] wait_result receive_until(T& into, detail::time_limit when, const detail::stop_signal& stop = {}) {
     return receive_before(into, detail::deadline_at(when), stop);
   }
-  /// Whether a signal that is handled while a wait sleeps ends it with `interrupted`; at first it does not. A signal that
-  /// comes while the wait polls, or in the moment before it sleeps, ends nothing: a time-out, or a stop token that a
-  /// thread in sigwait(3) stops, covers those.
-  void end_waits_on_signals(bool is_wanted) { usable().end_waits_on_signals(is_wanted); }
 
   // ---- A range that ends when the channel is closed ------------------------------------------------------------------
 
-  /// `for (const T& message : in)`: each message is released when the next is asked for, or when the loop is left other
-  /// than by an exception. A producer's death does not end it: it waits for the successor.
-  class iterator {
-   public:
-    explicit iterator(consumer& from) : from_(&from) { advance(); }
-    [[nodiscard]] const T& operator*() const noexcept { return *slot_; }
-    iterator& operator++() {
-      slot_.release();
-      advance();
-      return *this;
-    }
-    [[nodiscard]] bool operator==(detail::end_of_messages) const noexcept { return !slot_; }
-
-   private:
-    void advance() {
-      do slot_ = from_->peek();
-      while (!slot_ && from_->status() == wait_result::peer_gone);
-    }
-    consumer* from_;
-    loan slot_;
-  };
+  using iterator = detail::message_iterator<consumer>;
   [[nodiscard]] iterator begin() & { return iterator(*this); }
   [[nodiscard]] static detail::end_of_messages end() noexcept { return {}; }
 
-  // ---- The channel ---------------------------------------------------------------------------------------------------
-
-  /// How the last wait ended.
-  [[nodiscard]] wait_result status() const noexcept { return status_; }
-  /// Whether the channel was closed and everything was delivered.
-  [[nodiscard]] bool is_finished() { return usable().is_finished(); }
-  /// Ends the channel from this side: producers get `closed`.
-  void close() { usable().close(); }
-  /// Whether a look at this moment would find no message, beside those that are lent. Takes nothing.
-  [[nodiscard]] bool empty() const { return usable().is_empty(); }
-  /// How many messages were published and not released, at about this moment: what is lent is among them, and of an mpmc
-  /// ring, what is claimed and not published as well.
-  [[nodiscard]] std::uint64_t size_approx() const { return usable().size_approx(); }
-  [[nodiscard]] std::uint64_t capacity_slots() const { return usable().capacity_slots(); }
-  /// System calls: some per seat.
-  [[nodiscard]] peer_state peer() { return usable().peer(); }
-  /// Every seat of the ring that was ever taken; seat_index() is which of them this handle has. seat_report::messages counts
-  /// what a seat's owners published or released. System calls: a few per seat.
-  [[nodiscard]] seat_list seats() const { return usable().seats(); }
-  [[nodiscard]] std::uint32_t seat_index() const { return usable().seat_index(); }
-
  private:
   friend struct detail::access;
+  using base::status_, base::usable;
   [[nodiscard]] static const T* at(const std::byte* slot) noexcept {
     return std::launder(reinterpret_cast<const T*>(slot));  // trivially copyable: the slot's bytes are the object
   }
@@ -315,39 +229,33 @@ class consumer {
     std::memcpy(static_cast<void*>(&into), message, sizeof(T));
   }
 
-  [[nodiscard, gnu::always_inline]] detail::raw_consumer<Ring, Wait>& usable() const {
-    if (!raw_) [[unlikely]]
-      detail::throw_moved_from(role::consumer);
-    return *raw_;
-  }
-
-  [[gnu::always_inline]] void get(detail::raw_consumer<Ring, Wait>& raw, T& into) {
+  [[gnu::always_inline]] void get(raw_type& raw, T& into) {
     copy(raw.peeked(0), into);
     redelivered_ = raw.was_delivered_before(0);
     hand_back(raw, raw.release(1));
   }
 
   /// What was copied was whole, or it throws.
-  static void hand_back(detail::raw_consumer<Ring, Wait>& raw, bool was_released) {
+  static void hand_back(raw_type& raw, bool was_released) {
     if (!was_released) [[unlikely]]
       raw.require_here();
   }
 
   /// Beside an open loan: as a loan that ends at once.
-  [[gnu::noinline]] bool receive_beside(detail::raw_consumer<Ring, Wait>& raw, T& into) {
+  [[gnu::noinline]] bool receive_beside(raw_type& raw, T& into) {
     const std::byte* message = nullptr;
     if (!raw.try_lend(message)) return false;
     get_lent(raw, message, into);
     return true;
   }
-  std::uint64_t receive_beside(detail::raw_consumer<Ring, Wait>& raw, std::span<T> into) {
+  std::uint64_t receive_beside(raw_type& raw, std::span<T> into) {
     std::uint64_t count = 0, redelivered = 0;
     for (; count < into.size() && receive_beside(raw, into[count]); ++count)
       redelivered += count == redelivered && redelivered_;
     if (count != 0) redelivered_ = redelivered;
     return count;
   }
-  void get_lent(detail::raw_consumer<Ring, Wait>& raw, const std::byte* message, T& into) {
+  void get_lent(raw_type& raw, const std::byte* message, T& into) {
     copy(message, into);
     redelivered_ = raw.was_lent_delivered_before(message);
     hand_back(raw, raw.release_lent(message));
@@ -376,8 +284,6 @@ class consumer {
     return status_;
   }
 
-  detail::owned<detail::raw_consumer<Ring, Wait>> raw_;  // where loans find it, wherever this handle is moved to
-  wait_result status_ = wait_result::ready;
   std::uint64_t redelivered_ = 0;  // of what was received last
 };
 

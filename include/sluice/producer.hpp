@@ -10,7 +10,8 @@
 //   if (out.send_for(next, 100ms) != sluice::wait_result::ready) report(out.status());  // or by copy
 //
 // Calls come as try_x (now or not), x (waits), x_for (a duration), x_until (a steady time point), each that waits also with
-// a std::stop_token (stop_token.hpp). The class says the rest: threads, lifetime, errors, what a crash leaves.
+// a std::stop_token (stop_token.hpp). The class says the rest: threads, lifetime, errors, what a crash leaves. What a handle
+// can be asked about its channel (status, close, finish, drain, seats, …) is in detail/channel/handle.hpp.
 
 #include "sluice/detail/base/language.hpp"
 
@@ -20,6 +21,7 @@
 #include <span>
 #include <utility>
 
+#include "sluice/detail/channel/handle.hpp"
 #include "sluice/detail/channel/message.hpp"
 #include "sluice/detail/channel/raw_producer.hpp"
 #include "sluice/detail/part/spsc/spsc_ring.hpp"
@@ -47,8 +49,9 @@ using detail::wait_strategy;
 /// A handle that was moved from throws errc::misuse. Killed at any instruction: its claims are void, what it published is
 /// delivered, and its seat goes to the next process that asks.
 template <class T, ring Ring = spsc_ring, wait_strategy Wait = spin_then_park>
-class producer {
+class producer : public detail::producer_handle<detail::raw_producer<Ring, Wait>> {
   static_assert(detail::require_message<T>::value);
+  using base = detail::producer_handle<detail::raw_producer<Ring, Wait>>;
 
  public:
   /// One claimed slot, to be filled in place. Dropped without publish() it is abandoned: nothing is ever seen of it.
@@ -119,7 +122,7 @@ class producer {
   };
 
   producer(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
-      : raw_(new detail::raw_producer<Ring, Wait>(attached, ring_index, std::move(wait))) {}
+      : base(new detail::raw_producer<Ring, Wait>(attached, ring_index, std::move(wait))) {}
 
   // ---- Zero copy: claim, fill, publish -------------------------------------------------------------------------------
 
@@ -203,75 +206,15 @@ class producer {
                                        const detail::stop_signal& stop = {}) {
     return send_before(message, detail::deadline_at(when), stop);
   }
-  /// As consumer::end_waits_on_signals().
-  void end_waits_on_signals(bool is_wanted) { usable().end_waits_on_signals(is_wanted); }
-
-  // ---- The channel ---------------------------------------------------------------------------------------------------
-
-  /// How the last wait ended.
-  [[nodiscard]] wait_result status() const noexcept { return status_; }
-  /// Whether everything published was released.
-  [[nodiscard]] bool is_drained() const { return usable().is_drained(); }
-  /// Waits until it was. ready; peer_gone; timed_out; interrupted.
-  [[nodiscard]] wait_result drain(const detail::stop_signal& stop = {}) {
-    return status_ = usable().drain_until(detail::never, stop);
-  }
-  [[nodiscard]] wait_result drain_for(detail::timeout at_most, const detail::stop_signal& stop = {}) {
-    return status_ = usable().drain_until(detail::deadline_after(at_most), stop);
-  }
-  [[nodiscard]] wait_result drain_until(detail::time_limit when, const detail::stop_signal& stop = {}) {
-    return status_ = usable().drain_until(detail::deadline_at(when), stop);
-  }
-  /// Ends the channel: consumers get everything published and then `closed`.
-  void close() { usable().close(); }
-  /// Says that this producer has sent all that it has, and gives its seat back. The last one to finish closes the channel:
-  /// consumers get everything published and then `closed`. Not closed while another living producer takes part that has not
-  /// finished; one that died, or whose handle was destroyed instead, is not waited for, and closes nothing itself. The
-  /// handle is void afterwards. Killed in the middle: as killed before, or closed.
-  /// @return whether the channel is closed now.
-  /// @throws error misuse: a loan or a batch is open; of a durable channel, what the disk says.
-  bool finish() {
-    const bool is_closed = usable().finish();
-    raw_.reset();
-    return is_closed;
-  }
-  /// Whether everything published was released, as far as can be told without asking the consumers.
-  [[nodiscard]] bool empty() const { return size_approx() == 0; }
-  /// How many messages were published and not released, at about this moment; of an mpmc ring, all producers' and what is
-  /// claimed as well.
-  [[nodiscard]] std::uint64_t size_approx() const { return usable().size_approx(); }
-  [[nodiscard]] std::uint64_t capacity_slots() const { return usable().capacity_slots(); }
-  /// System calls: some per seat.
-  [[nodiscard]] peer_state peer() { return usable().peer(); }
-  /// Every seat of the ring that was ever taken; seat_index() is which of them this handle has. seat_report::messages counts
-  /// what a seat's owners published or released. System calls: a few per seat.
-  [[nodiscard]] seat_list seats() const { return usable().seats(); }
-  [[nodiscard]] std::uint32_t seat_index() const { return usable().seat_index(); }
-
-  /// The sequence behind all that was published so far, by every producer that the channel ever had. Of an mpmc ring, what
-  /// is claimed lies below it as well.
-  [[nodiscard]] std::uint64_t position() const { return usable().position(); }
-  /// Whether everything below `position`, which position() returned earlier, was released.
-  [[nodiscard]] bool is_released_before(std::uint64_t position) const { return usable().is_released_before(position); }
-  /// Waits until it was, whatever other producers send meanwhile: what drain() would wait for as well.
-  [[nodiscard]] wait_result drain_before_until(std::uint64_t position, detail::time_limit when,
-                                               const detail::stop_signal& stop = {}) {
-    return status_ = usable().drain_before_until(position, detail::deadline_at(when), stop);
-  }
 
  private:
   friend struct detail::access;
+  using base::status_, base::usable;
   [[nodiscard]] static T* at(std::byte* slot) noexcept {
     return std::launder(reinterpret_cast<T*>(slot));  // trivially copyable: the slot's bytes are the object
   }
   static void put(detail::raw_producer<Ring, Wait>& raw, std::uint64_t i, const T& message) noexcept {
     std::memcpy(raw.claimed(i), &message, sizeof(T));
-  }
-
-  [[nodiscard, gnu::always_inline]] detail::raw_producer<Ring, Wait>& usable() const {
-    if (!raw_) [[unlikely]]
-      detail::throw_moved_from(role::producer);
-    return *raw_;
   }
 
   loan claim_before(std::uint64_t deadline_ns, const detail::stop_signal& stop) {
@@ -298,9 +241,6 @@ class producer {
     raw.publish(1);
     return wait_result::ready;
   }
-
-  detail::owned<detail::raw_producer<Ring, Wait>> raw_;  // where loans find it, wherever this handle is moved to
-  wait_result status_ = wait_result::ready;
 };
 
 }  // namespace sluice

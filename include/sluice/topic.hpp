@@ -71,13 +71,14 @@ using subscriber = consumer<T, detail::topic_ring<Publishers>, Wait>;
 /// One thread at a time; move-only. A message may be overwritten while it is read, so it is copied, and the copy is handed out
 /// only if it was whole; in place, still_valid() says so afterwards.
 template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
-class lossy_subscriber {
+class lossy_subscriber : public detail::handle<detail::raw_lossy_subscriber<Publishers, Wait>, role::consumer> {
   static_assert(detail::require_message<T>::value);
   using raw_type = detail::raw_lossy_subscriber<Publishers, Wait>;
+  using base = detail::handle<raw_type, role::consumer>;
 
  public:
   lossy_subscriber(const attached_segment& attached, std::uint32_t ring_index, Wait wait, history wanted, resumes where)
-      : raw_(new raw_type(attached, ring_index, std::move(wait), wanted, where)) {}
+      : base(new raw_type(attached, ring_index, std::move(wait), wanted, where)) {}
 
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
@@ -132,24 +133,10 @@ class lossy_subscriber {
   /// this subscriber was behind.
   [[nodiscard]] bool is_loss_exact() const { return usable().is_loss_exact(); }
 
-  // ---- The topic -----------------------------------------------------------------------------------------------------
-
-  /// How the last wait ended.
-  [[nodiscard]] wait_result status() const noexcept { return status_; }
-  void end_waits_on_signals(bool is_wanted) { usable().end_waits_on_signals(is_wanted); }
-  void close() { usable().close(); }
-  [[nodiscard]] std::uint64_t capacity_slots() const { return usable().capacity_slots(); }
-  [[nodiscard]] peer_state peer() { return usable().peer(); }
-  [[nodiscard]] seat_list seats() const { return usable().seats(); }
-  [[nodiscard]] std::uint32_t seat_index() const { return usable().seat_index(); }
-
  private:
   friend struct detail::access;
-  [[nodiscard, gnu::always_inline]] raw_type& usable() const {
-    if (!raw_) [[unlikely]]
-      detail::throw_moved_from(role::consumer);
-    return *raw_;
-  }
+  using base::status_, base::usable;
+
   /// A message that was there may be overtaken before it is copied: then the wait goes on.
   wait_result receive_before(T& into, std::uint64_t deadline_ns, const detail::stop_signal& stop) {
     for (;;) {
@@ -159,9 +146,7 @@ class lossy_subscriber {
     }
   }
 
-  detail::owned<raw_type> raw_;
   std::uint64_t told_ = 0;  // of what was lost
-  wait_result status_ = wait_result::ready;
 };
 
 /// A segment with one topic of messages T. Being attached keeps the name from being swept; it takes no seat.

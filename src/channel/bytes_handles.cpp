@@ -8,11 +8,6 @@
 #include "sluice/registry.hpp"
 
 namespace sluice::detail {
-namespace {
-
-std::string number(std::uint64_t value) { return std::to_string(value); }
-
-}  // namespace
 
 void throw_wrong_extent(const participant& handle) {
   throw error(errc::corrupted,
@@ -22,13 +17,13 @@ void throw_wrong_extent(const participant& handle) {
 }
 
 void throw_too_short(const participant& handle, std::uint64_t given, std::uint64_t bytes) {
-  throw error(errc::misuse, "receive a message of " + handle.attached().what() + " into " + number(given) +
-                                " bytes: it has " + number(bytes) + ", and stays where it is");
+  throw error(errc::misuse, "receive a message of " + handle.attached().what() + " into " + std::to_string(given) +
+                                " bytes: it has " + std::to_string(bytes) + ", and stays where it is");
 }
 
 void throw_beyond_claim(const participant& handle, std::uint64_t bytes, std::uint64_t claimed) {
-  throw error(errc::misuse, "publish a message of " + number(bytes) + " bytes in " + handle.attached().what() +
-                                ": only " + number(claimed) + " are claimed; claim as many as it may need");
+  throw error(errc::misuse, "publish a message of " + std::to_string(bytes) + " bytes in " + handle.attached().what() +
+                                ": only " + std::to_string(claimed) + " are claimed; claim as many as it may need");
 }
 
 }  // namespace sluice::detail

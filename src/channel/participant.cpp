@@ -99,7 +99,7 @@ const part_descriptor& participant::descriptor() const noexcept {
   return cold_->attached.memory().header().parts[ring_index_];
 }
 
-void participant::wake_everyone(role whom) const noexcept {
+void participant::wake_all_of(role whom) const noexcept {
   if (bell_ != nullptr && whom == role::consumer)
     ring_bell(*bell_);
   else
@@ -108,8 +108,8 @@ void participant::wake_everyone(role whom) const noexcept {
 
 void participant::close() noexcept {
   ring_.control->closed.store(1, std::memory_order_release);  // K
-  wake_everyone(role::producer);
-  wake_everyone(role::consumer);
+  wake_all_of(role::producer);
+  wake_all_of(role::consumer);
 }
 
 bool participant::close_as_the_last() noexcept {
@@ -131,8 +131,8 @@ bool participant::close_as_the_last() noexcept {
                                       std::memory_order_relaxed))  // K, Q
     return says_closed(still);
   if (!is_last) return false;
-  wake_everyone(role::producer);
-  wake_everyone(role::consumer);
+  wake_all_of(role::producer);
+  wake_all_of(role::consumer);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include "port/chosen_wait.hpp"
 #include "sluice/detail/channel/access.hpp"
 #include "sluice/detail/channel/bytes_reach.hpp"
+#include "sluice/detail/channel/handle.hpp"
 #include "sluice/detail/channel/raw_bytes_producer.hpp"
 #include "sluice/detail/channel/raw_consumer.hpp"
 #include "sluice/detail/channel/raw_producer.hpp"
@@ -25,15 +26,6 @@ template <class Raw>
 struct holds_raw {
   std::unique_ptr<Raw> raw_;
 };
-
-/// What of a raw handle is of the channel and not of messages.
-template <class Raw>
-auto& channel_of(Raw& raw) noexcept {
-  if constexpr (requires { raw.slots(); })
-    return raw.slots();
-  else
-    return raw;
-}
 
 /// What ports of both roles pass on to their raw handle.
 template <class Port, class Raw>

@@ -1,7 +1,6 @@
 #include "sluice/port.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "sluice/detail/channel/participant.hpp"
 #include "sluice/detail/channel/seat_list.hpp"
@@ -133,7 +132,7 @@ std::uint64_t producer_port::claim_before(std::uint64_t count, std::uint64_t dea
 bool producer_port::try_send(std::span<const std::byte> message) {
   require_size("send", message.size());
   if (!try_claim_bytes(message.size())) return false;
-  if (!message.empty()) std::memcpy(room_.data(), message.data(), message.size());
+  copy_bytes(room_.data(), message);
   if (!try_end_room(message.size())) {
     abandon();
     return false;
@@ -146,7 +145,7 @@ wait_result producer_port::send_before(std::span<const std::byte> message, std::
                                        const detail::stop_signal& stop) {
   require_size("send", message.size());
   if (!claim_bytes_before(message.size(), deadline_ns, stop)) return status_;
-  if (!message.empty()) std::memcpy(room_.data(), message.data(), message.size());
+  copy_bytes(room_.data(), message);
   if (publish_bytes_before(message.size(), deadline_ns, stop) != wait_result::ready) abandon();
   return status_;
 }
@@ -166,7 +165,7 @@ std::size_t consumer_port::take_copy(std::span<std::byte> into) {
     throw_misuse("receive a message in " + std::to_string(into.size()) + " bytes",
                  "it has " + std::to_string(from.size()) + ", and stays where it is");
   }
-  if (!from.empty()) std::memcpy(into.data(), from.data(), from.size());
+  copy_bytes(into.data(), from);
   was_redelivered_ = was_marked(0);
   release(1);
   return from.size();

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <string_view>
 
 namespace sluice::detail {
@@ -13,6 +15,11 @@ constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t step) noexce
 
 /// The lesser of two. std::min of <algorithm>, which costs more to include than the rings.
 constexpr std::uint64_t lesser(std::uint64_t a, std::uint64_t b) noexcept { return b < a ? b : a; }
+
+/// memcpy(3), which must not be given the null of an empty span.
+inline void copy_bytes(void* into, std::span<const std::byte> from) noexcept {
+  if (!from.empty()) std::memcpy(into, from.data(), from.size());
+}
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv). For names of types, not for integrity.
 constexpr std::uint64_t fnv1a(std::string_view text, std::uint64_t hash = 0xcbf29ce484222325ULL) noexcept {

@@ -33,9 +33,9 @@ class participant {
  public:
   /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken; misuse: there is no such
   /// ring; wrong_kind: it is not of `kind`.
-  /// @param bell  of the ring, where its consumers have one: see has_bell.
+  /// @param bell  of the ring, where its consumers have one: see has_bell. Null: they have none.
   participant(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind, role own,
-              const seat_rules& rules, std::atomic<std::uint32_t>& (*bell)(const ring_view&) = nullptr);
+              const seat_rules& rules, std::atomic<std::uint32_t>& (*bell)(const ring_view&));
   participant(const participant&) = delete;
   participant& operator=(const participant&) = delete;
   ~participant() = default;
@@ -74,7 +74,7 @@ class participant {
   }
 
   /// Wakes all of a role that sleep, for news that concerns all of them.
-  void wake_everyone(role whom) const noexcept;
+  void wake_all_of(role whom) const noexcept;
   /// Ends the channel for all participants and wakes all that sleep.
   void close() noexcept;
   /// Of a producer whose claims are published or abandoned and that makes no more: closes the channel, unless another living

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <utility>
 
@@ -89,16 +88,7 @@ class raw_bytes_producer {
   /// False: full or closed. @throws error as try_claim().
   [[nodiscard, gnu::always_inline]] bool try_send(std::span<const std::byte> message) {
     require_no_claim("send");
-    if (claims_late(message.size()) && !has_free_slot()) [[unlikely]]
-      return polled_in_vain();  // before anything is copied
-    const auto room = claim(message.size());
-    if (room.data() == nullptr) [[unlikely]]
-      return false;
-    if (!message.empty()) std::memcpy(room.data(), message.data(), message.size());
-    if (writer_.publish(slots_, message.size())) [[likely]]
-      return true;
-    writer_.abandon(slots_);
-    return false;
+    return is_long(message.size()) ? try_send_long(message) : writer_.try_send(slots_, message);
   }
 
   /// As many of `messages` as there is room for now, in order; how many. Short ones that follow each other are claimed and
@@ -118,7 +108,7 @@ class raw_bytes_producer {
       for (std::uint64_t i = 0; i < count; ++i) {
         const std::span<const std::byte> message = messages[sent + i];
         const auto room = writer_.claim_room(slots_, i, message.size());
-        if (!message.empty()) std::memcpy(room.data(), message.data(), message.size());
+        copy_bytes(room.data(), message);
         writer_.finish_room(slots_, i, room, message.size());
       }
       if (count != 0) writer_.publish_batch(slots_, count, count);
@@ -134,7 +124,7 @@ class raw_bytes_producer {
     std::span<std::byte> room;
     auto result = claim_until(deadline_ns, message.size(), room, stop);
     if (room.data() == nullptr) return result;
-    if (!message.empty()) std::memcpy(room.data(), message.data(), message.size());
+    copy_bytes(room.data(), message);
     result = publish_until(deadline_ns, message.size(), stop);
     if (result != wait_result::ready) abandon();
     return result;
@@ -245,9 +235,13 @@ class raw_bytes_producer {
   [[nodiscard]] bool is_long(std::uint64_t bytes) const noexcept { return bytes > bytes_.bounds.inline_bytes; }
   [[nodiscard]] bool claims_late(std::uint64_t bytes) const noexcept { return Ring::has_many_seats && is_long(bytes); }
   [[nodiscard]] bool has_free_slot() { return slots_.size_approx() < slots_.capacity_slots(); }
-  bool polled_in_vain() {
-    require_here();
-    slots_.polled_in_vain(oldest_in_ring());
+  /// False: closed; or the ring is full, which is asked before anything is copied; or the arena is.
+  [[gnu::noinline]] bool try_send_long(std::span<const std::byte> message) {
+    if (!slots_.may_claim()) return false;
+    const bool has_slot = !Ring::has_many_seats || has_free_slot();
+    if (has_slot && writer_.try_send(slots_, message)) return true;
+    if constexpr (Ring::has_many_seats)
+      slots_.polled_in_vain([&] { return has_slot ? writer_.waits_for() : slots_.waits_for(); });
     return false;
   }
 
@@ -257,7 +251,7 @@ class raw_bytes_producer {
   }
   /// Nothing that is shared is read for it while the arena has room: so it asks here what every claim asks.
   [[gnu::noinline]] std::span<std::byte> claim_long(std::uint64_t bytes) {
-    if (!slots_.is_open()) return {};
+    if (!slots_.may_claim()) return {};
     const auto room = writer_.try_claim(slots_, bytes);
     if (room.data() == nullptr && Ring::has_many_seats) slots_.polled_in_vain([this] { return writer_.waits_for(); });
     return room;

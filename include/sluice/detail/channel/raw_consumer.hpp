@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <utility>
 
 #include "sluice/detail/channel/endpoint.hpp"
@@ -189,9 +190,19 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     if (ring_.is_open()) lent_ = lending::kept;
   }
 
-  /// Whether a loan was kept because an exception was passing, since it was last seen that none is. See consumer::loan.
-  [[nodiscard]] bool kept_one() const noexcept { return kept_one_; }
-  void set_kept_one(bool value) noexcept { kept_one_ = value; }
+  /// For a loan that is made: how many exceptions are passing, as far as that must be known. To ask takes three calls, which
+  /// halved the rate of a stream of 64-byte messages. So a loan is taken to be made while none is, until one was kept: that
+  /// may have been wrong, and from then on it is asked for as long as it is.
+  [[nodiscard, gnu::always_inline]] int exceptions_to_note() noexcept { return kept_one_ ? passing_exceptions() : 0; }
+  /// Ends a loan that goes out of scope and noted so many: released, or kept if more are passing now.
+  void drop_lent(const std::byte* message, int exceptions) noexcept {
+    if (std::uncaught_exceptions() <= exceptions) [[likely]] {
+      release_lent(message);
+    } else {
+      kept_one_ = true;
+      keep_lent(message);
+    }
+  }
 
   /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.
   static void retire(raw_consumer* handle) noexcept {
@@ -207,7 +218,13 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   void leave() noexcept {
     if (!owner_ || !owner_->is_here()) return;
     ring_.leave();
-    if constexpr (has_bell<Ring>) owner_->wake_everyone(role::producer);  // they may wait for what it had not released
+    if constexpr (has_bell<Ring>) owner_->wake_all_of(role::producer);  // they may wait for what it had not released
+  }
+
+  [[gnu::noinline]] int passing_exceptions() noexcept {
+    const int passing = std::uncaught_exceptions();
+    kept_one_ = passing != 0;
+    return passing;
   }
 
   [[nodiscard, gnu::noinline]] const std::byte* try_lend_another() {
@@ -340,7 +357,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
 
   /// The end of a closed channel may come with this consumer's last release: others looked before it, and sleep.
   [[gnu::noinline]] void pass_on_the_end() noexcept {
-    if (ring_.waits_for() == nothing_to_wait_for()) owner_->wake_everyone(role::consumer);
+    if (ring_.waits_for() == nothing_to_wait_for()) owner_->wake_all_of(role::consumer);
   }
 
   bool mend() noexcept {
@@ -370,7 +387,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   }
 
   [[no_unique_address]] slot_reach<Ring> reach_;
-  bool kept_one_ = false;
+  bool kept_one_ = false;  // a loan, because an exception was passing, since it was last seen that none is
   std::uint64_t asked_clock_ns_ = 0;
   std::uint32_t kept_count_ = 0;             // of several loans, how many were kept, to be lent again
   const std::byte* kept_[max_open_loans]{};  // oldest first

@@ -94,7 +94,7 @@ class raw_lossy_subscriber
     return ring_.try_peek();
   }
   void mend() noexcept {
-    if (ring_.mend(owner_->keeper()) != 0) owner_->wake_everyone(role::consumer);
+    if (ring_.mend(owner_->keeper()) != 0) owner_->wake_all_of(role::consumer);
   }
 
   /// Of a topic that was seen closed.

@@ -79,8 +79,14 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
 
   // ---- For messages of any length, whose claims need more than a slot: raw_bytes_producer.hpp ------------------------
 
-  /// Whether a claim may be made. False: closed. @throws error as try_claim().
-  [[nodiscard]] bool is_open() { return may_claim(); }
+  /// What may be out of the ordinary where the mark says nowhere. False: closed. @throws error as try_claim().
+  [[nodiscard, gnu::noinline]] bool may_claim() {
+    owner().require_here();
+    if (durable_) durable_->require_flushed();
+    if (owner_->is_closed()) return false;
+    if (!durable_) mark_ = owner_->mark();  // opened again
+    return true;
+  }
   /// Waits at `place` until `take` has claimed what it needs; as claim_until(). `waits_for` says what cannot be passed.
   template <class Take, class WaitsFor>
   [[nodiscard]] wait_result take_until(std::uint64_t deadline_ns, const Take& take, sleeper place,
@@ -330,15 +336,6 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     return true;
   }
 
-  /// What may be out of the ordinary where the mark says nowhere.
-  [[gnu::noinline]] bool may_claim() {
-    owner().require_here();
-    if (durable_) durable_->require_flushed();
-    if (owner_->is_closed()) return false;
-    if (!durable_) mark_ = owner_->mark();  // opened again
-    return true;
-  }
-
   [[gnu::noinline]] void publish_slowly(std::uint64_t count) noexcept {
     if (!owner_ || !owner_->is_here()) {
       if (lent_ == lending::plain) lent_ = lending::kept;
@@ -379,7 +376,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
   void mend() noexcept {
     (void)ring_.mend(owner_->keeper());
     if constexpr (requires { ring_.owed_holes(); })
-      if (ring_.owed_holes() != 0) owner_->wake_everyone(role::consumer);
+      if (ring_.owed_holes() != 0) owner_->wake_all_of(role::consumer);
   }
 
   /// Once a tick. What a producer cannot pass may be in the hands of a consumer that died, and only consumers mend.

@@ -6,9 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
+#include "sluice/detail/base/bytes.hpp"
 #include "sluice/detail/part/bytes/arena_writer.hpp"
 #include "sluice/detail/part/bytes/bytes_view.hpp"
 #include "sluice/detail/part/mpmc/mpmc_ring.hpp"
@@ -86,7 +86,7 @@ class bytes_writer {
   [[nodiscard]] bool try_send(Slots& slots, std::span<const std::byte> message) {
     const auto room = try_claim(slots, message.size());
     if (room.data() == nullptr) return false;
-    if (!message.empty()) std::memcpy(room.data(), message.data(), message.size());
+    copy_bytes(room.data(), message);
     if (publish(slots, message.size())) return true;
     abandon(slots);
     return false;
