@@ -72,7 +72,7 @@ byte deaths = DEATHS;
 #define vacant(x) ((x) == 0 || !alive((x) - 1))
 
 /* ---- What the judge knows ---- */
-byte claimer[N];                        /* many publishers: who has claimed the slot and not published it, + 1 */
+byte claimer[N];                        /* many publishers: the one that has claimed it and not published it, + 1 */
 byte needs[S];                          /* by seat: 1 + what a subscriber was promised and has not released; 0: nothing */
 byte busy = P + NEW_P;                  /* publishers that may still publish */
 byte waiting_p = NEW_P, waiting_s = NEW_S;

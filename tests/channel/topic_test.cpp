@@ -60,7 +60,7 @@ struct topic_names {
 using publisher_counts = ::testing::Types<of<publishers::one>, of<publishers::many>>;
 TYPED_TEST_SUITE(Topics, publisher_counts, topic_names);
 
-// ---- Who sees what ---------------------------------------------------------------------------------------------------
+// ---- What a subscriber sees ---------------------------------------------------------------------------------------------------
 
 TYPED_TEST(Topics, EverySubscriberSeesEveryMessageInOrder) {
   auto first = this->link_.subscriber(), second = this->link_.subscriber();

@@ -98,22 +98,11 @@ struct topic_cast {
   }
 };
 
-/// seat_table::take() without the kernel.
 template <class Cast>
 bool take_in_topic(Cast& all, std::uint32_t seat, seat_keeper& keeper, history wanted = history::all()) {
-  auto& state = all.ring.seats[seat].state;
-  auto word = state.load();
-  if (state_of(word) == seat_state::taken && !keeper.is_dead(seat, word)) return false;
-  if (!keeper.try_lock(seat)) return false;
-  word = state.load();
-  const bool is_ready = state_of(word) != seat_state::taken &&
-                        (state_of(word) != seat_state::dead || Cast::rules::settle(all.ring, seat, keeper));
-  if (is_ready) {
-    state.store(seat_word(seat_state::taken, generation_of(word) + 1));
-    all.construct(seat, wanted);
-  }
-  keeper.unlock(seat);
-  return is_ready;
+  return take_seat(
+      all.ring, seat, keeper, [&](std::uint32_t dead) { return Cast::rules::settle(all.ring, dead, keeper); },
+      [&](std::uint32_t free) { all.construct(free, wanted); });
 }
 
 template <publishers Publishers, std::uint64_t Capacity>

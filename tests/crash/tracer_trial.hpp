@@ -214,22 +214,29 @@ void tick(Consumer& consumer, seat_keeper& keeper, Note note) {
   drain(consumer, note);
 }
 
-/// seat_table::take() without the kernel: settles a dead owner's seat under its lock, then sits there.
-template <class Ring>
-bool take(cast<Ring>& all, std::uint32_t seat, seat_keeper& keeper, bool settles = true) {
-  auto& state = all.ring.seats[seat].state;
+/// seat_table::take() without the kernel: settles a dead owner's seat under its lock, then sits there. `settle(seat)` says
+/// whether the seat may be taken; `sit(seat)` makes what the newcomer has.
+template <class Settle, class Sit>
+bool take_seat(const ring_view& ring, std::uint32_t seat, seat_keeper& keeper, const Settle& settle, const Sit& sit) {
+  auto& state = ring.seats[seat].state;
   auto word = state.load();
   if (state_of(word) == seat_state::taken && !keeper.is_dead(seat, word)) return false;
   if (!keeper.try_lock(seat)) return false;
   word = state.load();
-  const bool is_ready = state_of(word) != seat_state::taken &&
-                        (state_of(word) != seat_state::dead || !settles || Ring::settle(all.ring, seat, keeper));
+  const bool is_ready = state_of(word) != seat_state::taken && (state_of(word) != seat_state::dead || settle(seat));
   if (is_ready) {
     state.store(seat_word(seat_state::taken, generation_of(word) + 1));
-    all.construct(seat);
+    sit(seat);
   }
   keeper.unlock(seat);
   return is_ready;
+}
+
+template <class Ring>
+bool take(cast<Ring>& all, std::uint32_t seat, seat_keeper& keeper, bool settles = true) {
+  return take_seat(
+      all.ring, seat, keeper, [&](std::uint32_t dead) { return !settles || Ring::settle(all.ring, dead, keeper); },
+      [&](std::uint32_t free) { all.construct(free); });
 }
 
 /// When newcomers take the seats of the dead.
