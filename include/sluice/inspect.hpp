@@ -36,10 +36,12 @@ class segment_name;
 
 using detail::durability_of;
 using detail::is_durable;
+using detail::is_topic;
 using detail::lifetime_of;
 using detail::part_descriptor;
 using detail::peer_of;
 using detail::repair_kind;
+using detail::role_name;
 using detail::seat_state;
 using detail::segment_header;
 using detail::segment_kind;

@@ -17,9 +17,12 @@
 // they belong to ends, and no longer than the port.
 // Length: a ring of messages of any length (bytes.hpp) has claim_bytes() and publish_bytes(), one message at a time; so has
 // every other, for its own length. Peeking, sending and receiving are the same for all.
+// Topics: a producer port publishes, a consumer port subscribes as its `subscription` says. A lossy one peeks at copies, which
+// were whole, and tells by lost() how many messages it was overtaken by.
 // Order: several claims at once are one claim: a second one before publish() or abandon() throws misuse. Peeks likewise.
 // Crash: killed at any instruction, a producer's open claim is void and what it published is delivered; what a consumer
-// had peeked and not released is delivered again to the next consumer, marked by was_delivered_before().
+// had peeked and not released is delivered again to the next consumer, marked by was_delivered_before(). Not in a topic: a
+// subscriber begins where its subscription says, whatever its predecessor had.
 // Errors: those of producer<T> and consumer<T>. misuse also where an index, a count or a size does not fit: nothing has
 // happened then. Full, empty, closed and timed out are values: 0 or false, and status() says which.
 // Blocks: calls named try_ never; publish() of a durable channel for the disk, when a flush is due.
@@ -35,6 +38,7 @@
 #include "sluice/detail/base/clock.hpp"
 #include "sluice/detail/base/stop_signal.hpp"
 #include "sluice/detail/layout/seat.hpp"
+#include "sluice/detail/part/topic/lossy_reader.hpp"
 #include "sluice/detail/seat/seat_table.hpp"
 #include "sluice/error.hpp"
 #include "sluice/registry.hpp"
@@ -45,11 +49,21 @@ class participant;
 
 namespace sluice {
 
+using detail::history;
+using detail::resumes;
 using detail::ring_kind;
 using detail::role;
 
 /// How a port waits: wait.hpp has the types of the same names.
 enum class wait_kind { spin_then_park, park, busy_spin };
+
+/// How a consumer port joins a topic. Other rings know but one way, and it is theirs: each message goes to one consumer, and
+/// those that wait come first.
+struct subscription {
+  history from = history::none();  ///< how much of what was published before it wants, as far as it is still there
+  /// Empty: lossless, it holds publishers up when it is a ring behind. Else it is overtaken, and goes on there.
+  std::optional<resumes> lossy = {};
+};
 
 /// What was repaired in a ring so far, after deaths. Counters for people.
 struct repair_counts {
@@ -66,6 +80,7 @@ class port {
   virtual ~port() = default;
 
   [[nodiscard]] sluice::role role() const noexcept;
+  [[nodiscard]] ring_kind kind() const noexcept;
   /// Of each message; where they have any length, of the longest.
   [[nodiscard]] std::size_t message_bytes() const noexcept { return message_bytes_; }
   [[nodiscard]] bool has_any_length() const noexcept { return any_length_; }
@@ -367,6 +382,11 @@ class consumer_port : public port {
   /// Whether a look at this moment would find no message, beside those that are peeked. Takes nothing.
   [[nodiscard]] virtual bool empty() const = 0;
 
+  /// By how many messages it was overtaken so far. 0 unless it is lossy.
+  [[nodiscard]] virtual std::uint64_t lost() const { return 0; }
+  /// False: lost() is not more than that; see lossy_subscriber::is_loss_exact().
+  [[nodiscard]] virtual bool is_loss_exact() const { return true; }
+
  protected:
   using port::port;
 
@@ -400,9 +420,11 @@ class consumer_port : public port {
 [[nodiscard]] std::unique_ptr<producer_port> open_producer(const attached_segment& attached,
                                                            std::uint32_t ring_index = 0,
                                                            wait_kind wait = wait_kind::spin_then_park);
-/// Takes a consumer's seat likewise. What a dead predecessor had not released comes first.
+/// Takes a consumer's seat likewise. What a dead predecessor had not released comes first; in a topic, what `how` says.
+/// @throws error misuse: the ring is no topic, and `how` asks for something.
 [[nodiscard]] std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached,
                                                            std::uint32_t ring_index = 0,
-                                                           wait_kind wait = wait_kind::spin_then_park);
+                                                           wait_kind wait = wait_kind::spin_then_park,
+                                                           const subscription& how = {});
 
 }  // namespace sluice

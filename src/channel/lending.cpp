@@ -7,7 +7,8 @@ namespace sluice::detail {
 
 void throw_lent(const participant& handle, role own, bool is_batch, std::uint32_t loans, const char* what) {
   const std::string end = own == role::producer ? "publish or abandon" : "release";
-  throw error(errc::misuse, std::string(what) + " with a " + to_string(own) + " of " + handle.attached().what() + ": " +
+  const auto* const name = role_name(static_cast<ring_kind>(handle.descriptor().kind), own);
+  throw error(errc::misuse, std::string(what) + " with a " + name + " of " + handle.attached().what() + ": " +
                                 (is_batch                 ? "a batch of it is open; " + end + " the batch first"
                                  : loans < max_open_loans ? "a loan of it is open; " + end + " the loan first"
                                                           : std::to_string(max_open_loans) + " loans of it are open; " +

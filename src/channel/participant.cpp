@@ -33,20 +33,20 @@ attached_segment joined(attached_segment attached) {
   return attached;
 }
 
-std::string where(const attached_segment& attached, role own) {
-  return std::string("take the ") + to_string(own) + "'s seat of " + attached.what();
+std::string where(const attached_segment& attached, ring_kind kind, role own) {
+  return std::string("take the ") + role_name(kind, own) + "'s seat of " + attached.what();
 }
 
 const part_descriptor& descriptor_of(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind,
                                      role own) {
   const auto& header = attached.memory().header();
   if (ring_index >= header.part_count)
-    throw error(errc::misuse, where(attached, own) + ": there is no ring " + std::to_string(ring_index) +
+    throw error(errc::misuse, where(attached, kind, own) + ": there is no ring " + std::to_string(ring_index) +
                                   ", the segment has " + std::to_string(header.part_count) +
                                   "; rings are counted from 0");
   const auto& ring = header.parts[ring_index];
   if (ring.kind != static_cast<std::uint32_t>(kind))
-    throw error(errc::wrong_kind, where(attached, own) + ": ring " + std::to_string(ring_index) + " is " +
+    throw error(errc::wrong_kind, where(attached, kind, own) + ": ring " + std::to_string(ring_index) + " is " +
                                       to_string(static_cast<ring_kind>(ring.kind)) + ", not " + to_string(kind) +
                                       "; make the handle for the ring's own kind");
   return ring;
@@ -69,7 +69,7 @@ struct participant::cold {
                   const seat_rules& rules) {
     const auto ring = view_ring(attached.memory().bytes(), descriptor_of(attached, ring_index, kind, own));
     seat_table table(attached.memory(), ring, ring_index, attached.locks());
-    auto seat = table.take(own, rules, where(attached, own));
+    auto seat = table.take(own, rules, where(attached, kind, own));
     return new cold{std::move(attached), std::move(table), std::move(seat)};
   }
 };
@@ -195,7 +195,7 @@ bool participant::has_lost_its_name() {
 
 void participant::throw_name_is_lost() {
   cold_->name_loss_was_told = true;
-  const std::string peer = to_string(peer_of(own_));
+  const std::string peer = role_name(static_cast<ring_kind>(descriptor().kind), peer_of(own_));
   if (cold_->name_found == name_state::other)
     throw error(errc::not_found, "wait on " + cold_->attached.what() +
                                      ": the name now leads to another file, made since this process attached, and a "
@@ -238,7 +238,8 @@ void participant::throw_not_here() const {
   cold_->attached.memory().require_whole(cold_->attached.what());
   cold_->seat.require_held("use " + cold_->attached.what());
   throw error(errc::wrong_process,
-              std::string("use a ") + to_string(own_) + " of " + cold_->attached.what() +
+              std::string("use a ") + role_name(static_cast<ring_kind>(descriptor().kind), own_) + " of " +
+                  cold_->attached.what() +
                   " made before fork: the seat belongs to the parent; make the handle in the process that uses it");
 }
 

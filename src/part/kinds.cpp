@@ -36,6 +36,16 @@ const char* to_string(ring_kind kind) noexcept {
   return row != nullptr ? row->name : "unknown";
 }
 
+bool is_topic(ring_kind kind) noexcept {
+  const auto* row = find_part_kind(static_cast<std::uint32_t>(kind));
+  return row != nullptr && row->is_topic;
+}
+
+const char* role_name(ring_kind kind, role whose) noexcept {
+  if (!is_topic(kind)) return to_string(whose);
+  return whose == role::producer ? "publisher" : "subscriber";
+}
+
 std::vector<seat_report> report_seats(const seat_table& table, const ring_view& ring, ring_kind kind) {
   auto seats = table.report();
   for (auto& seat : seats) part_kind_of(kind).describe_seat(ring, seat);

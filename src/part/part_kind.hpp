@@ -35,7 +35,8 @@ struct seat_limits {
 
 struct part_kind {
   ring_kind tag;
-  const char* name;  // in the CLI, in errors and in documents
+  const char* name;       // in the CLI, in errors and in documents
+  bool is_topic = false;  // every consumer gets every message
   seat_limits producers;
   seat_limits consumers;
   const char* for_more;  // the kind to use for more seats than that; null: there is none

@@ -37,12 +37,13 @@ void require_sane(const type_identity& type) {
                                         ": must be a multiple of its alignment " + quantity(type.message_alignment));
 }
 
-std::uint32_t seats_for(const part_kind& kind, const seat_limits& limits, std::uint32_t asked, const char* whose) {
+std::uint32_t seats_for(const part_kind& kind, std::uint32_t asked, role whose) {
+  const auto& limits = whose == role::producer ? kind.producers : kind.consumers;
   if (asked == 0) return limits.unless_asked;
   if (asked <= limits.most) return asked;
   const auto one = std::string("a ring of kind ") + kind.name + " has one" +
                    (kind.for_more != nullptr ? std::string(", use ") + kind.for_more + " for more" : "");
-  throw error(errc::bad_argument, quantity(asked) + " " + whose +
+  throw error(errc::bad_argument, quantity(asked) + " " + role_name(kind.tag, whose) +
                                       " seats: " + (limits.most == 1 ? one : "at most " + quantity(limits.most)));
 }
 
@@ -72,8 +73,8 @@ part_descriptor describe(const ring_request& request) {
     throw error(errc::bad_argument, "label \"" + std::string(request.label) + "\" of a part: at most " +
                                         quantity(part_label_bytes - 1) + " bytes");
   std::copy(request.label.begin(), request.label.end(), part.label);
-  part.producer_seats = seats_for(kind, kind.producers, options.producer_seats, "producer");
-  part.consumer_seats = seats_for(kind, kind.consumers, options.consumer_seats, "consumer");
+  part.producer_seats = seats_for(kind, options.producer_seats, role::producer);
+  part.consumer_seats = seats_for(kind, options.consumer_seats, role::consumer);
   part.flush_when = static_cast<std::uint32_t>(options.durability.when);
   part.flush_messages = options.durability.messages;
   kind.form(part, options);

@@ -1,7 +1,11 @@
 // The ports of each kind of ring.
 
+#include <algorithm>
 #include <array>
+#include <cstring>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "port/chosen_wait.hpp"
 #include "sluice/detail/channel/access.hpp"
@@ -9,7 +13,9 @@
 #include "sluice/detail/channel/handle.hpp"
 #include "sluice/detail/channel/raw_bytes_producer.hpp"
 #include "sluice/detail/channel/raw_consumer.hpp"
+#include "sluice/detail/channel/raw_lossy_subscriber.hpp"
 #include "sluice/detail/channel/raw_producer.hpp"
+#include "sluice/detail/part/topic/topic_ring.hpp"
 #include "sluice/error.hpp"
 #include "sluice/port.hpp"
 #include "sluice/ring.hpp"
@@ -31,13 +37,16 @@ struct holds_raw {
 template <class Port, class Raw>
 class port_over : protected holds_raw<Raw>, public Port {
  public:
-  port_over(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait)
-      : holds_raw<Raw>{std::make_unique<Raw>(attached, ring_index, chosen_wait(wait))},
+  /// `how` is for the handle, if it takes anything.
+  template <class... How>
+  port_over(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait, const How&... how)
+      : holds_raw<Raw>{std::make_unique<Raw>(attached, ring_index, chosen_wait(wait), how...)},
         Port(detail::access::owner_of(*this->raw_)) {}
   /// Of messages of any length; `longest` asks the handle for the longest.
-  port_over(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait,
-            std::size_t (*longest)(const Raw&))
-      : holds_raw<Raw>{std::make_unique<Raw>(attached, ring_index, chosen_wait(wait))},
+  template <class... How>
+  port_over(std::size_t (*longest)(const Raw&), const attached_segment& attached, std::uint32_t ring_index,
+            wait_kind wait, const How&... how)
+      : holds_raw<Raw>{std::make_unique<Raw>(attached, ring_index, chosen_wait(wait), how...)},
         Port(detail::access::owner_of(*this->raw_), longest(*this->raw_)) {}
 
   void close() override { channel_of(*this->raw_).close(); }
@@ -131,7 +140,7 @@ class bytes_producer_port final : public producer_port_over<raw_bytes_producer<R
 
  public:
   bytes_producer_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait)
-      : over(attached, ring_index, wait, [](const raw_type& raw) { return std::size_t{raw.max_bytes()}; }) {}
+      : over([](const raw_type& raw) { return std::size_t{raw.max_bytes()}; }, attached, ring_index, wait) {}
 
  private:
   // Slots are not claimed by number, and the port refuses that before it comes here.
@@ -158,9 +167,10 @@ class bytes_consumer_port final : public consumer_port_over<Ring> {
   using over::raw_;
 
  public:
-  bytes_consumer_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait)
-      : over(attached, ring_index, wait,
-             [](const typename over::raw_type& raw) { return std::size_t{raw.reach().max_bytes()}; }) {}
+  template <class... How>
+  bytes_consumer_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait, const How&... how)
+      : over([](const typename over::raw_type& raw) { return std::size_t{raw.reach().max_bytes()}; }, attached,
+             ring_index, wait, how...) {}
 
  private:
   [[nodiscard]] std::span<const std::byte> message(std::uint64_t i) const override {
@@ -169,6 +179,76 @@ class bytes_consumer_port final : public consumer_port_over<Ring> {
     return found;
   }
 };
+
+// ---- Lossy subscribers -----------------------------------------------------------------------------------------------
+
+/// A message may be overwritten in the ring at any moment, so a peek copies: what is peeked and not released is a copy, which
+/// the next peek gives out again.
+template <publishers Publishers>
+class lossy_port final : public port_over<consumer_port, raw_lossy_subscriber<Publishers, chosen_wait>> {
+  using over = port_over<consumer_port, raw_lossy_subscriber<Publishers, chosen_wait>>;
+  using over::raw_;
+
+ public:
+  lossy_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait, const subscription& how)
+      : over(attached, ring_index, wait, how.from, *how.lossy),
+        max_copies_(std::max<std::uint64_t>(1, max_copied_bytes / this->message_bytes())),
+        memory_(max_copies_ * this->message_bytes() + this->message_alignment()) {
+    void* begin = memory_.data();
+    auto bytes = memory_.size();
+    copies_ = static_cast<std::byte*>(
+        std::align(this->message_alignment(), max_copies_ * this->message_bytes(), begin, bytes));
+  }
+
+  [[nodiscard]] bool is_finished() override { return count_ == 0 && raw_->is_finished(); }
+  [[nodiscard]] bool empty() const override {
+    this->require_here();
+    return count_ == this->peeked_count() && !raw_->try_peek();
+  }
+  [[nodiscard]] std::uint64_t lost() const override { return raw_->lost(); }
+  [[nodiscard]] bool is_loss_exact() const override { return raw_->is_loss_exact(); }
+
+ private:
+  static constexpr std::uint64_t max_copied_bytes = 1 << 20;
+
+  std::uint64_t look(std::uint64_t count) override {
+    this->require_here();
+    count = std::min(count, max_copies_);
+    if (first_ + count > max_copies_) {
+      std::memmove(copies_, copy(0), count_ * this->message_bytes());
+      first_ = 0;
+    }
+    while (count_ < count && raw_->try_receive(copy(count_))) ++count_;
+    return std::min(count, count_);
+  }
+  wait_result look_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& found,
+                          const detail::stop_signal& stop) override {
+    while ((found = look(count)) == 0) {  // what a wait found may be overtaken before it is copied
+      if (const auto result = raw_->peek_until(deadline_ns, stop); result != wait_result::ready) return result;
+    }
+    return wait_result::ready;
+  }
+  [[nodiscard]] std::byte* copy(std::uint64_t i) const noexcept {
+    return copies_ + (first_ + i) * this->message_bytes();
+  }
+  [[nodiscard]] std::span<const std::byte> message(std::uint64_t i) const override {
+    return {copy(i), this->message_bytes()};
+  }
+  [[nodiscard]] bool was_marked(std::uint64_t) const noexcept override { return false; }
+  void end(std::uint64_t released) noexcept override {
+    first_ += released;
+    count_ -= released;
+    if (count_ == 0) first_ = 0;
+  }
+
+  std::uint64_t max_copies_;
+  std::vector<std::byte> memory_;
+  std::byte* copies_;        // in it, aligned as messages are
+  std::uint64_t first_ = 0;  // of those that were not released
+  std::uint64_t count_ = 0;  // of them
+};
+
+// ---- The ports of each kind ------------------------------------------------------------------------------------------
 
 template <ring Ring>
 struct ports_of {
@@ -180,41 +260,39 @@ struct ports_of<Ring> {
   using producer = bytes_producer_port<Ring>;
   using consumer = bytes_consumer_port<Ring>;
 };
-
-template <class Ring>
-using producer_of = typename ports_of<Ring>::producer;
-template <class Ring>
-using consumer_of = typename ports_of<Ring>::consumer;
+template <publishers Publishers>
+struct ports_of<topic_ring<Publishers>> {
+  using producer = producer_port_of<topic_ring<Publishers>>;
+  using consumer = consumer_port_of<topic_ring<Publishers>>;
+  using lossy_consumer = lossy_port<Publishers>;
+};
 
 template <ring...>
 struct kinds {};
 /// A new kind of ring is one name here.
-using all_kinds = kinds<spsc_ring, mpmc_ring, spsc_bytes_ring, mpmc_bytes_ring>;
+using all_kinds = kinds<spsc_ring, mpmc_ring, spsc_bytes_ring, mpmc_bytes_ring, topic_ring<publishers::one>,
+                        topic_ring<publishers::many>>;
 
-/// Null: the ring is of none of these kinds.
-template <class Port, template <class> class PortOf, ring... Rings>
-std::unique_ptr<Port> open(kinds<Rings...>, ring_kind kind, const attached_segment& attached, std::uint32_t ring_index,
-                           wait_kind wait) {
-  std::unique_ptr<Port> opened;
-  (void)((Rings::kind == kind && (opened = std::make_unique<PortOf<Rings>>(attached, ring_index, wait)) != nullptr) ||
-         ...);
-  return opened;
-}
-
-template <class Port, template <class> class PortOf>
-std::unique_ptr<Port> open(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait) {
+/// Calls `open_of` with the kind of the ring as its template argument.
+template <class Port, class Open>
+std::unique_ptr<Port> open(const attached_segment& attached, std::uint32_t ring_index, const Open& open_of) {
   const auto& header = attached.memory().header();
   if (ring_index >= header.part_count)
     throw error(errc::misuse, "open a port of " + attached.what() + ": there is no ring " + std::to_string(ring_index) +
                                   ", the segment has " + std::to_string(header.part_count) +
                                   "; rings are counted from 0");
   const auto kind = static_cast<ring_kind>(header.parts[ring_index].kind);
-  if (auto opened = open<Port, PortOf>(all_kinds(), kind, attached, ring_index, wait)) return opened;
+  std::unique_ptr<Port> opened;
+  const auto try_each = [&]<ring... Rings>(kinds<Rings...>) {
+    (void)((Rings::kind == kind && (opened = open_of.template operator()<Rings>()) != nullptr) || ...);
+  };
+  try_each(all_kinds());
+  if (opened) return opened;
   std::string known;
   for (const auto one : port_kinds()) known += (known.empty() ? "" : ", ") + std::string(to_string(one));
   throw error(errc::wrong_kind, "open a port of " + attached.what() + ": ring " + std::to_string(ring_index) +
                                     " is of kind " + to_string(kind) + ", and ports are of " + known +
-                                    "; use the handles of its kind, such as topic<T>, or the version that made it");
+                                    "; use the handles of its kind, or the version that made it");
 }
 
 }  // namespace
@@ -227,12 +305,27 @@ std::span<const ring_kind> port_kinds() noexcept {
 
 std::unique_ptr<producer_port> open_producer(const attached_segment& attached, std::uint32_t ring_index,
                                              wait_kind wait) {
-  return open<producer_port, producer_of>(attached, ring_index, wait);
+  return open<producer_port>(attached, ring_index, [&]<ring Ring>() -> std::unique_ptr<producer_port> {
+    return std::make_unique<typename ports_of<Ring>::producer>(attached, ring_index, wait);
+  });
 }
 
-std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached, std::uint32_t ring_index,
-                                             wait_kind wait) {
-  return open<consumer_port, consumer_of>(attached, ring_index, wait);
+std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait,
+                                             const subscription& how) {
+  return open<consumer_port>(attached, ring_index, [&]<ring Ring>() -> std::unique_ptr<consumer_port> {
+    using ports = ports_of<Ring>;
+    if constexpr (has_bell<Ring>) {
+      if (how.lossy) return std::make_unique<typename ports::lossy_consumer>(attached, ring_index, wait, how);
+      return std::make_unique<typename ports::consumer>(attached, ring_index, wait, how.from);
+    } else {
+      if (how.from.count != 0 || how.lossy)
+        throw error(errc::misuse, "open a port of " + attached.what() + " with a subscription: its ring is of kind " +
+                                      to_string(Ring::kind) +
+                                      ", in which each message goes to one consumer, and those that wait come first; "
+                                      "only a topic has subscriptions");
+      return std::make_unique<typename ports::consumer>(attached, ring_index, wait);
+    }
+  });
 }
 
 }  // namespace sluice

@@ -15,6 +15,7 @@ port::port(participant& self, std::size_t longest_message_bytes) noexcept
     : self_(&self), message_bytes_(longest_message_bytes), any_length_(true) {}
 
 role port::role() const noexcept { return self_->own(); }
+ring_kind port::kind() const noexcept { return static_cast<ring_kind>(self_->descriptor().kind); }
 std::size_t port::message_alignment() const noexcept { return self_->descriptor().message_alignment; }
 std::uint64_t port::capacity_slots() const noexcept { return self_->ring().capacity(); }
 std::uint32_t port::seat_count(sluice::role whose) const noexcept { return self_->ring().seat_count(whose); }

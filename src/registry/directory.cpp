@@ -366,7 +366,9 @@ std::string users_text(const opened_file& opened, const segment_info& info) {
   for (const auto& ring : info.rings)
     for (const auto& seat : ring.seats)
       if (seat.state == seat_state::taken && seat.alive != liveness::dead)
-        text += (text.empty() ? "" : ", ") + std::string(to_string(seat.role)) + " " + process_text(seat);
+        text += (text.empty() ? "" : ", ") +
+                std::string(role_name(static_cast<ring_kind>(ring.descriptor.kind), seat.role)) + " " +
+                process_text(seat);
   if (!text.empty()) return text;
   if (opened.locks)
     return "a process that is attached and has no seat (`fuser " + opened.path +

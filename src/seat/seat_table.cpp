@@ -245,7 +245,7 @@ struct seat_table::impl final : seat_keeper {
   }
 
   /// "all 64 producer seats are taken: 60 by pid 4711 (feed, alive), …", and what to do.
-  [[nodiscard]] std::string holders_of(role own, bool has_many_seats) const;
+  [[nodiscard]] std::string holders_of(role own, const seat_rules& kind) const;
 
   void record(repair_kind what, std::uint32_t i, std::uint64_t sequence, std::uint64_t count) noexcept override {
     auto& control = *ring.control;
@@ -332,7 +332,7 @@ seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring
 seat_table::seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index, lock_sight sight)
     : impl_(std::make_shared<impl>(std::move(memory), ring, ring_index, nullptr, std::move(sight))) {}
 
-std::string seat_table::impl::holders_of(role own, bool has_many_seats) const {
+std::string seat_table::impl::holders_of(role own, const seat_rules& kind) const {
   std::vector<std::pair<std::string, std::uint32_t>> holders;  // a process may hold several
   for (const auto& seat : reports()) {
     if (seat.role != own || seat.state != seat_state::taken) continue;
@@ -344,8 +344,9 @@ std::string seat_table::impl::holders_of(role own, bool has_many_seats) const {
       holders.emplace_back(std::move(text), 1);
   }
   const auto count = ring.seat_count(own);
-  auto text = count == 1 ? std::string("the ") + to_string(own) + " seat is taken"
-                         : "all " + std::to_string(count) + " " + to_string(own) + " seats are taken";
+  const std::string name = role_name(kind.kind, own);
+  auto text =
+      count == 1 ? "the " + name + " seat is taken" : "all " + std::to_string(count) + " " + name + " seats are taken";
   if (holders.empty())
     return text + " by a process that is coming or leaving, or that settles what a dead one left; try again";
   for (std::size_t i = 0; i < std::min<std::size_t>(holders.size(), max_holders_named); ++i)
@@ -353,8 +354,7 @@ std::string seat_table::impl::holders_of(role own, bool has_many_seats) const {
             (holders[i].second > 1 ? " in " + std::to_string(holders[i].second) + " of them" : "");
   if (holders.size() > max_holders_named)
     text += " and " + std::to_string(holders.size() - max_holders_named) + " more";
-  if (has_many_seats)
-    text += std::string("; create the channel with more ") + to_string(own) + "_seats, or let one of them end";
+  if (kind.has_many_seats) text += "; create the channel with more " + name + "_seats, or let one of them end";
   return text;
 }
 
@@ -413,7 +413,7 @@ held_seat seat_table::take(role own, const seat_rules& kind, const std::string& 
     return held_seat(std::move(held));
   }
   if (table.failure) throw error(table.failure->reason(), where + ": " + table.failure->what());
-  throw error(errc::seat_taken, where + ": " + table.holders_of(own, kind.has_many_seats));
+  throw error(errc::seat_taken, where + ": " + table.holders_of(own, kind));
 }
 
 peer_count seat_table::count(role whom) {

@@ -30,6 +30,15 @@ TEST(PartKinds, EveryKindHasATagAndANameOfItsOwn) {
   EXPECT_FALSE(names.empty());
 }
 
+TEST(PartKinds, ParticipantsOfATopicHaveNamesOfTheirOwn) {
+  for (const auto* kind : part_kinds()) {
+    EXPECT_EQ(is_topic(kind->tag), std::string(kind->name).starts_with("topic")) << kind->name;
+    EXPECT_STREQ(role_name(kind->tag, role::producer), is_topic(kind->tag) ? "publisher" : "producer");
+    EXPECT_STREQ(role_name(kind->tag, role::consumer), is_topic(kind->tag) ? "subscriber" : "consumer");
+  }
+  EXPECT_STREQ(role_name(static_cast<ring_kind>(77), role::consumer), "consumer");
+}
+
 TEST(PartKinds, TagOfNoKindIsFoundNowhere) {
   EXPECT_EQ(find_part_kind(0), nullptr);
   EXPECT_EQ(find_part_kind(~0U), nullptr);

@@ -32,6 +32,7 @@ inline constexpr seat_rules settled{
         },
     .resumes_at = [](const ring_view&, std::uint32_t) noexcept { return std::uint64_t{7}; },
     .has_many_seats = true,
+    .kind = ring_kind::mpmc,
 };
 
 /// The same, with another way to settle.

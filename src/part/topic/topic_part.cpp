@@ -133,6 +133,7 @@ template <publishers Publishers>
 constexpr part_kind row{
     .tag = topic_ring<Publishers>::kind,
     .name = Publishers == publishers::one ? "topic" : "topic-many",
+    .is_topic = true,
     .producers = Publishers == publishers::one ? seat_limits{1, 1} : seat_limits{many_seats, max_topic_seats},
     .consumers = {many_seats, max_topic_seats},
     .for_more = "topic-many",

@@ -59,6 +59,9 @@ class raw_lossy_subscriber
     return this->wait_at(owner_->place(), look, tick, deadline_ns, stop);
   }
 
+  /// Whether the topic was closed and nothing is left: what a wait would call `closed`.
+  [[nodiscard]] bool is_finished() { return owner().is_closed() && !try_peek() && conclude() == wait_result::closed; }
+
   void skip_to_newest() noexcept { ring_.skip_to_newest(); }
   /// How many it was overtaken by; is_loss_exact(): and not at most so many.
   [[nodiscard]] std::uint64_t lost() const noexcept { return ring_.reader().lost(); }

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "sluice/detail/base/cache_line.hpp"
+#include "sluice/detail/layout/seat.hpp"
 
 namespace sluice::detail {
 
@@ -38,6 +39,11 @@ enum class lifetime : std::uint32_t {
 [[nodiscard]] const char* to_string(segment_kind kind) noexcept;
 [[nodiscard]] const char* to_string(ring_kind kind) noexcept;
 [[nodiscard]] const char* to_string(lifetime value) noexcept;
+
+/// Whether every consumer gets every message.
+[[nodiscard]] bool is_topic(ring_kind kind) noexcept;
+/// What a participant of such a ring is called: "producer" or "consumer", of a topic "publisher" or "subscriber".
+[[nodiscard]] const char* role_name(ring_kind kind, role whose) noexcept;
 
 inline constexpr std::size_t type_name_bytes = 96;
 inline constexpr std::size_t part_label_bytes = 32;

@@ -14,7 +14,8 @@
 namespace sluice::detail {
 
 template <class Ring>
-inline constexpr seat_rules seat_rules_of{Ring::settle, Ring::holds_something, Ring::resumes_at, Ring::has_many_seats};
+inline constexpr seat_rules seat_rules_of{Ring::settle, Ring::holds_something, Ring::resumes_at, Ring::has_many_seats,
+                                          Ring::kind};
 
 /// What a ring's side owes the world after a call, because it may not do it itself.
 struct ring_debt {

@@ -39,6 +39,7 @@ struct seat_rules {
   /// The sequence at which a successor of a dead owner goes on, for the log; 0: none in particular.
   std::uint64_t (*resumes_at)(const ring_view&, std::uint32_t seat_index) noexcept;
   bool has_many_seats;  ///< of each role, if it is created so
+  ring_kind kind;       ///< for errors
 };
 
 }  // namespace sluice::detail
