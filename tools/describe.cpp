@@ -14,11 +14,11 @@ nlohmann::json json_of(const claim_report& claim) {
   return {{"first", claim.first}, {"count", claim.count}, {"is_won", claim.is_won}};
 }
 
-nlohmann::json json_of(const seat_report& seat) {
+nlohmann::json json_of(const ring_info& ring, const seat_report& seat) {
   nlohmann::json claims = nlohmann::json::array();
   for (const auto& claim : seat.claims) claims.push_back(json_of(claim));
   return {{"index", seat.index},
-          {"role", to_string(seat.role)},
+          {"role", role_text(ring, seat.role)},
           {"state", to_string(seat.state)},
           {"condition", condition_of(seat)},
           {"generation", seat.generation},
@@ -50,8 +50,8 @@ nlohmann::json json_of(const repair_report& repair) {
           {"sequence", repair.sequence}};
 }
 
-nlohmann::json json_of(const stall_report& stall) {
-  return {{"waiting", to_string(stall.waiting)},
+nlohmann::json json_of(const ring_info& ring, const stall_report& stall) {
+  return {{"waiting", role_text(ring, stall.waiting)},
           {"sequence", stall.sequence},
           {"since_realtime_ns", stall.since_realtime_ns},
           {"holder_seat", stall.holder ? nlohmann::json(*stall.holder) : nlohmann::json()}};
@@ -60,7 +60,7 @@ nlohmann::json json_of(const stall_report& stall) {
 nlohmann::json json_of(const ring_info& ring, const hold_report& hold) {
   const auto& seat = seat_of(ring, hold);
   return {{"seat", hold.seat_index},
-          {"role", to_string(seat.role)},
+          {"role", role_text(ring, seat.role)},
           {"pid", seat.pid},
           {"same_pid_namespace", seat.same_pid_namespace},
           {"condition", condition_of(seat)},
@@ -74,8 +74,8 @@ nlohmann::json json_of(const ring_info& ring) {
   nlohmann::json holds = nlohmann::json::array(), stalls = nlohmann::json::array(), seats = nlohmann::json::array(),
                  repairs = nlohmann::json::array();
   for (const auto& hold : ring.holds) holds.push_back(json_of(ring, hold));
-  for (const auto& stall : ring.stalls) stalls.push_back(json_of(stall));
-  for (const auto& seat : ring.seats) seats.push_back(json_of(seat));
+  for (const auto& stall : ring.stalls) stalls.push_back(json_of(ring, stall));
+  for (const auto& seat : ring.seats) seats.push_back(json_of(ring, seat));
   for (const auto& repair : ring.repairs) repairs.push_back(json_of(repair));
   return {{"kind", to_string(static_cast<ring_kind>(form.kind))},
           {"label", form.label},
@@ -158,6 +158,10 @@ const char* condition_of(const seat_report& seat) {
   return "unknown";
 }
 
+const char* role_text(const ring_info& ring, role whose) {
+  return role_name(static_cast<ring_kind>(ring.descriptor.kind), whose);
+}
+
 std::string pid_text(const seat_report& seat) {
   return std::to_string(seat.pid) + (seat.same_pid_namespace    ? ""
                                      : seat.knows_pid_namespace ? " (of another pid namespace)"
@@ -173,14 +177,22 @@ const seat_report& seat_of(const ring_info& ring, const hold_report& hold) {
   return *std::find_if(ring.seats.begin(), ring.seats.end(), is_it);
 }
 
+std::string participants_text(const ring_info& ring) {
+  std::string text;
+  for (const auto& seat : ring.seats) {
+    if (seat.left_in_order || seat.state == seat_state::settled) continue;
+    text += fmt::format("{}{} {} {}", text.empty() ? "" : ", ", role_text(ring, seat.role), occupant_text(seat),
+                        condition_of(seat));
+  }
+  return text;
+}
+
 std::string participants_text(const segment_info& info) {
   std::string text;
-  for (const auto& ring : info.rings)
-    for (const auto& seat : ring.seats) {
-      if (seat.left_in_order || seat.state == seat_state::settled) continue;
-      text += fmt::format("{}{} {} {}", text.empty() ? "" : ", ", to_string(seat.role), occupant_text(seat),
-                          condition_of(seat));
-    }
+  for (const auto& ring : info.rings) {
+    const auto of_ring = participants_text(ring);
+    text += (text.empty() || of_ring.empty() ? "" : ", ") + of_ring;
+  }
   if (text.empty() && info.is_in_use) return "attached, no seat";
   return text.empty() ? "-" : text;
 }

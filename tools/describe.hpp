@@ -13,6 +13,9 @@ namespace sluice::tools {
 /// "alive", "stopped", "frozen", "exiting", "dead", "left" or "died" (and what it left was settled).
 [[nodiscard]] const char* condition_of(const seat_report& seat);
 
+/// "producer" or "consumer", of a topic "publisher" or "subscriber".
+[[nodiscard]] const char* role_text(const ring_info& ring, role whose);
+
 /// "4711", or "4711 (of another pid namespace)": such a number means nothing here, or another process.
 [[nodiscard]] std::string pid_text(const seat_report& seat);
 
@@ -22,7 +25,9 @@ namespace sluice::tools {
 /// The seat that has it.
 [[nodiscard]] const seat_report& seat_of(const ring_info& ring, const hold_report& hold);
 
-/// "producer 4711 (feed) alive, consumer 4712 dead".
+/// "producer 4711 (feed) alive, consumer 4712 dead"; empty: there are none.
+[[nodiscard]] std::string participants_text(const ring_info& ring);
+/// Of all rings; never empty.
 [[nodiscard]] std::string participants_text(const segment_info& info);
 
 /// Bytes of undelivered_messages(), in all rings.

@@ -57,10 +57,24 @@ bool is_of_any_size(const stream_options& options) {
 
 bool has_any_length(ring_kind kind) { return std::string_view(sluice::to_string(kind)).ends_with(any_length_suffix); }
 
+std::optional<ring_kind> of_any_length(ring_kind kind) {
+  return ring_kind_from(sluice::to_string(kind) + std::string(any_length_suffix));
+}
+
 /// Which kind of ring --create makes: the one that was asked for, or the same of any length.
 ring_kind wanted_kind(const stream_options& options) {
-  if (!is_of_any_size(options) || has_any_length(options.ring)) return options.ring;
-  return *ring_kind_from(sluice::to_string(options.ring) + std::string(any_length_suffix));
+  const auto asked = options.ring.value_or(ring_options().kind);
+  if (!is_of_any_size(options) || has_any_length(asked)) return asked;
+  if (const auto kind = of_any_length(asked)) return *kind;
+  throw command_failure(exit_code::usage,
+                        fmt::format("create \"{}\": messages of a {} have one size: give --message-size, such as 256, "
+                                    "which is the longest line",
+                                    options.name, sluice::to_string(asked)));
+}
+
+/// Whether --ring asked for such a ring, of one size or of any length.
+bool is_asked_for(ring_kind found, const stream_options& options) {
+  return !options.ring || *options.ring == found || of_any_length(*options.ring) == found;
 }
 
 ring_request wanted_ring(const stream_options& options) {
@@ -128,9 +142,10 @@ void add_stream_options(CLI::App& app, stream_options& options) {
              "Messages that fit in the channel, a power of two (64, or more of any length); with --create")
       ->needs(create)
       ->type_name("SLOTS");
-  add_parsed(app, "-r,--ring", options.ring, ring_kind_from, "spsc or mpmc",
-             "spsc (one sender, one receiver; the default) or mpmc (up to 64 of each); with --create")
-      ->needs(create)
+  add_parsed(app, "-r,--ring", options.ring, ring_kind_from, "spsc, mpmc, topic or topic-many",
+             "spsc (one sender, one receiver; the default) or mpmc (up to 64 of each): each message goes to one\n"
+             "receiver. topic (one sender) or topic-many (up to 64): each message goes to every receiver.\n"
+             "A name that is there already and is of another kind is an error (exit 5)")
       ->type_name("KIND");
   app.add_option("--mode", options.mode,
                  "Permissions of the channel, whatever the umask: 600 (default), or 660 for a group; with --create")
@@ -157,7 +172,7 @@ void add_stream_options(CLI::App& app, stream_options& options) {
 
 stream open_stream(const session& common, const stream_options& options) {
   const auto located = common.find(options.name);
-  const auto attached = [&] {
+  auto attached = [&] {
     if (!options.create) {
       try {
         return located.where.attach(located.name);
@@ -173,6 +188,13 @@ stream open_stream(const session& common, const stream_options& options) {
   const auto& header = attached.memory().header();
   const auto& ring = header.parts[0];
   const auto kind = static_cast<ring_kind>(ring.kind);
+  if (!is_asked_for(kind, options)) {
+    attached.leave_name();  // this process has no business with it
+    throw error(errc::wrong_kind,
+                fmt::format("attach {}: its ring is of kind {}, and --ring asks for {}; leave --ring "
+                            "out to use it as it is",
+                            attached.what(), sluice::to_string(kind), sluice::to_string(*options.ring)));
+  }
   const bool any_size = ring.type_hash == identity_of<bytes>().hash;
   require_ring(header, 0, kind, any_size ? identity_of<bytes>() : record_identity(ring.message_bytes),
                "attach " + attached.what());
@@ -180,14 +202,18 @@ stream open_stream(const session& common, const stream_options& options) {
     throw error(errc::corrupted, "attach " + attached.what() + ": its messages have no room for a record");
   if (options.create && !is_as_wanted(ring, options))
     spdlog::warn("{} was there already: {}", attached.what(), form_text(ring, any_size));
-  return {attached, located.name.str(), any_size ? 0 : ring.message_bytes - sizeof(record_header), any_size,
-          lifetime_of(header) == lifetime::ephemeral};
+  return {attached,
+          located.name.str(),
+          any_size ? 0 : ring.message_bytes - sizeof(record_header),
+          any_size,
+          lifetime_of(header) == lifetime::ephemeral,
+          kind};
 }
 
 void note_removal(const stream& channel, const char* command, tally& done) {
   auto attached = channel.attached;
   attached.on_removal([&done, command, name = channel.name](std::uint64_t undelivered) {
-    done.lost = undelivered;
+    done.lost += undelivered;
     if (undelivered != 0)
       spdlog::warn(
           "{} \"{}\": the last participant has left the ephemeral channel: {} undelivered message(s) went with it "
@@ -200,6 +226,8 @@ companion::companion(port& self, std::string name, double timeout_s)
     : self_(self),
       what_(std::string(command_of(self.role())) + " \"" + name + "\""),
       name_(std::move(name)),
+      peer_name_(role_name(self.kind(), peer_of(self.role()))),
+      needs_peer_(!is_topic(self.kind()) || self.role() == role::consumer),
       timeout_(static_cast<std::int64_t>(timeout_s * ns_per_s)) {}
 
 void leave_if_interrupted(const std::string& what) {
@@ -222,16 +250,15 @@ wait_result companion::until(const std::function<wait_result(clock::time_point u
     look_at_peer(result == wait_result::peer_gone);
     const auto now = clock::now();
     if (now - began >= hint_after && last_seen_ == peer_state::none && !std::exchange(has_hinted_, true))
-      spdlog::warn("{}: waiting for a {} to come", what_, to_string(peer_of(self_.role())));
+      spdlog::warn("{}: waiting for a {} to come", what_, peer_name_);
     if (!has_timeout) continue;
     if (const auto moved = peer_progress(); moved != progress) {
       progress = moved;
       silent_since = now;
     } else if (now - silent_since >= timeout_) {
-      throw command_failure(
-          exit_code::timed_out,
-          fmt::format("{}: the {} did nothing for {} s; `sluice inspect {}` shows the participants", what_,
-                      to_string(peer_of(self_.role())), std::chrono::duration<double>(timeout_).count(), name_));
+      throw command_failure(exit_code::timed_out,
+                            fmt::format("{}: the {} did nothing for {} s; `sluice inspect {}` shows the participants",
+                                        what_, peer_name_, std::chrono::duration<double>(timeout_).count(), name_));
     }
   }
 }
@@ -243,9 +270,9 @@ void companion::look_at_peer(bool one_died) {
     for (const auto& seat : self_.seats())
       if (seat.role == peer_of(self_.role()) && !seat.left_in_order)
         pids += (pids.empty() ? "pid " : ", pid ") + pid_text(seat);
-    spdlog::warn("{}: the {} ({}) died; waiting for a successor", what_, to_string(peer_of(self_.role())), pids);
-  } else if (now == peer_state::none && last_seen_ == peer_state::alive) {
-    spdlog::warn("{}: the {} left {}; waiting for another one", what_, to_string(peer_of(self_.role())),
+    spdlog::warn("{}: the {} ({}) died{}", what_, peer_name_, pids, needs_peer_ ? "; waiting for a successor" : "");
+  } else if (now == peer_state::none && last_seen_ == peer_state::alive && needs_peer_) {
+    spdlog::warn("{}: the {} left {}; waiting for another one", what_, peer_name_,
                  self_.role() == role::consumer ? "without closing the channel" : "before everything was delivered");
   }
   last_seen_ = now;
@@ -271,6 +298,7 @@ void tally::print(const session& common, const char* command, const std::string&
                       {"redelivered", redelivered},
                       {"holes", holes},
                       {"lost", lost},
+                      {"is_loss_exact", is_loss_exact},
                       {"seconds", seconds}});
   else
     spdlog::info("{} \"{}\": {} messages, {} bytes in {:.3f} s ({}/s)", command, name, messages, bytes, seconds,

@@ -27,7 +27,7 @@ struct stream_options {
   bool lines = false;
   bool create = false;
   bool persistent = false;
-  ring_kind ring = ring_kind::spsc;
+  std::optional<ring_kind> ring;  // spsc
   std::string mode = "600";
   sluice::durability durability = {};           // with any but none(), the channel is persistent
   std::optional<std::uint64_t> message_bytes;   // of records: 64 KiB
@@ -48,6 +48,7 @@ struct stream {
   std::uint64_t room_bytes = 0;  // of a record's payload
   bool any_size = false;
   bool is_ephemeral = false;
+  ring_kind kind{};
 };
 
 /// @throws error of registry::attach and create_or_attach; wrong_type when it is not a channel of records.
@@ -73,6 +74,8 @@ class companion {
   port& self_;
   std::string what_;  // `send "orders"`
   std::string name_;
+  const char* peer_name_;             // "consumer"
+  bool needs_peer_;                   // a publisher goes on without subscribers
   std::chrono::nanoseconds timeout_;  // zero: none
   peer_state last_seen_ = peer_state::none;
   bool has_hinted_ = false;
@@ -83,8 +86,10 @@ struct tally {
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
   std::uint64_t redelivered = 0;
-  std::uint64_t holes = 0;  // claims of dead producers that were stepped over, by whomever, while this ran
-  std::uint64_t lost = 0;   // undelivered messages that went with the name of an ephemeral channel
+  std::uint64_t holes = 0;    // claims of dead producers that were stepped over, by whomever, while this ran
+  std::uint64_t lost = 0;     // undelivered messages that went with the name of an ephemeral channel, or that a lossy
+                              // receiver was overtaken by
+  bool is_loss_exact = true;  // false: no more than that
   std::chrono::steady_clock::time_point began;
 
   tally();

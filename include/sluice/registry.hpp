@@ -230,7 +230,7 @@ class registry {
   /// One name, and what memory it lies in, which list() does not ask. @throws error not_found.
   [[nodiscard]] segment_info inspect(const segment_name& name) const;
 
-  /// The slots of a ring that hold something, oldest first, at most `limit` and at most 16,384, with at most
+  /// The slots of a ring that hold something, of a topic also what every subscriber has read, oldest first, at most `limit` and at most 16,384, with at most
   /// `max_bytes_each` of each message. Reads only.
   [[nodiscard]] std::vector<slot_report> slots(const segment_name& name, std::size_t ring_index, std::size_t limit,
                                                std::uint64_t max_bytes_each = ~std::uint64_t{0}) const;

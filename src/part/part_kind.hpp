@@ -61,6 +61,8 @@ struct part_kind {
   void (*describe_seat)(const ring_view&, seat_report& report);
   /// The slots that may hold something, oldest first, at most max_slots_looked_at.
   std::vector<std::uint64_t> (*sequences_of_interest)(const ring_view&);
+  /// The same with those that were read and are still there. Null: there are none such.
+  std::vector<std::uint64_t> (*sequences_still_there)(const ring_view&) = nullptr;
   part_facts (*look)(part_snapshot&, depth);
   /// Reads at most `max_bytes` of the message of a slot that holds one, and its length.
   void (*read_message)(part_snapshot&, const part_descriptor&, slot_report&, std::uint64_t max_bytes);

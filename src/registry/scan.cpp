@@ -301,7 +301,9 @@ std::vector<slot_report> registry::slots(const segment_name& name, std::size_t r
   const auto& kind = part_kind_of(descriptor);
   const auto head = kind.cursors(snapshot.ring()).head;
   std::vector<slot_report> slots;
-  for (const auto at : kind.sequences_of_interest(snapshot.ring())) {
+  const auto sequences_of =
+      kind.sequences_still_there != nullptr ? kind.sequences_still_there : kind.sequences_of_interest;
+  for (const auto at : sequences_of(snapshot.ring())) {
     if (slots.size() >= limit) break;
     auto slot = snapshot.slot(at);
     if (max_bytes_each != 0 && (slot.kind == slot_kind::published || slot.kind == slot_kind::taken))

@@ -45,7 +45,7 @@ TEST_F(Cli, AValueThatIsNoneSaysWhatIsExpected) {
       {{"send", "x", "-c", "-s", "17179869184G"}, "--message-size: bytes"},
       {{"send", "x", "-c", "-C", "0"}, "--capacity: a number of messages, a power of two"},
       {{"send", "x", "-c", "-C", "3"}, "the next one is 4"},
-      {{"send", "x", "-c", "--ring", "foo"}, "--ring: spsc or mpmc, not \"foo\""},
+      {{"send", "x", "-c", "--ring", "foo"}, "--ring: spsc, mpmc, topic or topic-many, not \"foo\""},
       {{"send", "x", "-c", "--durability", "0"}, "none, close, every, or a number"},
       {{"inspect", "x", "--slots", "-1"}, "--slots: a number of slots"},
       {{"inspect", "x", "--slots", "2", "--bytes", "many"}, "--bytes: a number of bytes"},

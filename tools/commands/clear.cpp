@@ -32,6 +32,7 @@ struct candidate {
   std::string why;
   std::uint64_t unread_messages = 0;
   std::uint64_t unread_bytes = 0;
+  std::uint64_t topic_messages = 0;  // of topics: that a new subscriber could still get, or some more
   bool was_removed = false;
   bool is_problem = false;   // it cannot go, and `why` says so
   bool is_kept = false;      // a process came to it, and `why` says so
@@ -46,7 +47,19 @@ std::string sentence(const candidate& one) {
     text += fmt::format("; {} unread message(s){} {} lost", one.unread_messages,
                         one.unread_bytes != 0 ? ", " + size_text(one.unread_bytes) + "," : "",
                         one.was_removed ? "were" : "would be");
+  if (one.topic_messages != 0 && is_to_go(one))
+    text += fmt::format("; up to {} message(s) that new subscribers could get {} lost", one.topic_messages,
+                        one.was_removed ? "were" : "would be");
   return text;
+}
+
+/// Every subscriber of a topic may have read what is there, and a new one gets it all the same.
+std::uint64_t topic_messages(const segment_info& info) {
+  std::uint64_t count = 0;
+  for (const auto& ring : info.rings)
+    if (is_topic(static_cast<ring_kind>(ring.descriptor.kind)))
+      count += std::min(ring.tail, ring.descriptor.slots.capacity_slots);
+  return count;
 }
 
 /// Asks on the terminal. Where there is none, --yes must say it.
@@ -78,6 +91,7 @@ void report(const session& common, const clear_options& options, const std::vect
                        {"is_problem", one.is_problem},
                        {"is_not_ours", one.is_not_ours},
                        {"unread_messages", one.unread_messages},
+                       {"topic_messages", one.topic_messages},
                        {"was_removed", one.was_removed}});
     print_json({{"dry_run", options.dry_run}, {"names", std::move(names)}});
     return;
@@ -123,6 +137,7 @@ exit_code clear_name(const session& common, const clear_options& options) {
     one.why = info->state == segment_state::broken ? info->problem : to_string(info->state);
     one.unread_messages = undelivered_messages(*info);
     one.unread_bytes = unread_bytes(*info);
+    one.topic_messages = topic_messages(*info);
     if (info->is_in_use) one.why += ", in use: " + participants_text(*info);
   }
   if (!options.dry_run) {
@@ -150,7 +165,10 @@ const segment_info* find(const std::vector<segment_info>& known, const std::stri
 candidate candidate_of(const sweep_result& found, const std::vector<segment_info>& known) {
   candidate one{found.name, found.why, found.undelivered_messages};
   one.is_problem = found.outcome == sweep_outcome::failed;
-  if (const auto* info = find(known, found.name)) one.unread_bytes = bytes_of(*info, one.unread_messages);
+  if (const auto* info = find(known, found.name)) {
+    one.unread_bytes = bytes_of(*info, one.unread_messages);
+    one.topic_messages = topic_messages(*info);
+  }
   return one;
 }
 
@@ -222,6 +240,7 @@ runner add_clear(CLI::App& app, const session& common) {
       "Removes names, and with the last process that is attached the memory. What is in use is refused\n"
       "(exit 4) unless --force is given. Asks first; where there is no terminal, --yes is needed (exit 2).\n"
       "NAME is removed only if it still leads to the file that the question was about.\n"
+      "Of a topic all that is still in it goes, whether subscribers have read it or not.\n"
       "--dead skips what another user owns and this one may not look at, and says so: exit 0 when all\n"
       "that this user could clear was cleared, 1 when something was not.");
   return [&common, options] {

@@ -156,23 +156,37 @@ void print_ring(const ring_info& ring, std::size_t index) {
          ring.recovered, ring.recovered_torn, ring.recovered_missing);
   line("positions", "tail {}, head {}, fill {} ({}%)", ring.tail, ring.head, ring.fill_slots,
        ring.fill_slots * 100 / form.slots.capacity_slots);
-  line("slot states", "{} published, {} claimed, {} holes, {} taken from a dead consumer", ring.published_slots,
-       ring.claimed_slots, ring.hole_slots, ring.taken_slots);
-  line("repaired", "{} holes, {} redelivered, {} seats settled or taken over", ring.holes, ring.redelivered,
-       ring.settled);
+  const bool redelivers = !is_topic(static_cast<ring_kind>(form.kind));
+  line("slot states", "{} published, {} claimed, {} holes{}", ring.published_slots, ring.claimed_slots, ring.hole_slots,
+       redelivers ? fmt::format(", {} taken from a dead consumer", ring.taken_slots) : "");
+  line("repaired", "{} holes, {}{} seats settled or taken over", ring.holes,
+       redelivers ? fmt::format("{} redelivered, ", ring.redelivered) : "", ring.settled);
   if (ring.unanswered != 0)
     line("unanswered", "{} times a participant could not tell whether another lives, or not mend; it was told why",
          ring.unanswered);
 }
 
+/// The participants for which a side waits: of a topic, all subscribers that have not released that message.
+std::vector<const seat_report*> holders_of(const ring_info& ring, const stall_report& stall) {
+  const auto holds = [&](const seat_report& seat) {
+    return seat.index == stall.holder ||
+           (seat.lag && std::any_of(seat.claims.begin(), seat.claims.end(),
+                                    [&](const auto& claim) { return stall.sequence - claim.first < claim.count; }));
+  };
+  std::vector<const seat_report*> holders;
+  for (const auto& seat : ring.seats)
+    if (holds(seat)) holders.push_back(&seat);
+  return holders;
+}
+
 void print_stalls(const ring_info& ring) {
   for (const auto& stall : ring.stalls) {
-    std::string holder;
-    for (const auto& seat : ring.seats)
-      if (stall.holder == seat.index)
-        holder = fmt::format(", held by {} {} ({})", to_string(seat.role), tools::pid_text(seat), condition_of(seat));
-    line("stalled", "a {} has waited for sequence {} for {}{}", to_string(stall.waiting), stall.sequence,
-         age_text(stall.since_realtime_ns), holder);
+    std::string held;
+    for (const auto* seat : holders_of(ring, stall))
+      held += fmt::format("{}{} {} ({})", held.empty() ? ", held by " : ", ", role_text(ring, seat->role),
+                          tools::pid_text(*seat), condition_of(*seat));
+    line("stalled", "a {} has waited for sequence {} for {}{}", role_text(ring, stall.waiting), stall.sequence,
+         age_text(stall.since_realtime_ns), held);
   }
 }
 
@@ -182,7 +196,7 @@ void print_holds(const ring_info& ring) {
   for (std::size_t i = 0; i < std::min(ring.holds.size(), max_shown); ++i) {
     const auto& hold = ring.holds[i];
     const auto& seat = seat_of(ring, hold);
-    line("held by", "{} {} {}: {}{}", to_string(seat.role), occupant_text(seat), condition_of(seat),
+    line("held by", "{} {} {}: {}{}", role_text(ring, seat.role), occupant_text(seat), condition_of(seat),
          hold.count == 1 ? fmt::format("sequence {}", hold.sequence)
                          : fmt::format("sequences {} to {}", hold.sequence, hold.sequence + hold.count - 1),
          hold.waited_for_since_realtime_ns == 0
@@ -192,10 +206,8 @@ void print_holds(const ring_info& ring) {
   if (ring.holds.size() > max_shown) line("held by", "... and {} more", ring.holds.size() - max_shown);
 }
 
-/// What a seat has its hand on; of a subscriber, how far behind it is.
+/// What a seat has its hand on.
 std::string claims_text(const seat_report& seat) {
-  if (seat.lag)
-    return fmt::format("{} behind{}", *seat.lag, seat.is_lossy ? fmt::format(", lossy, {} lost", seat.lost) : "");
   std::string text;
   for (const auto& claim : seat.claims) {
     if (!text.empty()) text += ", ";
@@ -209,26 +221,40 @@ void print_seats(const ring_info& ring) {
     line("seats", "never taken");
     return;
   }
-  table rows({{"SEAT", true},
-              {"ROLE"},
-              {"STATE"},
-              {"PROCESS"},
-              {"PID", true},
-              {"COMMAND"},
-              {"SINCE", true},
-              {"PARKED"},
-              {"PARKS", true},
-              {"OWNERS", true},
-              {"MESSAGES", true},
-              {"LAST CLAIM", true},
-              {"REDELIVERED", true},
-              {"ABANDONED", true}});
+  const bool of_topic = is_topic(static_cast<ring_kind>(ring.descriptor.kind));
+  std::vector<table::column> columns{{"SEAT", true},  {"ROLE"},         {"STATE"},          {"PROCESS"},
+                                     {"PID", true},   {"COMMAND"},      {"SINCE", true},    {"PARKED"},
+                                     {"PARKS", true}, {"OWNERS", true}, {"MESSAGES", true}, {"LAST CLAIM", true}};
+  if (of_topic)
+    columns.insert(columns.end(), {{"BEHIND", true}, {"LOSSY"}, {"LOST", true}, {"ABANDONED", true}});
+  else
+    columns.insert(columns.end(), {{"REDELIVERED", true}, {"ABANDONED", true}});
+  table rows(std::move(columns));
   for (const auto& seat : ring.seats) {
-    rows.add({std::to_string(seat.index), to_string(seat.role), to_string(seat.state), condition_of(seat),
-              tools::pid_text(seat), seat.command.empty() ? "-" : seat.command, age_text(seat.taken_realtime_ns),
-              seat.is_parked ? "yes" : "no", std::to_string(seat.parks), std::to_string(seat.generation),
-              std::to_string(seat.messages), claims_text(seat), std::to_string(seat.redelivered),
-              std::to_string(seat.abandoned)});
+    std::vector<std::string> row{std::to_string(seat.index),
+                                 role_text(ring, seat.role),
+                                 to_string(seat.state),
+                                 condition_of(seat),
+                                 tools::pid_text(seat),
+                                 seat.command.empty() ? "-" : seat.command,
+                                 age_text(seat.taken_realtime_ns),
+                                 seat.is_parked ? "yes" : "no",
+                                 std::to_string(seat.parks),
+                                 std::to_string(seat.generation),
+                                 std::to_string(seat.messages),
+                                 claims_text(seat)};
+    if (!of_topic)
+      row.push_back(std::to_string(seat.redelivered));
+    else if (seat.role == role::producer)
+      row.insert(row.end(), 3, "-");
+    else
+      row.insert(row.end(), {seat.lag ? std::to_string(*seat.lag) : "-",
+                             !seat.lag       ? "-"
+                             : seat.is_lossy ? "yes"
+                                             : "no",
+                             std::to_string(seat.lost)});
+    row.push_back(std::to_string(seat.abandoned));
+    rows.add(std::move(row));
   }
   print_line("");
   print_lines(rows.text("  "));
@@ -258,8 +284,8 @@ void print_slot(const ring_info& ring, const slot_report& slot) {
   const auto* holder = holder_of(ring, slot);
   print_line("  sequence {}: {}{}", slot.sequence, to_string(slot.kind),
              holder == nullptr ? ""
-                               : fmt::format(", held by {} {} ({})", to_string(holder->role), tools::pid_text(*holder),
-                                             condition_of(*holder)));
+                               : fmt::format(", held by {} {} ({})", role_text(ring, holder->role),
+                                             tools::pid_text(*holder), condition_of(*holder)));
   print_lines(hex_dump(slot.message, "    "));
   if (slot.message.size() < slot.message_bytes)
     print_line("    ... {} bytes more", slot.message_bytes - slot.message.size());
@@ -336,9 +362,10 @@ runner add_inspect(CLI::App& app, const session& common) {
   app.footer(
       "PROCESS is alive, stopped, frozen (its cgroup is), exiting (it runs no more, and the kernel has not\n"
       "released its seat yet) or dead for a seat that is taken; left or died for\n"
-      "the last owner of another. MESSAGES are those published or released, over all OWNERS of the seat; PEEKED is "
-      "the\n"
-      "sequence up to which a consumer has seen messages, INTENT what a mpmc seat claims.\n"
+      "the last owner of another. MESSAGES are those published or released, over all OWNERS of the seat;\n"
+      "LAST CLAIM is what it has claimed or peeked at. Of a topic: how many messages a subscriber is BEHIND,\n"
+      "whether it is LOSSY, and how many the owners of its seat have LOST; one that is not lossy holds publishers\n"
+      "up when it is a ring behind, and `stalled` names it, since when, and whether it is stopped.\n"
       "RESIDENT is what a process reaches without a fault, IN HUGE what of it lies in huge pages,\n"
       "LOCKED whether it is kept from being swapped out: what its memory_options obtained.\n"
       "Reads only: no byte, seat or lock changes. A message that changes meanwhile may look torn.");

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "commands/commands.hpp"
@@ -31,6 +32,40 @@ std::string fill_text(const ring_info& ring) {
   return fmt::format("{} ({}%){}", ring.fill_slots, ring.fill_slots * 100 / capacity, ring.is_closed ? " closed" : "");
 }
 
+/// Of a topic: its publishers, and how the subscribers are doing. One that does not run is named.
+std::string topic_text(const ring_info& ring) {
+  std::string publishers, others;
+  std::uint64_t count = 0, lossy = 0, behind = 0, lost = 0;
+  for (const auto& seat : ring.seats) {
+    if (seat.left_in_order || seat.state == seat_state::settled) continue;
+    const auto named = fmt::format("{} {} {}", role_text(ring, seat.role), occupant_text(seat), condition_of(seat));
+    if (seat.role == role::producer) {
+      publishers += (publishers.empty() ? "" : ", ") + named;
+      continue;
+    }
+    if (seat.state != seat_state::taken || seat.alive != liveness::alive) others += ", " + named;
+    ++count;
+    lossy += seat.is_lossy ? 1 : 0;
+    behind = std::max(behind, seat.lag.value_or(0));
+    lost = std::max(lost, seat.is_lossy ? seat.lost : 0);
+  }
+  if (count == 0) return publishers;
+  return fmt::format("{}{}{} {}{}: up to {} behind{}{}", publishers, publishers.empty() ? "" : ", ", count,
+                     count == 1 ? "subscriber" : "subscribers", lossy == 0 ? "" : fmt::format(" ({} lossy)", lossy),
+                     behind, lossy == 0 ? "" : fmt::format(", up to {} lost", lost), others);
+}
+
+/// As participants_text(), and short.
+std::string present_text(const segment_info& info) {
+  std::string text;
+  for (const auto& ring : info.rings) {
+    const auto of_ring =
+        is_topic(static_cast<ring_kind>(ring.descriptor.kind)) ? topic_text(ring) : participants_text(ring);
+    text += (text.empty() || of_ring.empty() ? "" : ", ") + of_ring;
+  }
+  return text.empty() ? participants_text(info) : text;
+}
+
 void add_rows(table& rows, const segment_info& info) {
   for (std::size_t i = 0; i < info.rings.size(); ++i) {
     const auto& ring = info.rings[i];
@@ -46,7 +81,7 @@ void add_rows(table& rows, const segment_info& info) {
     if (i == 0)
       row.insert(row.end(),
                  {size_text(info.header.asked_bytes), size_text(info.header.mapped_bytes),
-                  size_text(info.resident_bytes), age_text(info.header.created_realtime_ns), participants_text(info)});
+                  size_text(info.resident_bytes), age_text(info.header.created_realtime_ns), present_text(info)});
     else
       row.insert(row.end(), 5, "");
     rows.add(std::move(row));
@@ -104,7 +139,8 @@ runner add_list(CLI::App& app, const session& common) {
       "States: live (a living process is attached), idle (no process is attached, and none died), dead\n"
       "(no process is attached, and one died or the channel is ephemeral: `sluice clear --dead` removes\n"
       "it), broken (see PROBLEM). ASKED is what the rings need, MAPPED the same in whole pages, RESIDENT\n"
-      "what the file takes. Reads only: no byte, seat or lock changes.");
+      "what the file takes. FILL is what waits to be read; in a topic, how far the slowest lossless subscriber\n"
+      "is behind. Reads only: no byte, seat or lock changes.");
   return [&common] { return run(common); };
 }
 

@@ -8,14 +8,18 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "arguments.hpp"
 #include "commands/commands.hpp"
 #include "interrupt.hpp"
 #include "record.hpp"
@@ -27,17 +31,47 @@ namespace {
 
 struct recv_options : stream_options {
   std::string mark;  // before each line that may have been delivered before
+  std::optional<history> from;
+  bool is_lossless = false, is_lossy = false;  // as asked
 };
+
+std::optional<history> history_from(const std::string& text) {
+  constexpr std::string_view last = "last:";
+  if (text == "oldest") return history::all();
+  if (text == "new") return history::none();
+  if (!text.starts_with(last)) return std::nullopt;
+  const auto count = within(number_from, 1)(text.substr(last.size()));
+  return count ? std::optional(history::last(*count)) : std::nullopt;
+}
+
+/// In which way to take part. @throws command_failure when topics alone know it, and `kind` is none.
+subscription subscription_to(ring_kind kind, const recv_options& options) {
+  if (!is_topic(kind)) {
+    const auto* asked = options.from ? "--from" : options.is_lossy ? "--lossy" : nullptr;
+    if (asked == nullptr) return {};
+    throw command_failure(
+        exit_code::usage,
+        fmt::format(
+            "recv \"{}\": {} is for topics, and a ring of kind {} gives each message to one receiver, those that "
+            "wait first; leave {} out{}",
+            options.name, asked, sluice::to_string(kind), asked,
+            options.create ? ", or make a topic with --ring topic" : ""));
+  }
+  subscription how{options.from.value_or(history::all()), {}};
+  if (options.is_lossy) how.lossy = resumes::at_oldest;
+  return how;
+}
 
 class receiver {
  public:
   receiver(const stream& from, const recv_options& options, tally& done)
-      : in_(open_consumer(from.attached)),
+      : in_(open_consumer(from.attached, 0, wait_kind::spin_then_park, subscription_to(from.kind, options))),
         companion_(*in_, from.name, options.timeout_s),
         casualties_(*in_),
         options_(options),
         what_("recv \"" + from.name + "\""),
         room_(from.room_bytes),
+        is_topic_(is_topic(from.kind)),
         done_(done) {}
 
   void run() {
@@ -45,9 +79,11 @@ class receiver {
       deliver_all();
     } catch (...) {
       report_casualties();
+      report_loss();
       throw;
     }
     report_casualties();
+    report_loss();
   }
 
  private:
@@ -59,18 +95,39 @@ class receiver {
       });
       if (result == wait_result::closed) break;
       deliver();
+      mention_loss();
     }
+  }
+
+  /// Of a lossy receiver, while it goes on: now and then.
+  void mention_loss() {
+    const auto lost = in_->lost();
+    if (lost == mentioned_loss_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - mentioned_loss_at_ < std::chrono::seconds(1)) return;
+    spdlog::warn("{}: overtaken: {} message(s) lost", what_, lost - std::exchange(mentioned_loss_, lost));
+    mentioned_loss_at_ = now;
+  }
+
+  void report_loss() {
+    const auto lost = in_->lost();
+    done_.lost += lost;
+    done_.is_loss_exact = in_->is_loss_exact();
+    if (lost != 0)
+      spdlog::warn("{}: lost {}{} message(s) in all, by which the publishers had overtaken it", what_,
+                   done_.is_loss_exact ? "" : "at most ", lost);
   }
 
   /// The death of one producer among several is not told while the others go on.
   void report_casualties() {
     if (in_->seat_count(role::producer) == 1) return;
+    const auto* const peer_name = role_name(in_->kind(), role::producer);
     done_.holes = casualties_.holes();
     if (const auto pids = casualties_.dead_producers(); !pids.empty())
-      spdlog::warn("{}: producers died meanwhile ({}): what they sent is not complete", what_, pids);
+      spdlog::warn("{}: {}s died meanwhile ({}): what they sent is not complete", what_, peer_name, pids);
     if (done_.holes != 0)
-      spdlog::warn("{}: {} slot(s) were stepped over: producers had claimed them and died before they published", what_,
-                   done_.holes);
+      spdlog::warn("{}: {} slot(s) were stepped over: {}s had claimed them and died before they published", what_,
+                   done_.holes, peer_name);
   }
 
   [[nodiscard]] std::uint64_t left() const noexcept {
@@ -103,7 +160,8 @@ class receiver {
     const auto part = written - (whole == 0 ? 0 : ends_[whole - 1]);
     release(whole);
     if (part != 0)
-      spdlog::warn("{}: the output ends with the first {} bytes of a message that stays in the channel", what_, part);
+      spdlog::warn("{}: the output ends with the first {} bytes of a message{}", what_, part,
+                   is_topic_ ? "" : " that stays in the channel");
     if (problem != 0) fail_to_write(problem);
     if (ends_.size() != ready)
       throw error(errc::corrupted, fmt::format("{}: a message says that it is longer than its {} bytes of room: it was "
@@ -151,9 +209,9 @@ class receiver {
   [[noreturn]] void fail_to_write(int problem) {
     leave_if_interrupted(what_);
     in_->require_whole();  // EFAULT: the kernel met the end of a file that was cut short
-    throw error::from_errno(problem, fmt::format("{}: write standard output ({} message(s) were written and released, "
-                                                 "the others stay in the channel)",
-                                                 what_, done_.messages));
+    throw error::from_errno(
+        problem, fmt::format("{}: write standard output ({} message(s) were written{})", what_, done_.messages,
+                             is_topic_ ? "" : " and released, the others stay in the channel"));
   }
 
   /// What is left of `parts` when `bytes` of them are written.
@@ -181,16 +239,21 @@ class receiver {
   const recv_options& options_;
   std::string what_;
   std::uint64_t room_;
+  bool is_topic_;
   tally& done_;
   std::vector<iovec> parts_;
   std::uint64_t output_bytes_ = 0;           // of all parts
   std::vector<std::uint64_t> ends_;          // of each message, in bytes of output
   std::vector<std::uint64_t> payload_ends_;  // and without what is written around the payload
+  std::uint64_t mentioned_loss_ = 0;
+  std::chrono::steady_clock::time_point mentioned_loss_at_;
 };
 
 exit_code run(const session& common, const recv_options& options) {
   catch_interrupts();
   tally done;
+  if (options.create)
+    (void)subscription_to(options.ring.value_or(ring_options().kind), options);  // before it makes one
   auto from = std::make_optional(open_stream(common, options));
   const auto name = from->name;
   note_removal(*from, "recv", done);
@@ -223,10 +286,25 @@ runner add_recv(CLI::App& app, const session& common) {
                  "Write TEXT before each line that may have been delivered before; with --lines")
       ->needs(app.get_option("--lines"))
       ->type_name("TEXT");
+  add_parsed(app, "--from", options->from, history_from, "oldest, new or last:N, such as last:100",
+             "Of a topic: where to begin. oldest: everything that is still there (the default); new: what is\n"
+             "published from now on; last:N: with the N messages before that")
+      ->type_name("WHERE");
+  auto* lossless =
+      app.add_flag("--lossless", options->is_lossless,
+                   "Of a topic: miss nothing, and hold the senders up when it is a ring behind (the default)");
+  app.add_flag("--lossy", options->is_lossy,
+               "Of a topic: never hold a sender up. When it was overtaken, recv says on standard error how many\n"
+               "messages it lost, and goes on at the oldest one")
+      ->excludes(lossless);
   app.footer(
       "Ends (exit 0) when the producer closed the channel and all was delivered, or after --count.\n"
       "mpmc: each message goes to one receiver; a sender's messages reach each of them in the order in which they were "
       "sent.\n"
+      "topic: every receiver gets every message, and ends when the senders have closed it. With --ring the kind of\n"
+      "what is there is checked, also without --create. --lossy: exit 0 whatever was lost, since loss was allowed;\n"
+      "\"lost\" of the --json summary is how many. What a lossless one that is killed had not written, no other gets\n"
+      "for it: its successor begins where its own --from says.\n"
       "With --lines every message is followed by a '\\n'.\n"
       "A message is released only when it was written completely: a recv that is killed loses none,\n"
       "and the next one gets again what was not released: it says at its end how many messages that\n"

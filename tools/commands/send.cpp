@@ -45,6 +45,8 @@ class sender {
         any_size_(into.any_size),
         room_(any_size_ ? out_->message_bytes() : into.room_bytes),
         may_have_others_(out_->seat_count(role::producer) > 1),
+        is_topic_(is_topic(into.kind)),
+        is_ephemeral_(into.is_ephemeral),
         companion_(*out_, into.name, options.timeout_s) {}
 
   void run() {
@@ -58,6 +60,7 @@ class sender {
                    done_.messages);
       throw;
     }
+    if (is_topic_) note_unheard();
     if (may_have_others_) {
       try {
         if (!options_.no_wait) drain_own();
@@ -76,6 +79,17 @@ class sender {
   }
 
  private:
+  /// A publisher waits for no subscriber to come.
+  void note_unheard() const {
+    const auto seats = out_->seats();
+    const bool was_heard =
+        std::any_of(seats.begin(), seats.end(), [](const auto& seat) { return seat.role == role::consumer; });
+    if (is_ephemeral_ && !was_heard && done_.messages != 0)
+      spdlog::warn(
+          "{}: no subscriber came: {} message(s) go with the ephemeral topic (--persistent keeps the last ones)", what_,
+          done_.messages);
+  }
+
   /// The last one to leave so closes the channel.
   void leave_to_the_others() {
     if (!options_.keep_open) (void)producer_port::finish(std::move(out_));
@@ -138,7 +152,7 @@ class sender {
   void send_records() {
     if (any_size_)
       send_reads();
-    else if (may_have_others_)
+    else if (may_have_others_ || is_topic_)
       send_records_by_copy();
     else
       send_records_in_place();
@@ -155,7 +169,8 @@ class sender {
     }
   }
 
-  /// An open claim holds up all later claims: so first the input, however long it takes, then the claim.
+  /// An open claim holds up all later claims, and in a topic destroys the oldest messages: so first the input, however long it
+  /// takes, then the claim.
   void send_records_by_copy() {
     const auto at_once = std::clamp<std::uint64_t>(max_bytes_at_once / room_, 1, max_messages_at_once);
     std::vector<std::byte> buffer(at_once * room_);
@@ -293,6 +308,8 @@ class sender {
   bool any_size_;
   std::uint64_t room_;    // of a message
   bool may_have_others_;  // which must not wait for this sender, nor this one for all that they send
+  bool is_topic_;
+  bool is_ephemeral_;
   companion companion_;
 };
 
@@ -325,6 +342,7 @@ exit_code run(const session& common, const send_options& options) {
 runner add_send(CLI::App& app, const session& common) {
   auto options = std::make_shared<send_options>();
   add_stream_options(app, *options);
+  app.get_option("--ring")->needs(app.get_option("--create"));
   app.add_flag("--no-wait", options->no_wait,
                "Leave when all is in the channel, delivered or not; persistent ones only");
   app.add_flag("--keep-open", options->keep_open,
@@ -338,6 +356,9 @@ runner add_send(CLI::App& app, const session& common) {
       "by a signal or an error it leaves without closing: the consumer then waits for a successor.\n"
       "mpmc: each sender's records arrive whole and in its order, those of several senders mixed.\n"
       "A sender stays until what it sent was delivered; the last one that is alive closes.\n"
+      "topic: every receiver gets every message. A lossless one that is a ring behind holds send up; none\n"
+      "is waited for that has not come, so start receivers first, or let them ask for --from oldest.\n"
+      "Messages have one size there: with --lines give --message-size, the longest line.\n"
       "--timeout counts while send waits for the consumer, not while it waits for its input.");
   return [&common, options] { return run(common, *options); };
 }

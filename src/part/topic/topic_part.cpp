@@ -79,6 +79,15 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring) {
   return sequences;
 }
 
+/// A message stays until its slot is needed.
+template <publishers Publishers>
+std::vector<std::uint64_t> sequences_still_there(const ring_view& ring) {
+  std::vector<std::uint64_t> sequences;
+  const auto tail = published_up_to<Publishers>(ring);
+  add_from_head_to_tail(sequences, {tail, tail - std::min(tail, ring.capacity())}, ring.capacity());
+  return sequences;
+}
+
 bool still_waits(part_snapshot& ring, const part_facts& facts, role waiting, std::uint64_t sequence) {
   if (waiting == role::producer) return facts.tail - sequence == ring.ring().capacity();
   return is_before(sequence, facts.tail) && facts.tail - sequence <= ring.ring().capacity() &&
@@ -146,6 +155,7 @@ constexpr part_kind row{
     .cursors = cursors_of<Publishers>,
     .describe_seat = describe_seat<Publishers>,
     .sequences_of_interest = sequences_of_interest<Publishers>,
+    .sequences_still_there = sequences_still_there<Publishers>,
     .look = Publishers == publishers::one ? look_at_one : look_at_many,
     .read_message = read_message_in_slot,
     .recovery = nullptr,
