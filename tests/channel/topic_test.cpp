@@ -175,6 +175,25 @@ TYPED_TEST(Topics, OneClaimAtATimeAndTwoMessagesInHand) {
   EXPECT_EQ(this->all_of(in), numbers{3});
 }
 
+TYPED_TEST(Topics, AskingForASecondMessageThatIsNotThereSkipsNoneThatComes) {
+  auto in = this->link_.subscriber();
+  this->send(1, 1);
+  EXPECT_TRUE(is_there(this->out_->try_claim()));  // and dropped: where many publish, a hole
+  auto older = in.try_peek();
+  ASSERT_TRUE(older);
+  EXPECT_FALSE(is_there(in.try_peek()));
+  older.release();
+  this->send(2, 4);
+  older = in.try_peek();
+  auto younger = in.try_peek();
+  ASSERT_TRUE(older && younger);
+  EXPECT_EQ(older->number, 2U);
+  EXPECT_EQ(younger->number, 3U);
+  older.release();
+  younger.release();
+  EXPECT_EQ(this->all_of(in), numbers{4});
+}
+
 TYPED_TEST(Topics, BatchesArePublishedAndPeekedAtAsAWhole) {
   auto in = this->link_.subscriber();
   auto batch = this->out_->try_claim_batch(5);

@@ -435,8 +435,10 @@ class topic_subscriber {
   // ---- noted, and handed back with it.
 
   [[nodiscard, gnu::noinline]] const std::byte* peek_another() noexcept {
-    while (word_at(second()) == topic_word::hole) ++done_behind_;
-    if (!is_published(second())) return nullptr;
+    std::uint64_t holes = 0;
+    while (word_at(second() + holes) == topic_word::hole) ++holes;
+    if (!is_published(second() + holes)) return nullptr;
+    done_behind_ += holes;  // only now: without a second message, release() ends the first alone
     handed_out_ = later_of(handed_out_, second() + 1);
     second_is_open_ = true;
     return ring_.payload(second());
