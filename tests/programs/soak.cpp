@@ -1,6 +1,6 @@
 // Kills, stops, continues and restarts producers and consumers at random under full load, and accounts for every message
 // in a ledger beside the channel:
-//   soak SECONDS [--seed N] [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|all] [--segment file|anonymous|zero|all] [--producers P] [--consumers C]
+//   soak SECONDS [--seed N] [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|topic|topic-many|all] [--segment file|anonymous|zero|all] [--producers P] [--consumers C]
 //        [--directory DIR] [--privileges kept|dropped]
 // --directory: where files are made, /dev/shm unless told. --privileges dropped (as root, files only): every worker becomes
 // user and group 65534 after it took its seat, so that it cannot open the file of its segment again.
@@ -132,6 +132,13 @@ struct combination {
   tally counts;
 };
 
+template <class Channel>
+struct ring_of;
+template <class T, class Ring>
+struct ring_of<sluice::channel<T, Ring>> {
+  using type = Ring;
+};
+
 /// One channel, its workers and its ledger, from the first message to the audit.
 template <class Channel>
 class round_of {
@@ -142,9 +149,8 @@ class round_of {
       : random_(seed),
         directory_(how.directory),
         drops_privileges_(how.drops_privileges),
-        has_one_seat_(which.ring.starts_with("spsc")),
-        producers_(has_one_seat_ ? 1 : how.producers),
-        consumers_(has_one_seat_ ? 1 : how.consumers),
+        producers_(which.ring.starts_with("spsc") || which.ring == "topic" ? 1 : how.producers),
+        consumers_(which.ring.starts_with("spsc") ? 1 : how.consumers),
         book_(producers_),
         through_(make(which.segment)),
         ring_(sluice::detail::test::details_of(through_.consumer()).ring()) {
@@ -409,8 +415,10 @@ class round_of {
     book_.notes().producers_stop.store(1);
     if (!wait_for_all(sluice::role::producer)) return diagnose("a producer that was asked to stop did not");
     revive_if_all_dead(sluice::role::consumer);
+    if constexpr (is_topic<channel>) seat([&] { return through_.producer(); }).close();  // which every subscriber sees
     book_.notes().consumers_drain.store(1);
     if (!wait_for_all(sluice::role::consumer)) return diagnose("a consumer that was asked to stop did not");
+    if constexpr (is_topic<channel>) return;
     // The last ones may have died draining.
     auto& own = book_.notes().consumers[max_workers];
     auto in = inlet(through_.consumer());
@@ -437,7 +445,13 @@ class round_of {
       counts_.redelivered += c.marked.load();
     }
     counts_.holes = ring_.control->holes.load();
-    if (counts_.wedged == 0) counts_.lost = book_.count_lost();  // what a wedge holds back is not lost
+    if (counts_.wedged != 0) return;  // what a wedge holds back is not lost
+    if constexpr (is_topic<channel>) {
+      counts_.lost = book_.count_seen_and_missed();
+      for (const auto& c : notes.consumers) counts_.lost += c.lost.load();
+    } else {
+      counts_.lost = book_.count_lost();
+    }
   }
 
   /// Every seat can be taken at once, and through them the ring filled to the last slot and emptied, twice.
@@ -457,9 +471,14 @@ class round_of {
         is_full = !send_short(out[sent % out.size()], m);
         if (is_full) break;
       }
-      while (receive_short(in[received % in.size()], m)) {
-        counts_.torn += is_whole(m) && m.number == received ? 0 : 1;
-        ++received;
+      if constexpr (is_topic<channel>) {
+        received = ring.capacity();
+        for (auto& one : in) received = std::min(received, count_whole(one));
+      } else {
+        while (receive_short(in[received % in.size()], m)) {
+          counts_.torn += is_whole(m) && m.number == received ? 0 : 1;
+          ++received;
+        }
       }
       if (sent != ring.capacity() || received != ring.capacity())
         std::fprintf(stderr, "soak: capacity %llu: %llu sent, %llu received\n", number(ring.capacity()), number(sent),
@@ -468,6 +487,13 @@ class round_of {
       for (std::uint64_t i = 0; i < out.size(); ++i)
         counts_.leaked_slots += can_fill_its_arena(out[i], in[i % in.size()]) ? 0 : 1;
     }
+  }
+
+  template <class In>
+  std::uint64_t count_whole(In& in) {
+    std::uint64_t count = 0;
+    for (message m; receive_short(in, m); ++count) counts_.torn += is_whole(m) && m.number == count ? 0 : 1;
+    return count;
   }
 
   template <class Handles, class Take>
@@ -491,10 +517,11 @@ class round_of {
     sluice::channel_options how;
     if constexpr (has_any_length<channel>) how.capacity_bytes = arena_bytes;
     how.capacity_slots = capacities[random_.roll(std::size(capacities))];
-    if (!has_one_seat_) {  // sometimes none to spare: then a newcomer must settle a dead one
-      how.producer_seats = producers_ + static_cast<std::uint32_t>(random_.roll(3));
-      how.consumer_seats = consumers_ + static_cast<std::uint32_t>(random_.roll(3));
-    }
+    // Sometimes none to spare: then a newcomer must settle a dead one.
+    using ring_type = typename ring_of<channel>::type;
+    const auto spare = [&] { return static_cast<std::uint32_t>(random_.roll(3)); };
+    if constexpr (ring_type::has_many_seats) how.producer_seats = producers_ + spare();
+    if constexpr (ring_type::has_many_seats || is_topic<channel>) how.consumer_seats = consumers_ + spare();
     if (segment == "anonymous") return channel::template create_unnamed<sluice::anonymous_segment>(how);
     if (segment == "zero") return channel::template create_unnamed<sluice::zero_segment>(how);
     names_ = std::make_unique<sluice::detail::test::temp_registry>(directory_);
@@ -507,7 +534,6 @@ class round_of {
   dice random_;
   std::string directory_;
   bool drops_privileges_;
-  bool has_one_seat_;
   std::uint32_t producers_;
   std::uint32_t consumers_;
   ledger book_;
@@ -521,17 +547,22 @@ class round_of {
 };
 
 tally run_round(const combination& which, const options& how, std::uint64_t seed, std::uint64_t duration_ns) {
-  using sluice::bytes, sluice::channel, sluice::mpmc_ring, sluice::spsc_ring;
+  using sluice::bytes, sluice::channel, sluice::mpmc_ring, sluice::publishers, sluice::spsc_ring;
+  using sluice::detail::topic_ring;
   if (which.ring == "spsc") return round_of<channel<message, spsc_ring>>(how, which, seed).run(duration_ns);
   if (which.ring == "mpmc") return round_of<channel<message, mpmc_ring>>(how, which, seed).run(duration_ns);
   if (which.ring == "spsc-bytes") return round_of<channel<bytes, spsc_ring>>(how, which, seed).run(duration_ns);
+  if (which.ring == "topic")
+    return round_of<channel<message, topic_ring<publishers::one>>>(how, which, seed).run(duration_ns);
+  if (which.ring == "topic-many")
+    return round_of<channel<message, topic_ring<publishers::many>>>(how, which, seed).run(duration_ns);
   return round_of<channel<bytes, mpmc_ring>>(how, which, seed).run(duration_ns);
 }
 
 [[noreturn]] void usage() {
   std::fputs(
-      "usage: soak SECONDS [--seed N] [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|all] [--segment "
-      "file|anonymous|zero|all]\n"
+      "usage: soak SECONDS [--seed N] [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|topic|topic-many|all]\n"
+      "            [--segment file|anonymous|zero|all]\n"
       "            [--producers 1..16] [--consumers 1..16] [--directory DIR] [--privileges kept|dropped]\n"
       "--privileges dropped needs root and --segment file\n",
       stderr);
@@ -566,7 +597,7 @@ options parse(int argc, char** argv) {
     if (option == "--seed")
       how.seed = number_from(value.c_str());
     else if (option == "--ring")
-      how.ring = one_of({"spsc", "mpmc", "spsc-bytes", "mpmc-bytes", "all"});
+      how.ring = one_of({"spsc", "mpmc", "spsc-bytes", "mpmc-bytes", "topic", "topic-many", "all"});
     else if (option == "--segment")
       how.segment = one_of({"file", "anonymous", "zero", "all"});
     else if (option == "--producers")
@@ -587,7 +618,7 @@ options parse(int argc, char** argv) {
 int run(const options& how) {
   std::vector<combination> combinations;
   for (const char* segment : {"file", "anonymous", "zero"})
-    for (const char* ring : {"mpmc", "spsc", "mpmc-bytes", "spsc-bytes"})
+    for (const char* ring : {"mpmc", "spsc", "mpmc-bytes", "spsc-bytes", "topic", "topic-many"})
       if ((how.ring == "all" || how.ring == ring) && (how.segment == "all" || how.segment == segment))
         combinations.push_back({ring, segment, {}});
 

@@ -73,6 +73,7 @@ struct alignas(128) producer_notes {
 /// Written by the consumer that holds this place.
 struct alignas(128) consumer_notes {
   std::atomic<std::uint64_t> delivered, marked, torn, duplicated, disordered;
+  std::atomic<std::uint64_t> lost;                      // topics: that it should have got, or counted wrongly
   std::atomic<std::uint64_t> next_number[max_workers];  // by producer: the least that may come unmarked
   std::atomic<std::uint64_t> pending_count;
   struct pending_message {
@@ -95,6 +96,10 @@ inline constexpr std::uint8_t count_limit = 0x1e;         // counts stop here
 inline constexpr std::uint8_t consumer_uncertain = 0x20;  // released by copy, its receiver killed before it could count
 inline constexpr std::uint8_t first_uncertain = 0x40;     // where a killed producer's open publish began
 inline constexpr std::uint8_t producer_uncertain = 0x80;  // its producer was killed while publishing it
+
+// Of a topic: whether any subscriber saw it, and whether a lossless one went on without it. Both: it was lost.
+inline constexpr std::uint8_t topic_seen = 0x01;
+inline constexpr std::uint8_t topic_missed = 0x02;
 
 template <class T>
 T* map_shared(std::size_t bytes) {
@@ -209,6 +214,41 @@ class ledger {
       }
     }
     return lost;
+  }
+
+  // ---- Topics: every subscriber gets each message -------------------------------------------------------------------
+
+  void note_seen(std::uint64_t producer, std::uint64_t number) const noexcept {
+    auto& byte = tally(producer, number);
+    if ((byte.load(std::memory_order_relaxed) & topic_seen) == 0) byte.fetch_or(topic_seen, std::memory_order_acq_rel);
+  }
+  /// A lossless subscriber went on without it. False: its publisher had published it for certain.
+  bool note_missed(std::uint64_t producer, std::uint64_t number) const noexcept {
+    const auto before = tally(producer, number).fetch_or(topic_missed, std::memory_order_acq_rel);
+    if ((before & producer_uncertain) != 0) return true;
+    if (notes_->complaints.fetch_add(1, std::memory_order_relaxed) < 10)
+      std::fprintf(stderr, "soak: missed: publisher %llu number %llu\n", static_cast<unsigned long long>(producer),
+                   static_cast<unsigned long long>(number));
+    return false;
+  }
+  /// Of the numbers in between, those that were published for certain.
+  [[nodiscard]] std::uint64_t count_certain(std::uint64_t producer, std::uint64_t from,
+                                            std::uint64_t to) const noexcept {
+    std::uint64_t count = 0;
+    for (auto n = from; n < to; ++n)
+      count += (tally(producer, n).load(std::memory_order_acquire) & producer_uncertain) == 0 ? 1 : 0;
+    return count;
+  }
+  /// Uncertain messages that one subscriber saw and another missed. The others were counted when they were missed.
+  [[nodiscard]] std::uint64_t count_seen_and_missed() const noexcept {
+    constexpr std::uint8_t bad = producer_uncertain | topic_seen | topic_missed;
+    std::uint64_t count = 0;
+    for (std::uint32_t p = 0; p < producers_; ++p) {
+      const auto end = notes_->producers[p].published.load(std::memory_order_acquire);
+      for (std::uint64_t n = 0; n < end; ++n)
+        count += (tally(p, n).load(std::memory_order_acquire) & bad) == bad ? 1 : 0;
+    }
+    return count;
   }
 
   static void add(std::atomic<std::uint64_t>& counter) noexcept {
