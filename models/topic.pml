@@ -11,7 +11,8 @@
  * Sequences begin at N, so that one lap lies before them; its words are holes.
  * Sizes: N slots, P publisher seats (SINGLE: one, which publishes batches of up to BATCH and whose claims leave no trace), S
  * subscriber seats, NEW_P and NEW_S newcomers that take a dead or free seat, PUSHES of each publisher, a look is good for
- * LEASE slots, a subscriber that joins wants up to HIST sequences of history and joins up to JOINS times.
+ * LEASE slots, a subscriber that joins wants up to HIST sequences of history and joins up to JOINS times. ARENA: before each
+ * claim a publisher uses the bytes of its last message again, as an arena makes it do that is shorter than the slots.
  */
 #ifndef N
 #define N 2
@@ -60,9 +61,14 @@ bit keeping[S];
 #define FREE     0
 #define PUB      1
 #define HOLE     2
+#define GONE     3                      /* was published; its bytes are used again */
 #define of(q, k) ((q) * 4 + (k))
 #define seq(w)   ((w) / 4)
+#ifdef ARENA
+#define done(q)  (slot(q) == of(q, PUB) || slot(q) == of(q, HOLE) || slot(q) == of(q, GONE))
+#else
 #define done(q)  (slot(q) == of(q, PUB) || slot(q) == of(q, HOLE))
+#endif
 
 /* ---- Seats: 0 free, else the owner + 1; a dead owner's is taken by a newcomer that settles it ---- */
 byte pseat[P], sseat[S];
@@ -123,6 +129,9 @@ inline look()
 proctype publisher(byte me; byte seat)
 {
     byte p, m, i, s, want, got, mine, base, left = PUSHES;
+#ifdef ARENA
+    byte held;                          /* its last message */
+#endif
     if :: seat != 255 -> goto sat :: else fi;
 end_attach:
     if
@@ -174,6 +183,36 @@ sat:
           or_die
           fi
        od;
+#ifdef ARENA
+       if
+       :: held == 0
+       :: held != 0 ->
+#ifndef MUTANT_KEEPS_NOT_ASKED
+          do
+          :: mine > held -> break
+          :: mine <= held ->
+             want = held + 1;
+             look();
+             if :: mine > held :: mine <= held && !gated_by_any(held + 1) or_die fi
+          od;
+#endif
+#ifdef MUTANT_BYTES_BEFORE_GONE
+          if :: atomic { if :: first[held % N] == held -> first[held % N] = 0 :: else fi } or_die fi;
+#endif
+#ifndef MUTANT_NO_GONE
+          if
+#ifdef MUTANT_GONE_BY_STORE
+          :: atomic { assert(!needed(held)); slot(held) = of(held, GONE) }
+#else
+          :: atomic { assert(!needed(held)); if :: slot(held) == of(held, PUB) -> slot(held) = of(held, GONE) :: else fi }
+#endif
+          or_die
+          fi;
+#endif
+          if :: atomic { if :: first[held % N] == held -> first[held % N] = 0 :: else fi } or_die fi;
+          held = 0
+       fi;
+#endif
 #ifndef SINGLE
        if
        :: atomic { tail == p -> tail = p + 1; claimer[p % N] = me + 1 }
@@ -210,7 +249,11 @@ sat:
        do
        :: i == m -> break
        :: i < m ->
-          if :: atomic { assert(!needed(p + i - N)); slot(p + i) = of(p + i, PUB); left--; claimer[(p + i) % N] = 0 } or_die fi;
+          if :: atomic { assert(!needed(p + i - N)); slot(p + i) = of(p + i, PUB); left--; claimer[(p + i) % N] = 0;
+#ifdef ARENA
+                        held = p + i
+#endif
+                      } or_die fi;
           i++
        od;
        i = 0;
@@ -285,6 +328,9 @@ join:
        fi;
        if
        :: w == of(p, PUB) -> assert(first[p % N] == p); assert(last[p % N] == p)
+#ifdef ARENA
+       :: w == of(p, GONE) -> assert(false)                             /* taken away, although it keeps p */
+#endif
        :: else
        fi;
        if

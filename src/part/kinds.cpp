@@ -10,11 +10,13 @@ extern const part_kind spsc_bytes_part;
 extern const part_kind mpmc_bytes_part;
 extern const part_kind topic_part;
 extern const part_kind topic_many_part;
+extern const part_kind topic_bytes_part;
+extern const part_kind topic_many_bytes_part;
 
 namespace {
 
-constexpr const part_kind* rows[] = {&spsc_part,       &mpmc_part,  &spsc_bytes_part,
-                                     &mpmc_bytes_part, &topic_part, &topic_many_part};
+constexpr const part_kind* rows[] = {&spsc_part,  &mpmc_part,       &spsc_bytes_part,  &mpmc_bytes_part,
+                                     &topic_part, &topic_many_part, &topic_bytes_part, &topic_many_bytes_part};
 
 }  // namespace
 

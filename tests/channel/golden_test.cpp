@@ -14,6 +14,7 @@
 #include "sluice/channel.hpp"
 #include "sluice/detail/base/clock.hpp"
 #include "sluice/detail/part/mpmc/mpmc_ring.hpp"
+#include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 #include "sluice/registry.hpp"
 #include "support/bytes_ends.hpp"
 #include "support/disk.hpp"
@@ -163,10 +164,40 @@ TEST(GoldenTopic, MessagesOfAFileOfVersion2AreReadAsTheyWereLeft) {
   expect_topic_as_it_was_left<publishers::many>();
 }
 
+/// What is not gone is read, and the subscriber that died there does not keep the arena.
+template <publishers Publishers>
+void expect_topic_of_any_length_as_it_was_left() {
+  const watchdog dog;
+  const temp_registry names;
+  using ring = topic_bytes_ring<Publishers>;
+  write_image(names.path("golden"), still_of_this_boot(image_of(kept + "/format2-" + to_string(ring::kind))));
+  bytes_segment<ring> found(names->attach(golden));
+  bytes_receiver<ring> in(found, history::all());
+  for (std::uint64_t i = golden_gone; i < golden_sent; ++i) {
+    const auto got = in.receive();
+    ASSERT_TRUE(got) << i;
+    EXPECT_EQ(got->message, golden_bytes_of(i)) << i;
+  }
+  bytes_sender<ring> out(found);
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    if (!out.send(golden_bytes_of(i))) {
+      out.mend();
+      ASSERT_TRUE(out.send(golden_bytes_of(i))) << i;
+    }
+    const auto got = in.receive();
+    ASSERT_TRUE(got) << i;
+    EXPECT_EQ(got->message, golden_bytes_of(i)) << i;
+  }
+}
+TEST(GoldenTopic, MessagesOfAnyLengthInAFileOfVersion2AreReadAsTheyWereLeft) {
+  expect_topic_of_any_length_as_it_was_left<publishers::one>();
+  expect_topic_of_any_length_as_it_was_left<publishers::many>();
+}
+
 TEST(GoldenFiles, NoneIsWithoutATest) {
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kept)) files += entry.is_regular_file() ? 1 : 0;
-  EXPECT_EQ(files, 10U);
+  EXPECT_EQ(files, 12U);
 }
 
 }  // namespace

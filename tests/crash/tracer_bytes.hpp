@@ -10,6 +10,25 @@
 
 namespace sluice::detail::test::tracer {
 
+/// Every byte of a message follows from its id.
+[[nodiscard]] constexpr std::byte tail_of(std::uint64_t id, std::uint64_t i) noexcept {
+  return static_cast<std::byte>((id * 0x9e3779b97f4a7c15ULL >> 32) * (i | 1));
+}
+inline void fill_tail(std::span<std::byte> bytes) {
+  const auto id = read(bytes.data()).id;
+  auto* const tail = const_cast<volatile std::byte*>(bytes.data());
+  for (auto i = sizeof(message); i < bytes.size(); ++i) tail[i] = tail_of(id, i);
+}
+/// The message; of one that is torn anywhere, one that is torn at once.
+[[nodiscard]] inline const std::byte* whole_or_torn(std::span<const std::byte> bytes) {
+  static constexpr message torn{1, 1, 1};
+  if (bytes.size() < sizeof(message)) return reinterpret_cast<const std::byte*>(&torn);
+  const auto id = read(bytes.data()).id;
+  for (auto i = sizeof(message); i < bytes.size(); ++i)
+    if (bytes[i] != tail_of(id, i)) return reinterpret_cast<const std::byte*>(&torn);
+  return bytes.data();
+}
+
 template <bytes_ring Base>
 class traced_bytes : public Base {
  public:
@@ -32,15 +51,8 @@ class traced_bytes : public Base {
     return {ring, part};
   }
 
-  /// The message of a slot; of one that is torn anywhere, one that is torn at once.
   static const std::byte* message_in(const ring_view& ring, const std::byte* payload) {
-    static constexpr message torn{1, 1, 1};
-    const auto bytes = view_of(ring).message(payload);
-    if (bytes.size() < sizeof(message)) return reinterpret_cast<const std::byte*>(&torn);
-    const auto id = read(bytes.data()).id;
-    for (auto i = sizeof(message); i < bytes.size(); ++i)
-      if (bytes[i] != tail_of(id, i)) return reinterpret_cast<const std::byte*>(&torn);
-    return bytes.data();
+    return whole_or_torn(view_of(ring).message(payload));
   }
 
   class producer {
@@ -83,12 +95,6 @@ class traced_bytes : public Base {
     void leave() { slots_.leave(); }
 
    private:
-    static void fill_tail(std::span<std::byte> bytes) {
-      const auto id = read(bytes.data()).id;
-      auto* const tail = const_cast<volatile std::byte*>(bytes.data());
-      for (auto i = sizeof(message); i < bytes.size(); ++i) tail[i] = tail_of(id, i);
-    }
-
     typename Base::producer slots_;
     bytes_writer<Base> writer_;
     std::array<std::span<std::byte>, capacity> rooms_{};
@@ -106,11 +112,6 @@ class traced_bytes : public Base {
    private:
     ring_view ring_;
   };
-
- private:
-  static constexpr std::byte tail_of(std::uint64_t id, std::uint64_t i) noexcept {
-    return static_cast<std::byte>((id * 0x9e3779b97f4a7c15ULL >> 32) * (i | 1));
-  }
 };
 
 }  // namespace sluice::detail::test::tracer

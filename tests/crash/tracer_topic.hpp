@@ -24,13 +24,23 @@ namespace sluice::detail::test::tracer {
 
 inline constexpr std::uint32_t topic_subscribers = 3;
 
+/// A topic of messages of one size, as it is driven here.
+template <publishers Publishers>
+struct traced_topic : topic_ring<Publishers> {
+  static constexpr publishers how_many = Publishers;
+  using reader = lossy_reader<Publishers>;
+
+  static void shape(ring_request&) {}
+  static const std::byte* message_in(const ring_view&, const std::byte* payload) { return payload; }
+};
+
 /// All participants: publishers from seat 0 on, then three lossless subscribers; and a lossy reader without a seat.
-template <publishers Publishers, std::uint64_t Capacity>
+template <class Rules, std::uint64_t Capacity>
 struct topic_cast {
-  using rules = topic_ring<Publishers>;
+  using rules = Rules;
   using publisher = typename rules::producer;
   using subscriber = typename rules::consumer;
-  static constexpr std::uint32_t publisher_count = Publishers == publishers::one ? 1 : 3;
+  static constexpr std::uint32_t publisher_count = Rules::how_many == publishers::one ? 1 : 3;
   static constexpr std::uint32_t seats = publisher_count + topic_subscribers;
 
   explicit topic_cast(const ring_view& view) : ring(view) {}
@@ -38,7 +48,7 @@ struct topic_cast {
   ring_view ring;
   std::array<std::optional<publisher>, seats> out{};
   std::array<std::optional<subscriber>, seats> in{};
-  std::optional<lossy_reader<Publishers>> reader;
+  std::optional<typename rules::reader> reader;
   std::array<std::uint64_t, seats> next_number{};
   std::map<std::uint64_t, std::uint64_t> published;  // sequence to id, of all that ever was
   graves dead;                                       // with the state word's generation
@@ -105,10 +115,10 @@ bool take_in_topic(Cast& all, std::uint32_t seat, seat_keeper& keeper, history w
       [&](std::uint32_t free) { all.construct(free, wanted); });
 }
 
-template <publishers Publishers, std::uint64_t Capacity>
+template <class Rules, std::uint64_t Capacity>
 class topic_trial {
  public:
-  using cast_type = topic_cast<Publishers, Capacity>;
+  using cast_type = topic_cast<Rules, Capacity>;
 
   explicit topic_trial(cast_type all) : all_(std::move(all)), keeper_(all_.ring, all_.dead) {
     for (const auto& [seat, generation] : all_.dead) {
@@ -140,18 +150,18 @@ class topic_trial {
   /// The same when `child` is not dead but stopped there: it keeps its seat, what it claimed and what it may read.
   [[nodiscard]] std::string run_beside_a_stopped(std::uint32_t child) {
     all_.forget(child);
-    std::map<std::uint64_t, std::uint64_t> words;  // of its own, by sequence
-    const auto tail = claimed_up_to<Publishers>(all_.ring);
+    std::map<std::uint64_t, std::uint64_t> words;  // that it may read, by sequence
+    std::vector<std::uint64_t> claimed;
+    const auto tail = claimed_up_to<Rules::how_many>(all_.ring);
     const auto oldest = tail - std::min(tail, Capacity);
     if (!cast_type::is_publisher(child)) {
       const auto keep = topic_seat_of(all_.ring, child).keep.load();
       if (keeps_anything(keep))  // while it joins it does not rely on what lies below the floors
         for (auto q = topic_repair::highest_floor(all_.ring, later_of(oldest, kept_near(keep, tail))); q < tail; ++q)
           words[q] = all_.ring.word(q).load();
-    } else if (Publishers == publishers::many) {
+    } else if (Rules::how_many == publishers::many) {
       for (auto q = oldest; q < tail; ++q)  // no other has a claim open: it is its own
-        if (read_word(all_.ring, all_.ring.word(q).load(), q) == topic_word::pending)
-          words[q] = all_.ring.word(q).load();
+        if (is_pending(q)) claimed.push_back(q);
     }
     const auto state = all_.ring.seats[child].state.load();
     ticks();
@@ -162,6 +172,8 @@ class topic_trial {
     }
     for (const auto& [q, word] : words)
       if (all_.ring.word(q).load() != word) complain("a stopped process lost sequence " + std::to_string(q));
+    for (const auto q : claimed)
+      if (!is_pending(q)) complain("a stopped publisher lost its claim of " + std::to_string(q));
     if (all_.ring.seats[child].state.load() != state) complain("a stopped process lost its seat");
     // What it was granted it may still use: a subscriber that joins now begins above.
     for (std::uint32_t i = 0; i < topic_subscribers; ++i) {
@@ -179,6 +191,9 @@ class topic_trial {
   }
 
  private:
+  [[nodiscard]] bool is_pending(std::uint64_t q) const {
+    return read_word(all_.ring, all_.ring.word(q).load(), q) == topic_word::pending;
+  }
   void complain(const std::string& what) {
     if (broken_.find(what) == std::string::npos) broken_ += (broken_.empty() ? "" : "; ") + what;
   }
@@ -187,9 +202,10 @@ class topic_trial {
   void scan() {
     for (std::uint64_t i = 0; i < Capacity; ++i) {
       const auto word = all_.ring.word(i).load();
-      if (kind_of(word) != slot_kind::published) continue;
       const auto q = lap_of(word) * Capacity + i;
-      const auto m = read(all_.ring.payload(q));
+      if (kind_of(word) == gone) all_.published.try_emplace(q, 0);  // it was one
+      if (kind_of(word) != slot_kind::published) continue;
+      const auto m = read(Rules::message_in(all_.ring, all_.ring.payload(q)));
       if (!is_whole(m)) {
         complain("published torn");
         continue;
@@ -295,11 +311,21 @@ class topic_trial {
   /// Nothing that the dead had takes room any more.
   void check_capacity() {
     drain();
+    if constexpr (requires { Rules::arena_bytes; }) return check_arenas();
     std::uint64_t fitted = 0;
     const auto any = std::find_if(all_.out.begin(), all_.out.end(), [](const auto& one) { return one.has_value(); });
     const auto seat = static_cast<std::uint32_t>(any - all_.out.begin());
     while (fitted <= Capacity && send_from(seat)) ++fitted;
     if (fitted != Capacity) complain("room for " + std::to_string(fitted) + " of " + std::to_string(Capacity));
+  }
+
+  void check_arenas() {
+    for (std::uint32_t seat = 0; seat < cast_type::publisher_count; ++seat) {
+      if (!all_.out[seat]) continue;
+      drain();
+      if (!Rules::send(all_, seat, Rules::longest)) complain("no room in the arena of seat " + std::to_string(seat));
+    }
+    drain();
   }
 
   cast_type all_;
@@ -318,10 +344,10 @@ struct topic_scene {
   std::uint64_t sends = 0;  // without a death
 };
 
-template <publishers Publishers, std::uint64_t Capacity>
+template <class Rules, std::uint64_t Capacity>
 class topic_workbench {
  public:
-  using cast_type = topic_cast<Publishers, Capacity>;
+  using cast_type = topic_cast<Rules, Capacity>;
   using scene = topic_scene<cast_type>;
 
   topic_workbench() : memory_(ring_memory_bytes(request())), ring_(view_memory(memory_.own(), request())) {}
@@ -348,6 +374,7 @@ class topic_workbench {
     ring_request request{identity_of<message>(), {cast_type::rules::kind, Capacity}};
     request.options.producer_seats = cast_type::publisher_count;
     request.options.consumer_seats = topic_subscribers;
+    Rules::shape(request);
     return request;
   }
 
@@ -377,7 +404,7 @@ class topic_workbench {
       if (bytes.have_changed()) check(now, all, was_dead, row, complaints);
     }
     std::memcpy(memory_.own().data(), memory_.live().data(), memory_.own().size());
-    if (const auto sent = topic_trial<Publishers, Capacity>(all).sent_by(now.child); sent != now.sends) {
+    if (const auto sent = topic_trial<Rules, Capacity>(all).sent_by(now.child); sent != now.sends) {
       ++row.broken;
       complaints << now.name << ": the operation sent " << sent << ", not " << now.sends << '\n';
     }
@@ -405,16 +432,60 @@ class topic_workbench {
     const auto reset = [&] { std::memcpy(memory_.own().data(), memory_.live().data(), memory_.own().size()); };
     for (const auto order : {successors::come_first, successors::come_last}) {
       reset();
-      judge(topic_trial<Publishers, Capacity>(all).run(order));
+      judge(topic_trial<Rules, Capacity>(all).run(order));
     }
     if (!is_there || was_dead || all.dead.size() != 1) return;
     reset();
     all.dead.clear();
-    judge(topic_trial<Publishers, Capacity>(all).run_beside_a_stopped(now.child));
+    judge(topic_trial<Rules, Capacity>(all).run_beside_a_stopped(now.child));
   }
 
   twin_memory memory_;
   ring_view ring_;
 };
+
+// ---- What scenes are made of -----------------------------------------------------------------------------------------
+
+template <class Cast>
+using act = std::function<void(Cast&)>;
+
+/// Claims `count`, fills and publishes the first `published` of them: the rest is abandoned.
+template <class Cast>
+act<Cast> sends(std::uint32_t seat, std::uint64_t count, std::uint64_t published) {
+  return [=](Cast& all) {
+    auto& out = *all.out[seat];
+    const auto claimed = out.try_claim(count);
+    for (std::uint64_t i = 0; i < claimed && i < published; ++i) fill(out.claimed(i), all.new_id(seat));
+    if (claimed != 0) out.publish(std::min(claimed, published));
+  };
+}
+template <class Cast>
+act<Cast> sends_one_by_one(std::uint32_t seat, std::uint64_t count) {
+  return [=](Cast& all) {
+    for (std::uint64_t i = 0; i < count; ++i) sends<Cast>(seat, 1, 1)(all);
+  };
+}
+template <class Cast>
+act<Cast> receives(std::uint32_t seat, std::uint64_t count, std::uint64_t released) {
+  return [=](Cast& all) {
+    auto& in = *all.in[seat];
+    const auto peeked = in.try_peek(count);
+    for (std::uint64_t i = 0; i < peeked; ++i) (void)read(in.peeked(i));
+    if (std::min(peeked, released) != 0) in.release(std::min(peeked, released));
+  };
+}
+
+/// The subscribers in seats other than `seat` leave: what stays is what that one keeps.
+template <class Cast>
+void leave_alone(Cast& all, std::uint32_t seat) {
+  for (std::uint32_t i = 0; i < topic_subscribers; ++i) {
+    const auto other = Cast::subscriber_seat(i);
+    if (other == seat || !all.in[other]) continue;
+    all.in[other]->leave();
+    all.in[other].reset();
+    auto& state = all.ring.seats[other].state;
+    state.store(seat_word(seat_state::free, generation_of(state.load())));
+  }
+}
 
 }  // namespace sluice::detail::test::tracer

@@ -9,48 +9,6 @@
 namespace sluice::detail::test::tracer {
 namespace {
 
-template <class Cast>
-using act = std::function<void(Cast&)>;
-
-/// Claims `count`, fills and publishes the first `published` of them: the rest is abandoned.
-template <class Cast>
-act<Cast> sends(std::uint32_t seat, std::uint64_t count, std::uint64_t published) {
-  return [=](Cast& all) {
-    auto& out = *all.out[seat];
-    const auto claimed = out.try_claim(count);
-    for (std::uint64_t i = 0; i < claimed && i < published; ++i) fill(out.claimed(i), all.new_id(seat));
-    if (claimed != 0) out.publish(std::min(claimed, published));
-  };
-}
-template <class Cast>
-act<Cast> sends_one_by_one(std::uint32_t seat, std::uint64_t count) {
-  return [=](Cast& all) {
-    for (std::uint64_t i = 0; i < count; ++i) sends<Cast>(seat, 1, 1)(all);
-  };
-}
-template <class Cast>
-act<Cast> receives(std::uint32_t seat, std::uint64_t count, std::uint64_t released) {
-  return [=](Cast& all) {
-    auto& in = *all.in[seat];
-    const auto peeked = in.try_peek(count);
-    for (std::uint64_t i = 0; i < peeked; ++i) (void)read(in.peeked(i));
-    if (std::min(peeked, released) != 0) in.release(std::min(peeked, released));
-  };
-}
-
-/// The subscribers in seats other than `seat` leave: what stays is what that one keeps.
-template <class Cast>
-void leave_alone(Cast& all, std::uint32_t seat) {
-  for (std::uint32_t i = 0; i < topic_subscribers; ++i) {
-    const auto other = Cast::subscriber_seat(i);
-    if (other == seat || !all.in[other]) continue;
-    all.in[other]->leave();
-    all.in[other].reset();
-    auto& state = all.ring.seats[other].state;
-    state.store(seat_word(seat_state::free, generation_of(state.load())));
-  }
-}
-
 /// What is the same with one publisher and with many. `sender` is another publisher where there is another.
 template <class Cast>
 std::vector<topic_scene<Cast>> scenes_of(std::uint64_t capacity, std::uint32_t sender) {
@@ -167,14 +125,14 @@ std::vector<topic_scene<Cast>> scenes_of(std::uint64_t capacity, std::uint32_t s
 
 template <std::uint64_t Capacity>
 void trace_one() {
-  topic_workbench<publishers::one, Capacity> bench;
-  bench.expect_kept(scenes_of<topic_cast<publishers::one, Capacity>>(Capacity, 0));
+  topic_workbench<traced_topic<publishers::one>, Capacity> bench;
+  bench.expect_kept(scenes_of<topic_cast<traced_topic<publishers::one>, Capacity>>(Capacity, 0));
 }
 
 template <std::uint64_t Capacity>
 void trace_many() {
-  using cast_type = topic_cast<publishers::many, Capacity>;
-  topic_workbench<publishers::many, Capacity> bench;
+  using cast_type = topic_cast<traced_topic<publishers::many>, Capacity>;
+  topic_workbench<traced_topic<publishers::many>, Capacity> bench;
   auto scenes = scenes_of<cast_type>(Capacity, 2);
   const auto a = cast_type::subscriber_seat(0);
   const auto mends = [=](cast_type& all) {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "part/part_kind.hpp"
+#include "ring/topic_bytes_rig.hpp"
 #include "ring/topic_rig.hpp"
 #include "support/expect_error.hpp"
 #include "support/header_bytes.hpp"
@@ -35,9 +36,46 @@ TEST(TopicPart, SeatsThatItCannotHaveAreRefusedWithWhatToUseInstead) {
 }
 
 TEST(TopicPart, DurabilityIsRefused) {
-  for (const auto kind : {ring_kind::topic, ring_kind::topic_many})
+  for (const auto kind : {ring_kind::topic, ring_kind::topic_many, ring_kind::topic_bytes, ring_kind::topic_many_bytes})
     EXPECT_THAT(thrown_by([&] { (void)planned({.kind = kind, .durability = durability::on_close()}); }),
                 ThrewSaying(errc::bad_argument, "a durable topic"));
+}
+
+TEST(TopicPart, OfAnyLengthHasAnArenaForEachPublisherSeat) {
+  ring_request request{{"bytes", 0, 1, 1}, {.kind = ring_kind::topic_bytes, .capacity_bytes = 4096}};
+  const auto one = plan_segment(request).parts[0];
+  EXPECT_EQ(one.producer_seats, 1U);
+  EXPECT_EQ(one.consumer_seats, 64U);
+  EXPECT_EQ(one.body_bytes - arena_form_of(one).arena_offset, 4096U);
+  request.options.kind = ring_kind::topic_many_bytes;
+  request.options.producer_seats = 3;
+  const auto many = plan_segment(request).parts[0];
+  EXPECT_EQ(many.body_bytes - arena_form_of(many).arena_offset, 3 * 4096U);
+  EXPECT_STREQ(part_kind_of(one).name, "topic-bytes");
+  EXPECT_STREQ(part_kind_of(many).name, "topic-many-bytes");
+  request.options.kind = ring_kind::topic_bytes;
+  EXPECT_THAT(thrown_by([&] { (void)plan_segment(request); }),
+              ThrewSaying(errc::bad_argument, "use topic-many-bytes for more"));
+}
+
+TEST(TopicPart, OfAnyLengthADescriptorThatNoCreatorWritesIsCorrupted) {
+  const std::vector<std::function<void(part_descriptor&, arena_form&)>> forgeries = {
+      [](auto& part, auto&) { part.flush_when = 1; },    [](auto& part, auto&) { part.producer_seats = 2; },
+      [](auto&, auto& form) { form.arena_bytes *= 2; },  [](auto&, auto& form) { form.arena_offset -= 64; },
+      [](auto&, auto& form) { form.inline_bytes = 40; },
+  };
+  const auto plan = plan_segment(topic_bytes_request(ring_kind::topic_bytes));
+  auto whole = formatted(plan);
+  EXPECT_FALSE(thrown_by([&] { validate_segment(whole, whole.size(), "test"); }).reason);
+  for (std::size_t i = 0; i < forgeries.size(); ++i) {
+    auto bytes = formatted(plan);
+    forge(bytes, [&](segment_header& header) {
+      auto form = arena_form_of(header.parts[0]);
+      forgeries[i](header.parts[0], form);
+      set_arena_form(header.parts[0], form);
+    });
+    EXPECT_THAT(thrown_by([&] { validate_segment(bytes, bytes.size(), "test"); }), Threw(errc::corrupted)) << i;
+  }
 }
 
 TEST(TopicPart, ADescriptorThatNoCreatorWritesIsCorrupted) {
@@ -158,6 +196,38 @@ TEST(TopicLook, TheSubscriberThatAPublisherWaitsForIsNamed) {
   ASSERT_EQ(facts.stalls.size(), 1U);
   EXPECT_EQ(facts.stalls[0].sequence, 0U);
   EXPECT_EQ(facts.stalls[0].holder, now.rig.seat_of(2));
+}
+
+TEST(TopicLook, TheSubscriberThatKeepsAFullArenaIsNamed) {
+  topic_bytes_rig<publishers::one> rig;
+  const auto& kind = part_kind_of(ring_kind::topic_bytes);
+  rig.join(1);
+  ASSERT_TRUE(rig.send(0, 1000));
+  ASSERT_FALSE(rig.send(1, 1000));
+  rig.view.control->stalled_at[0] = rig.outs[0]->writer.waits_for() + 1;
+  rig.view.seats[0].parked = 1;
+  std::vector<seat_report> seats;
+  for (std::uint32_t i = 0; i < rig.view.producer_seats + rig.view.consumer_seats; ++i) {
+    seat_report report;
+    report.index = i;
+    report.role = i < rig.view.producer_seats ? role::producer : role::consumer;
+    report.state = state_of(rig.view.seats[i].state.load());
+    report.is_parked = rig.view.seats[i].parked.load() != 0;
+    kind.describe_seat(rig.view, report);
+    seats.push_back(report);
+  }
+  const auto* const slots = rig.view.slots;
+  auto part = plan_segment(rig.request).parts[0];
+  part.body_offset = 0;
+  part_snapshot snapshot(rig.view, part, seats, [slots](std::uint64_t offset, std::span<std::byte> into) {
+    std::memcpy(into.data(), slots + offset, into.size());
+    return into.size();
+  });
+  const auto facts = kind.look(snapshot, depth::slots);
+  EXPECT_EQ(facts.published_bytes, 1000U);
+  ASSERT_EQ(facts.stalls.size(), 1U);
+  EXPECT_EQ(facts.stalls[0].sequence, 0U);
+  EXPECT_EQ(facts.stalls[0].holder, rig.seat_of(1));
 }
 
 TEST(TopicLook, ThePublisherThatLossySubscribersWaitForIsNamed) {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "sluice/channel.hpp"
+#include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
 #include "support/bytes_ends.hpp"
@@ -89,6 +90,30 @@ void write_topic(const std::string& folder, const std::string& name) {
   ::waitpid(child, nullptr, 0);
 }
 
+/// The arena is shorter than the messages, so some of them are gone. A subscriber was killed that had released one.
+template <publishers Publishers>
+void write_topic_bytes(const std::string& folder, const std::string& name) {
+  using ring = topic_bytes_ring<Publishers>;
+  ring_request request{golden_bytes_identity,
+                       {.kind = ring::kind, .capacity_slots = 16, .capacity_bytes = 2048, .inline_bytes = 48}};
+  request.options.consumer_seats = 2;
+  if (Publishers == publishers::many) request.options.producer_seats = 2;
+  bytes_segment<ring> made(registry(folder).create(segment_name(name), plan_segment(request)));
+  {
+    bytes_sender<ring> out(made);
+    for (std::uint64_t i = 0; i < golden_sent; ++i)
+      if (!out.send(golden_bytes_of(i))) std::abort();
+  }
+  const auto child = ::fork();
+  if (child == 0) {
+    bytes_segment<ring> found(registry(folder).attach(segment_name(name)));
+    bytes_receiver<ring> in(found, history::all());
+    (void)in.receive();
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -115,6 +140,8 @@ int main(int argc, char** argv) try {
   write_bytes<spsc_bytes_ring>(folder, name("spsc-bytes"), bytes);
   write_topic<publishers::one>(folder, name("topic"));
   write_topic<publishers::many>(folder, name("topic-many"));
+  write_topic_bytes<publishers::one>(folder, name("topic-bytes"));
+  write_topic_bytes<publishers::many>(folder, name("topic-many-bytes"));
   return 0;
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "make_golden: %s\n", problem.what());

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "sluice/detail/part/topic/topic_bytes_ring.hpp"
+#include "support/bytes_ends.hpp"
 #include "support/child_process.hpp"
 #include "support/temp_registry.hpp"
 #include "support/topic_ends.hpp"
@@ -91,6 +93,92 @@ TEST_F(TopicOfManyInAFile, AClaimOfAKilledPublisherIsSteppedOverAndOfAStoppedOne
   EXPECT_TRUE(child.kill().was_killed());
   EXPECT_EQ(in.receive<std::uint64_t>(), 7U);
 }
+
+// ---- Messages of any length --------------------------------------------------------------------------------------------
+
+template <publishers Publishers>
+class topic_of_bytes_in_a_file : public ::testing::Test {
+ protected:
+  using ring = topic_bytes_ring<Publishers>;
+
+  static segment_plan plan() {
+    ring_request request{{"bytes", 0, 1, 1}, {.kind = ring::kind, .capacity_slots = 64, .capacity_bytes = 1024}};
+    request.options.consumer_seats = 3;
+    if (Publishers == publishers::many) request.options.producer_seats = 1;  // so that a successor gets the dead one's
+    return plan_segment(request);
+  }
+  static byte_vector message(std::uint64_t number) { return byte_vector(400 + number, std::byte(number)); }
+
+  /// A process that attaches by name and does `act`, and then stays until it is killed.
+  template <class Act>
+  child_process started(Act act) {
+    int ready[2];
+    EXPECT_EQ(::pipe(ready), 0);
+    auto child = child_process::fork([this, act, &ready] {
+      bytes_segment<ring> found(names_->attach(segment_name("topic")));
+      act(found, [&] { (void)!::write(ready[1], "!", 1); });
+      wait_for_the_end();
+    });
+    char byte = 0;
+    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+    ::close(ready[0]);
+    ::close(ready[1]);
+    return child;
+  }
+
+  void expect_arena_kept_by_the_living() {
+    auto child = started([](auto& found, const auto& is_ready) {
+      bytes_receiver<ring> in(found);
+      is_ready();
+      wait_for_the_end();
+    });
+    child.stop();
+    bytes_sender<ring> out(topic_);
+    for (std::uint64_t n = 0; n < 2; ++n) ASSERT_TRUE(out.send(message(n)));
+    out.mend();
+    EXPECT_FALSE(out.send(message(2))) << "stopped is not dead, and the arena is full";
+    EXPECT_TRUE(out.send(byte_vector(100))) << "a short one needs none of it";
+    EXPECT_TRUE(child.kill().was_killed());
+    out.mend();
+    for (std::uint64_t n = 2; n < 30; ++n) ASSERT_TRUE(out.send(message(n)));
+    bytes_receiver<ring> next(topic_, history::all());
+    const auto got = next.receive();
+    ASSERT_TRUE(got);
+    EXPECT_TRUE(got->message == message(28) || got->message == message(29));
+  }
+  void expect_arena_taken_over() {
+    bytes_receiver<ring> in(topic_);
+    auto child = started([](auto& found, const auto& is_ready) {
+      bytes_sender<ring> out(found);
+      for (std::uint64_t n = 0; n < 2; ++n) (void)out.send(message(n));
+      is_ready();
+      wait_for_the_end();
+    });
+    EXPECT_TRUE(child.kill().was_killed());
+    bytes_sender<ring> out(topic_);
+    EXPECT_FALSE(out.send(message(2))) << "what it published is kept";
+    for (std::uint64_t n = 0; n < 2; ++n) {
+      const auto got = in.receive();
+      ASSERT_TRUE(got);
+      EXPECT_EQ(got->message, message(n));
+    }
+    EXPECT_TRUE(out.send(message(2)));
+    EXPECT_EQ(in.receive()->message, message(2));
+  }
+
+  watchdog dog_;
+  temp_registry names_;
+  bytes_segment<ring> topic_{names_->create(segment_name("topic"), plan())};
+};
+using TopicOfBytesInAFile = topic_of_bytes_in_a_file<publishers::one>;
+using TopicOfManyBytesInAFile = topic_of_bytes_in_a_file<publishers::many>;
+
+TEST_F(TopicOfBytesInAFile, AStoppedSubscriberKeepsTheArenaAndAKilledOneDoesNot) { expect_arena_kept_by_the_living(); }
+TEST_F(TopicOfManyBytesInAFile, AStoppedSubscriberKeepsTheArenaAndAKilledOneDoesNot) {
+  expect_arena_kept_by_the_living();
+}
+TEST_F(TopicOfBytesInAFile, TheSuccessorOfAKilledPublisherLeavesWhatIsKept) { expect_arena_taken_over(); }
+TEST_F(TopicOfManyBytesInAFile, TheSuccessorOfAKilledPublisherLeavesWhatIsKept) { expect_arena_taken_over(); }
 
 }  // namespace
 }  // namespace sluice::detail::test

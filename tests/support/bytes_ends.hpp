@@ -38,6 +38,8 @@ class sealing_slots {
     }
     slots_.publish(count);
   }
+  bool take_bytes_of(std::uint64_t sequence, std::uint64_t further) { return slots_.take_bytes_of(sequence, further); }
+  void mend(seat_keeper& keeper) { (void)slots_.mend(keeper); }
   void leave() { slots_.leave(); }
 
  private:
@@ -68,7 +70,8 @@ template <class Ring>
 class bytes_sender {
  public:
   explicit bytes_sender(bytes_segment<Ring>& where)
-      : seat_(where.table.take(role::producer, seat_rules_of<Ring>, "test")),
+      : where_(&where),
+        seat_(where.table.take(role::producer, seat_rules_of<Ring>, "test")),
         slots_(where.view, where.bytes, where.attached.memory().header(), seat_.index()),
         writer_(where.view, where.bytes, seat_.index()) {}
   bytes_sender(const bytes_sender&) = delete;
@@ -76,8 +79,11 @@ class bytes_sender {
   ~bytes_sender() { slots_.leave(); }
 
   bool send(std::span<const std::byte> message) { return writer_.try_send(slots_, message); }
+  /// Of a topic: a dead subscriber keeps nothing any more.
+  void mend() { slots_.mend(where_->table.keeper()); }
 
  private:
+  bytes_segment<Ring>* where_;
   held_seat seat_;
   sealing_slots<Ring> slots_;
   bytes_writer<Ring, sealing_slots<Ring>> writer_;
@@ -91,10 +97,12 @@ class bytes_receiver {
     bool was_delivered_before = false;
   };
 
-  explicit bytes_receiver(bytes_segment<Ring>& where)
+  /// `how` is for the side itself, if it takes anything.
+  template <class... How>
+  explicit bytes_receiver(bytes_segment<Ring>& where, const How&... how)
       : where_(&where),
         seat_(where.table.take(role::consumer, seat_rules_of<Ring>, "test")),
-        in_(where.view, seat_.index()) {}
+        in_(where.view, seat_.index(), how...) {}
   bytes_receiver(const bytes_receiver&) = delete;
   bytes_receiver& operator=(const bytes_receiver&) = delete;
   ~bytes_receiver() { in_.leave(); }

@@ -36,6 +36,8 @@ inline std::vector<std::byte> golden_bytes_of(std::uint64_t number) {
 }
 
 inline constexpr std::uint64_t golden_sent = 11, golden_released = 4, golden_held = 2;
+/// Where the arena is shorter than the messages: of the first so many the bytes are gone.
+inline constexpr std::uint64_t golden_gone = 6;
 
 }  // namespace sluice::detail::test
 

@@ -3,17 +3,20 @@
 #include <algorithm>
 #include <string>
 
+#include "part/bytes/bytes_part.hpp"
 #include "part/part_kind.hpp"
 #include "part/slot_form.hpp"
 #include "part/slot_look.hpp"
 #include "sluice/detail/layout/durability.hpp"
-#include "sluice/detail/part/topic/topic_ring.hpp"
+#include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 #include "sluice/error.hpp"
 
 namespace sluice::detail {
 
 extern const part_kind topic_part;
 extern const part_kind topic_many_part;
+extern const part_kind topic_bytes_part;
+extern const part_kind topic_many_bytes_part;
 
 namespace {
 
@@ -117,25 +120,31 @@ void add_claims_before_head(part_snapshot& ring, part_facts& facts) {
 
 std::optional<std::uint32_t> no_other(const part_snapshot&, role) { return std::nullopt; }
 
-part_facts look_at_one(part_snapshot& ring, depth how_deep) {
-  return look_at_slots(ring, {still_waits, no_other}, how_deep);
-}
-part_facts look_at_many(part_snapshot& ring, depth how_deep) {
-  auto facts = look_at_slots(ring, {still_waits, no_other}, how_deep);
-  if (how_deep == depth::slots) add_claims_before_head(ring, facts);
+template <publishers Publishers, auto StillWaits>
+part_facts look(part_snapshot& ring, depth how_deep) {
+  auto facts = look_at_slots(ring, {StillWaits, no_other}, how_deep);
+  if (Publishers == publishers::many && how_deep == depth::slots) add_claims_before_head(ring, facts);
   return facts;
 }
 
+/// A publisher waits for a slot, or for bytes of its arena that a subscriber keeps.
+bool still_waits_with_arenas(part_snapshot& ring, const part_facts& facts, role waiting, std::uint64_t sequence) {
+  return still_waits(ring, facts, waiting, sequence) ||
+         (!is_before(sequence, facts.head) && waits_for_its_arena(ring, waiting, sequence));
+}
+
+template <auto Form>
 void form_topic(part_descriptor& part, const ring_options& options) {
   if (!durability_of(part).is_none())
     throw error(errc::bad_argument,
                 "a durable topic: what a reset of the machine leaves of one cannot be recovered; create it without "
                 "durability, or let a subscriber write what it gets into a durable ring");
-  form_slots(part, options);
+  Form(part, options);
 }
 
+template <auto AreSane>
 bool is_sane_topic(const part_descriptor& part) noexcept {
-  return durability_of(part).is_none() && are_sane_slots(part);
+  return durability_of(part).is_none() && AreSane(part);
 }
 
 template <publishers Publishers>
@@ -147,8 +156,8 @@ constexpr part_kind row{
     .consumers = {many_seats, max_topic_seats},
     .for_more = "topic-many",
     .control_bytes = sizeof(topic_control),
-    .form = form_topic,
-    .is_sane = is_sane_topic,
+    .form = form_topic<form_slots>,
+    .is_sane = is_sane_topic<are_sane_slots>,
     .recall = recall_slots,
     .bytes_in_slot = [](const part_descriptor& part) noexcept { return part.message_bytes; },
     .message_at = message_in_slot,
@@ -156,14 +165,27 @@ constexpr part_kind row{
     .describe_seat = describe_seat<Publishers>,
     .sequences_of_interest = sequences_of_interest<Publishers>,
     .sequences_still_there = sequences_still_there<Publishers>,
-    .look = Publishers == publishers::one ? look_at_one : look_at_many,
+    .look = look<Publishers, still_waits>,
     .read_message = read_message_in_slot,
     .recovery = nullptr,
 };
+
+template <publishers Publishers>
+constexpr part_kind row_of_any_length() noexcept {
+  auto made = of_any_length(row<Publishers>, topic_bytes_ring<Publishers>::kind,
+                            Publishers == publishers::one ? "topic-bytes" : "topic-many-bytes",
+                            look<Publishers, still_waits_with_arenas>, nullptr);
+  made.for_more = "topic-many-bytes";
+  made.form = form_topic<form_bytes>;
+  made.is_sane = is_sane_topic<are_sane_bytes>;
+  return made;
+}
 
 }  // namespace
 
 constinit const part_kind topic_part = row<publishers::one>;
 constinit const part_kind topic_many_part = row<publishers::many>;
+constinit const part_kind topic_bytes_part = row_of_any_length<publishers::one>();
+constinit const part_kind topic_many_bytes_part = row_of_any_length<publishers::many>();
 
 }  // namespace sluice::detail

@@ -26,8 +26,10 @@ enum class ring_kind : std::uint32_t {
   mpmc = 2,
   spsc_bytes = 17,  ///< the same rings with messages of any length
   mpmc_bytes = 18,
-  topic = 19,       ///< every subscriber sees every message; one publisher
-  topic_many = 20,  ///< the same with many
+  topic = 19,        ///< every subscriber sees every message; one publisher
+  topic_many = 20,   ///< the same with many
+  topic_bytes = 21,  ///< the same two with messages of any length
+  topic_many_bytes = 22,
 };
 
 /// Whether the name outlives the participants.

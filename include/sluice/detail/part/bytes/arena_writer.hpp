@@ -39,11 +39,12 @@ class arena_writer {
   }
 
   /// Space for a message of up to `bytes`, at most the arena's length. Several may be reserved at once. Null: the oldest
-  /// message of this arena must be released first.
-  [[nodiscard, gnu::always_inline]] std::byte* reserve(std::uint64_t bytes) noexcept {
+  /// message of this arena must be released first. `slots`: the producer's, which some kinds of ring must ask for that.
+  template <class Slots>
+  [[nodiscard, gnu::always_inline]] std::byte* reserve(Slots& slots, std::uint64_t bytes) noexcept {
     const auto space = space_of(bytes);
     if (last_ - first_ > queue_mask_ || end_ + pad_before(space) + space - oldest_ > length()) [[unlikely]] {
-      if (!make_room(space)) return nullptr;
+      if (!make_room(slots, space)) return nullptr;
     }
     const auto begin = end_ + pad_before(space);
     queue_[last_++ & queue_mask_].begin = begin;
@@ -97,14 +98,18 @@ class arena_writer {
   }
 
   /// Asks whether the oldest messages were released, until there is room.
-  [[nodiscard, gnu::noinline]] bool make_room(std::uint64_t space) noexcept {
+  template <class Slots>
+  [[nodiscard, gnu::noinline]] bool make_room(Slots& slots, std::uint64_t space) noexcept {
     for (;;) {
       if (first_ == last_) {  // all of it is free: it may begin anywhere
         oldest_ = end_ += pad_before(space);
         return true;
       }
       if (last_ - first_ <= queue_mask_ && end_ + pad_before(space) + space - oldest_ <= length()) return true;
-      if (first_ == committed_ || !releases_.is_released(queue_[first_ & queue_mask_].ticket)) return false;
+      if (first_ == committed_) return false;
+      // What takes a look at other processes is asked for an eighth of the messages, so that it is rare.
+      const auto further = queue_[(first_ + (committed_ - first_ - 1) / 8) & queue_mask_].ticket;
+      if (!releases_.is_released(slots, queue_[first_ & queue_mask_].ticket, further)) return false;
       ++first_;
       oldest_ = first_ == last_ ? end_ : queue_[first_ & queue_mask_].begin;
     }

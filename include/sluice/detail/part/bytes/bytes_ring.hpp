@@ -103,7 +103,7 @@ class bytes_writer {
   [[nodiscard]] std::span<std::byte> claim_room(Slots& slots, std::uint64_t i, std::uint64_t bytes) {
     if (bytes <= bytes_.bounds.inline_bytes) return bytes_.room_in_slot(slots.claimed(i), bytes);
     require_fits(bytes);
-    auto* const room = arena_.reserve(bytes);
+    auto* const room = arena_.reserve(slots, bytes);
     return {room, room != nullptr ? bytes : 0};
   }
   /// The message in `room`, as claim_room() gave it for the `i`-th slot, has its first `bytes`. In the order of the slots.
@@ -135,7 +135,7 @@ class bytes_writer {
   [[nodiscard, gnu::always_inline]] std::span<std::byte> try_claim_long(Slots& slots, std::uint64_t bytes) {
     require_fits(bytes);
     arena_.drop();
-    auto* const room = arena_.reserve(bytes);
+    auto* const room = arena_.reserve(slots, bytes);
     if (room == nullptr) return {};
     is_long_ = true;
     if (claims_late || slots.try_claim(1) != 0) return {room, bytes};

@@ -1,7 +1,8 @@
 #pragma once
 
 // How a producer learns that a message which it published was released, for each kind of ring below: all that an arena asks
-// of its ring. A ticket is taken for a slot that is claimed, before it is published. No process is asked, no word written.
+// of its ring. A ticket is taken for a slot that is claimed, before it is published. No process is asked, no word written. The
+// kinds whose subscribers must be asked have theirs in topic_bytes_ring.hpp.
 
 #include <algorithm>
 #include <atomic>
@@ -33,7 +34,8 @@ class spsc_releases {
   /// For people.
   [[nodiscard]] std::uint64_t sequence_of(ticket message) const noexcept { return message.sequence; }
 
-  [[nodiscard]] bool is_released(ticket message) noexcept {
+  template <class Slots>
+  [[nodiscard]] bool is_released(Slots&, ticket message, ticket) noexcept {
     if (precedes(message.sequence, released_)) return true;
     believe(spsc_control_of(ring_).head.load(std::memory_order_acquire));  // spsc_ring.hpp C
     if (precedes(message.sequence, released_)) return true;
@@ -91,7 +93,8 @@ class mpmc_releases {
     return ring_.sequence_of(reinterpret_cast<const std::byte*>(message.word), message.free);
   }
 
-  [[nodiscard]] static bool is_released(ticket message) noexcept {
+  template <class Slots>
+  [[nodiscard]] static bool is_released(Slots&, ticket message, ticket) noexcept {
     const auto word = message.word->load(std::memory_order_acquire);  // mpmc_ring.hpp R
     return static_cast<std::int64_t>(word - message.free) >=
            static_cast<std::int64_t>(slot_word(1, slot_kind::free));  // in a later lap

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "sluice/detail/base/bytes.hpp"
 #include "sluice/detail/part/topic/topic_ring.hpp"
@@ -28,9 +29,9 @@ enum class resumes { at_oldest, at_newest };
 template <publishers Publishers>
 class lossy_reader {
  public:
-  explicit lossy_reader(const ring_view& ring, history wanted = history::none(),
-                        resumes where = resumes::at_oldest) noexcept
-      : ring_(ring), where_(where) {
+  explicit lossy_reader(const ring_view& ring, history wanted = history::none(), resumes where = resumes::at_oldest,
+                        messages_lie lie = messages_lie::in_slots) noexcept
+      : ring_(ring), where_(where), lie_(lie) {
     // In this order: holes that are noted later may be ahead of it.
     if constexpr (Publishers == publishers::many)
       if (wanted.count == 0) notes_ = topic_control_of(ring).holes.load(std::memory_order_acquire);  // topic_ring.hpp O
@@ -38,6 +39,7 @@ class lossy_reader {
     const auto count = lesser(lesser(wanted.count, tail), ring.capacity());
     const auto oldest = oldest_below(claimed_up_to<Publishers>(ring));
     at_ = is_before(tail, ring.capacity()) ? tail - count : later_of(tail - count, earlier_of(oldest, tail));
+    at_ = not_gone_from(at_, tail);
   }
 
   /// Finds the next message, and counts what was overwritten before it. False: there is none yet.
@@ -49,6 +51,10 @@ class lossy_reader {
   }
   /// The message that try_peek() found, in place: it may be overwritten at any moment.
   [[nodiscard]] const std::byte* peeked() const noexcept { return ring_.payload(at_); }
+  /// Copies bytes of it. False: they were not all its own, and the next look tells.
+  [[nodiscard]] bool copy(std::byte* into, std::span<const std::byte> from) const noexcept {
+    return copy_if_intact(into, from.data(), from.size(), ring_.word(at_), word_);
+  }
   /// Whether what was read of it so far was the message. False: none of that may be acted upon.
   [[nodiscard, gnu::always_inline]] bool is_intact() const noexcept {
     std::atomic_thread_fence(std::memory_order_acquire);  // topic_ring.hpp V
@@ -60,8 +66,7 @@ class lossy_reader {
   /// Copies the next message, whole and released. False: there is none yet.
   [[nodiscard]] bool try_receive(std::byte* into) noexcept {
     while (try_peek()) {
-      if (!copy_if_intact(into, peeked(), ring_.message_bytes, ring_.word(at_), word_))
-        continue;  // the next look tells
+      if (!copy(into, {peeked(), ring_.message_bytes})) continue;
       release();
       return true;
     }
@@ -105,6 +110,13 @@ class lossy_reader {
     return claimed - ring_.capacity() + lead + (lead == 0);
   }
 
+  /// The first from `from` on, at most `end`, that no publisher is allowed to take away: its bytes may be gone while its slot is
+  /// not overwritten for long.
+  [[nodiscard]] std::uint64_t not_gone_from(std::uint64_t from, std::uint64_t end) const noexcept {
+    if (lie_ == messages_lie::in_slots || !is_before(from, end)) return from;
+    return earlier_of(topic_repair::highest_floor(ring_, from), end);
+  }
+
   [[nodiscard, gnu::noinline]] bool try_peek_further() noexcept {
     for (int steps_left = 64; steps_left != 0; --steps_left) {  // a caller's deadline; the next look goes on
       switch (read_word(ring_, word_, at_)) {
@@ -121,7 +133,7 @@ class lossy_reader {
   void go_on() noexcept {
     const auto claimed = claimed_up_to<Publishers>(ring_);
     const auto to = where_ == resumes::at_newest ? published_up_to<Publishers>(ring_) : oldest_below(claimed);
-    lose_up_to(later_of(at_ + 1, to));
+    lose_up_to(not_gone_from(later_of(at_ + 1, to), published_up_to<Publishers>(ring_)));
   }
 
   void lose_up_to(std::uint64_t to) noexcept {
@@ -144,6 +156,7 @@ class lossy_reader {
 
   ring_view ring_;
   resumes where_;
+  messages_lie lie_;
   std::uint64_t at_ = 0;    // next sequence to read
   std::uint64_t word_ = 0;  // what its slot said
   std::uint64_t lost_ = 0;
@@ -156,8 +169,8 @@ template <publishers Publishers>
 class lossy_subscriber {
  public:
   lossy_subscriber(const ring_view& ring, std::uint32_t seat_index, history wanted = history::none(),
-                   resumes where = resumes::at_oldest) noexcept
-      : ring_(ring), own_(&topic_seat_of(ring, seat_index)), reader_(ring, wanted, where) {
+                   resumes where = resumes::at_oldest, messages_lie lie = messages_lie::in_slots) noexcept
+      : ring_(ring), own_(&topic_seat_of(ring, seat_index)), reader_(ring, wanted, where, lie) {
     own_->sequence.store(reader_.next_sequence(), std::memory_order_relaxed);  // for people, here and below
   }
 
@@ -169,6 +182,9 @@ class lossy_subscriber {
   }
   [[nodiscard]] const std::byte* peeked() const noexcept { return reader_.peeked(); }
   [[nodiscard]] bool is_intact() const noexcept { return reader_.is_intact(); }
+  [[nodiscard]] bool copy(std::byte* into, std::span<const std::byte> from) const noexcept {
+    return reader_.copy(into, from);
+  }
   [[gnu::always_inline]] void release() noexcept {
     reader_.release();
     note_progress();

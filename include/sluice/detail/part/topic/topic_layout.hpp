@@ -13,6 +13,9 @@ namespace sluice::detail {
 /// How many publishers a topic has at once. With one there are no claims to win, and no holes.
 enum class publishers { one, many };
 
+/// Where the messages of a topic lie: all in their slots, or some in arenas, which may be overwritten before their slots are.
+enum class messages_lie { in_slots, in_arenas };
+
 /// Of the positions that became holes, so many of the last are remembered.
 inline constexpr std::size_t remembered_holes = 8;
 
@@ -81,12 +84,15 @@ inline constexpr std::uint32_t keeping_bits = 64;
   return is_before(a, b) ? a : b;
 }
 
+/// The kind of word of a message that was published and whose bytes, in the arena of its publisher, are another's by now or will be.
+inline constexpr slot_kind gone = slot_kind::taken;
+
 /// What a slot's word says of the message `sequence`.
 enum class topic_word {
   pending,    ///< it may come: not filled yet, or not even claimed
   published,  ///< it is there
   hole,       ///< it never comes
-  passed,     ///< it was, and its place is another message's
+  passed,     ///< it was, and its place is another message's, or its bytes are: gone
 };
 
 [[nodiscard]] inline topic_word read_word(const ring_view& ring, std::uint64_t word, std::uint64_t sequence) noexcept {

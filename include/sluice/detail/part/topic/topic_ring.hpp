@@ -9,6 +9,7 @@
 //   any word of the lap before, or zero in the first lap -> free(q) by the winner of the claim, before it fills the slot
 //   free(q) -> published(q) by the winner, or -> hole(q) by the winner (abandoned; many publishers only)
 //   any word before published(q) -> hole(q) by a mender, when the winner is dead
+//   published(q) -> gone(q) by the publisher, before it changes the bytes in its arena (messages of any length only)
 //   No subscriber writes to a slot.
 // Invariants
 //   1. A publisher overwrites only what lies below its grant. Before it asks the keeps for a higher one it announces the
@@ -27,8 +28,8 @@
 //   R: word done (release) -> claimant's word load (acquire): the filler of the lap before has finished.
 //   S: keep store, and the clearing of its bit (release) -> publisher's loads (acquire): that subscriber's reads are over.
 //   J: floor store, fence (seq_cst), keep load -> keep store, fence (seq_cst), floor load: one of the two sees the other.
-//   V: word free store, then the fence (release) -> a reader's fence (acquire) after its copy, then its word load: bytes of the
-//      next message in the copy are seen in the word.
+//   V: word free or gone store, then the fence (release) -> a reader's fence (acquire) after its copy, then its word load:
+//      bytes of the next message in the copy are seen in the word.
 //   I: intent store (release) -> mender's intent load (acquire): what the claim before led to.
 //   T: tail exchange, or the only publisher's counts (release) -> load (acquire): tail > p seen, so the intent to claim p is;
 //      and a claim is seen after the words of what was published before.
@@ -71,6 +72,7 @@ class topic_grant {
         own_(&own),
         base_(own.floor.load(std::memory_order_relaxed)),  // a predecessor's, ordered by its seat
         granted_(tail - ring.capacity()),
+        wanted_(tail - ring.capacity()),
         asked_at_(tail - ring.capacity()) {}
 
   /// How many slots from `at` on may be overwritten. None as well when other publishers have claimed far beyond its grant.
@@ -80,21 +82,41 @@ class topic_grant {
   }
 
   /// Asks for room for `count` slots from `at` on, and for an eighth of the ring more; how much there is.
-  [[gnu::noinline]] std::uint64_t ask(std::uint64_t at, std::uint64_t count, seat_keeper* keeper = nullptr) noexcept {
-    if (keeper == nullptr && at - asked_at_ < eighth_of(ring_) && room(at) == 0) give_lead(at);
+  [[gnu::noinline]] std::uint64_t ask(std::uint64_t at, std::uint64_t count) noexcept {
+    if (at - asked_at_ < eighth_of(ring_) && room(at) == 0) give_lead(at);
     asked_at_ = at;
-    // Never more than there is: a subscriber that joins would begin there.
-    const auto want = earlier_of(at + count + eighth_of(ring_) - ring_.capacity(), at);
-    if (is_before(granted_, want)) {
-      own_->floor.store(later_of(base_, want), std::memory_order_relaxed);  // announced
-      std::atomic_thread_fence(std::memory_order_seq_cst);                  // J
-      granted_ = later_of(granted_, topic_repair::least_kept(ring_, want, keeper));
-      own_->floor.store(later_of(base_, granted_), std::memory_order_relaxed);  // no more than it got
-    }
+    look(end_for(at, count), nullptr);
+    return room(at);
+  }
+
+  /// Whether what the slot of `sequence` leads to may be overwritten before the slot is. Asks up to `end` where it must, which
+  /// is behind it and not above what is published.
+  [[nodiscard, gnu::always_inline]] bool covers(std::uint64_t sequence, std::uint64_t end) noexcept {
+    if (!is_before(sequence, granted_)) look(end, nullptr);
+    return is_before(sequence, granted_);
+  }
+
+  /// At ticks: asks again what it asked for in vain, and whether the subscribers that are in the way live. How many slots.
+  std::uint64_t ask_again(std::uint64_t at, seat_keeper& keeper) noexcept {
+    look(later_of(end_for(at, 1), wanted_), &keeper);
     return room(at);
   }
 
  private:
+  /// Never more than there is: a subscriber that joins would begin there.
+  [[nodiscard]] std::uint64_t end_for(std::uint64_t at, std::uint64_t count) const noexcept {
+    return earlier_of(at + count + eighth_of(ring_) - ring_.capacity(), at);
+  }
+
+  [[gnu::noinline]] void look(std::uint64_t want, seat_keeper* keeper) noexcept {
+    wanted_ = want;
+    if (!is_before(granted_, want)) return;
+    own_->floor.store(later_of(base_, want), std::memory_order_relaxed);  // announced
+    std::atomic_thread_fence(std::memory_order_seq_cst);                  // J
+    granted_ = later_of(granted_, topic_repair::least_kept(ring_, want, keeper));
+    own_->floor.store(later_of(base_, granted_), std::memory_order_relaxed);  // no more than it got
+  }
+
   /// A publisher that is back so soon waits for the slowest subscriber, which has a whole ring to read. Were each slot filled
   /// the moment it is free, they would take each other's lines with every message; and each look takes one too.
   [[gnu::noinline]] void give_lead(std::uint64_t at) const noexcept {
@@ -111,7 +133,8 @@ class topic_grant {
   topic_seat* own_;
   std::uint64_t base_;      // what a predecessor may have destroyed
   std::uint64_t granted_;   // everything below it may be overwritten
-  std::uint64_t asked_at_;  // when it was asked last
+  std::uint64_t wanted_;    // how far it was asked for last
+  std::uint64_t asked_at_;  // when slots were
 };
 
 template <publishers Publishers>
@@ -151,7 +174,20 @@ class only_publisher {
   }
 
   /// Asks whether the subscribers that keep the slot live. @return whether there is room now.
-  bool mend(seat_keeper& keeper) noexcept { return grant_.ask(tail_, 1, &keeper) != 0; }
+  bool mend(seat_keeper& keeper) noexcept { return grant_.ask_again(tail_, keeper) != 0; }
+
+  /// Whether the bytes of the message `sequence`, which this publisher published into its arena, may change now: no lossless
+  /// subscriber keeps it, or will. Its word says so then, before they do. If the subscribers must be asked, they are asked
+  /// up to `further`, another message of the arena.
+  [[nodiscard]] bool take_bytes_of(std::uint64_t sequence, std::uint64_t further) noexcept {
+    if (!is_before(sequence, tail_)) return false;  // of a batch that is open
+    if (!grant_.covers(sequence, earlier_of(further + 1, tail_))) return false;
+    auto& word = ring_.word(sequence);
+    if (word.load(std::memory_order_relaxed) == ring_.word_for(sequence, slot_kind::published))
+      word.store(ring_.word_for(sequence, gone), std::memory_order_relaxed);  // no other process writes a word
+    std::atomic_thread_fence(std::memory_order_release);                      // V
+    return true;
+  }
 
   [[nodiscard]] bool is_drained() const noexcept { return topic_repair::least_kept(ring_, tail_, nullptr) == tail_; }
   [[nodiscard]] std::uint64_t position() const noexcept { return tail_; }
@@ -179,7 +215,8 @@ class only_publisher {
  private:
   static std::uint64_t found_tail(const ring_view& ring, const topic_seat& own) noexcept {
     auto tail = own.sequence.load(std::memory_order_acquire);  // T
-    // A predecessor may have died between publishing and noting it. Its words: no message is read on their strength.
+    // A predecessor may have died between publishing and noting it. Its words: no message is read on their strength. None of
+    // these is gone, because what it took the bytes of it had noted.
     const auto is_published = [&](std::uint64_t q) {
       return ring.word(q).load(std::memory_order_relaxed) == ring.word_for(q, slot_kind::published);
     };
@@ -267,8 +304,20 @@ class one_of_many_publishers {
   bool mend(seat_keeper& keeper) noexcept {
     const auto p = topic_control_of(ring_).tail.load(std::memory_order_acquire);  // T
     holes_ += topic_repair::mend_holes(ring_, p - lesser(p, ring_.capacity()), keeper);
-    return grant_.ask(p, 1, &keeper) != 0 && is_claimable(p);
+    return grant_.ask_again(p, keeper) != 0 && is_claimable(p);
   }
+  /// As only_publisher::take_bytes_of().
+  [[nodiscard]] bool take_bytes_of(std::uint64_t sequence, std::uint64_t further) noexcept {
+    if (sequence - first_ < count_) return false;  // of a batch that is open
+    const auto end = count_ != 0 ? earlier_of(further + 1, first_) : further + 1;
+    if (!grant_.covers(sequence, end)) return false;
+    // Where the exchange fails, the slot was claimed a lap later: its word says more than gone, and was seen to.
+    auto word = ring_.word_for(sequence, slot_kind::published);
+    ring_.word(sequence).compare_exchange_strong(word, ring_.word_for(sequence, gone), std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);  // V
+    return true;
+  }
+
   /// How many holes it made since this was asked: the subscribers that wait are to be woken for them.
   [[nodiscard]] std::uint64_t owed_holes() noexcept { return std::exchange(holes_, 0); }
 
@@ -511,6 +560,7 @@ template <publishers Publishers>
 class topic_ring {
  public:
   static constexpr ring_kind kind = Publishers == publishers::one ? ring_kind::topic : ring_kind::topic_many;
+  static constexpr messages_lie lie = messages_lie::in_slots;
   static constexpr bool mends = true;
   static constexpr bool has_many_seats = Publishers == publishers::many;
 
