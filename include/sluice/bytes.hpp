@@ -432,8 +432,10 @@ class consumer<T, Ring, Wait>
     using detail::peeked_batch<raw_type>::peeked_batch;
   };
 
-  consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait)
-      : base(new raw_type(attached, ring_index, std::move(wait))) {}
+  /// `how`: of a topic, where it begins.
+  template <class... How>
+  consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait, const How&... how)
+      : base(new raw_type(attached, ring_index, std::move(wait), how...)) {}
 
   // ---- Zero copy: peek, use, release ---------------------------------------------------------------------------------
 

@@ -13,6 +13,9 @@
 //   for (quote q; fast.receive_for(q, 1s) == sluice::wait_result::ready; use(q))
 //     if (const auto n = fast.lost()) report(n);
 //
+//   auto lines = sluice::topic<sluice::bytes>::create_or_attach("lines");  // messages of any length, and types with a
+//   (void)lines.publisher().send("a line of any length");                // serializer: as bytes.hpp says
+//
 // One publisher at a time; `topic<T, publishers::many>` has up to 64. Subscribers come and go at any time, up to 4096 at once.
 // Publishing without subscribers is allowed, and costs no wake-up. A message stays in the ring until its slot is needed.
 // Threads: copies of a topic are independent; a publisher or subscriber belongs to one thread at a time. Processes, lifetime
@@ -20,7 +23,7 @@
 // Crash: killed at any instruction, what was published is seen by every subscriber, what was not is never seen. A dead
 // lossless subscriber holds up a publisher until its next tick, 50 ms; a stopped one for as long as it is stopped, and
 // `sluice inspect` names it.
-// docs/format.md, tables 12 and 13; docs/decisions/0046-broadcast.md.
+// docs/format.md, tables 12 and 13; docs/decisions/0046-broadcast.md, 0047-topics-of-any-length.md.
 
 #include "sluice/detail/base/language.hpp"
 
@@ -28,12 +31,16 @@
 #include <cstring>
 #include <new>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "sluice/bytes.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/detail/channel/access.hpp"
 #include "sluice/detail/channel/raw_lossy_subscriber.hpp"
+#include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 #include "sluice/detail/part/topic/topic_ring.hpp"
 
 namespace sluice {
@@ -49,6 +56,9 @@ using detail::resumes;
 /// What a topic is created with. All have defaults that serve.
 struct topic_options {
   std::uint64_t capacity_slots = 0;  ///< as channel_options::capacity_slots
+  std::uint64_t capacity_bytes =
+      0;  ///< messages of any length only: as channel_options::capacity_bytes, of each publisher
+  std::uint64_t inline_bytes = 0;  ///< messages of any length only: as channel_options::inline_bytes
   footprint sized_for = footprint::latency;
   std::uint32_t publisher_seats = 0;   ///< publishers::many only: how many at once, 1 to 4096; 0: 64
   std::uint32_t subscriber_seats = 0;  ///< how many at once, 1 to 4096, lossy ones too; 0: 64
@@ -56,6 +66,54 @@ struct topic_options {
   std::uint32_t mode = 0600;  ///< permissions of the file, whatever the umask
   memory_options memory = {};
 };
+
+namespace detail {
+
+/// Which ring a topic of messages of any length lies in.
+template <any_length T, publishers Publishers>
+struct ring_for<T, topic_ring<Publishers>> {
+  using type = topic_bytes_ring<Publishers>;
+};
+
+/// What lossy subscribers of all messages have in common.
+template <class Raw>
+class lossy_handle : public handle<Raw, role::consumer> {
+  using base = handle<Raw, role::consumer>;
+
+ public:
+  /// Whether what was read of the viewed message so far was the message.
+  [[nodiscard]] bool still_valid() const { return usable().is_intact(); }
+  void next() { usable().release(); }
+
+  /// By how many messages it was overtaken since this was asked last.
+  [[nodiscard]] std::uint64_t lost() {
+    const auto all = usable().lost();
+    return all - std::exchange(told_, all);
+  }
+  [[nodiscard]] std::uint64_t lost_in_all() const { return usable().lost(); }
+  /// False: lost_in_all() is not more than that, as it may be where many publish and more than eight claims were given up while
+  /// this subscriber was behind.
+  [[nodiscard]] bool is_loss_exact() const { return usable().is_loss_exact(); }
+
+ protected:
+  using base::base;
+  using base::status_, base::usable;
+
+  /// Waits until `take` has received. A message that was there may be overtaken before it is copied: then the wait goes on.
+  template <class Take>
+  wait_result receive_before(std::uint64_t deadline_ns, const stop_signal& stop, const Take& take) {
+    for (;;) {
+      if (take()) return status_ = wait_result::ready;
+      status_ = usable().peek_until(deadline_ns, stop);
+      if (status_ != wait_result::ready) return status_;
+    }
+  }
+
+ private:
+  std::uint64_t told_ = 0;  // of what was lost
+};
+
+}  // namespace detail
 
 /// Puts messages of type T into a topic: a producer, of which one loan or one batch is open at a time. A claim waits while a
 /// lossless subscriber has not released what lies in its slot. size_approx() says how far behind the slowest of them is.
@@ -71,10 +129,10 @@ using subscriber = consumer<T, detail::topic_ring<Publishers>, Wait>;
 /// One thread at a time; move-only. A message may be overwritten while it is read, so it is copied, and the copy is handed out
 /// only if it was whole; in place, still_valid() says so afterwards.
 template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
-class lossy_subscriber : public detail::handle<detail::raw_lossy_subscriber<Publishers, Wait>, role::consumer> {
+class lossy_subscriber : public detail::lossy_handle<detail::raw_lossy_subscriber<Publishers, Wait>> {
   static_assert(detail::require_message<T>::value);
   using raw_type = detail::raw_lossy_subscriber<Publishers, Wait>;
-  using base = detail::handle<raw_type, role::consumer>;
+  using base = detail::lossy_handle<raw_type>;
 
  public:
   lossy_subscriber(const attached_segment& attached, std::uint32_t ring_index, Wait wait, history wanted, resumes where)
@@ -94,13 +152,13 @@ class lossy_subscriber : public detail::handle<detail::raw_lossy_subscriber<Publ
   /// Waits for it. ready; closed: and it got all that it was not overtaken by; peer_gone: all publishers died (said once);
   /// timed_out; interrupted.
   [[nodiscard]] wait_result receive(T& into, const detail::stop_signal& stop = {}) {
-    return receive_before(into, detail::never, stop);
+    return this->receive_before(detail::never, stop, [&] { return try_receive(into); });
   }
   [[nodiscard]] wait_result receive_for(T& into, detail::timeout at_most, const detail::stop_signal& stop = {}) {
-    return receive_before(into, detail::deadline_after(at_most), stop);
+    return this->receive_before(detail::deadline_after(at_most), stop, [&] { return try_receive(into); });
   }
   [[nodiscard]] wait_result receive_until(T& into, detail::time_limit when, const detail::stop_signal& stop = {}) {
-    return receive_before(into, detail::deadline_at(when), stop);
+    return this->receive_before(detail::deadline_at(when), stop, [&] { return try_receive(into); });
   }
 
   /// The newest message, if it has not been received; those before it count as lost. For those that want the last value.
@@ -117,36 +175,91 @@ class lossy_subscriber : public detail::handle<detail::raw_lossy_subscriber<Publ
     auto& raw = usable();
     return raw.try_peek() ? std::launder(reinterpret_cast<const T*>(raw.peeked())) : nullptr;
   }
-  /// Whether what was read of it so far was the message.
-  [[nodiscard]] bool still_valid() const { return usable().is_intact(); }
-  void next() { usable().release(); }
-
-  // ---- What it lost --------------------------------------------------------------------------------------------------
-
-  /// By how many messages it was overtaken since this was asked last.
-  [[nodiscard]] std::uint64_t lost() {
-    const auto all = usable().lost();
-    return all - std::exchange(told_, all);
-  }
-  [[nodiscard]] std::uint64_t lost_in_all() const { return usable().lost(); }
-  /// False: lost_in_all() is not more than that, as it may be where many publish and more than eight claims were given up while
-  /// this subscriber was behind.
-  [[nodiscard]] bool is_loss_exact() const { return usable().is_loss_exact(); }
 
  private:
   friend struct detail::access;
-  using base::status_, base::usable;
+  using base::usable;
+};
 
-  /// A message that was there may be overtaken before it is copied: then the wait goes on.
-  wait_result receive_before(T& into, std::uint64_t deadline_ns, const detail::stop_signal& stop) {
-    for (;;) {
-      if (try_receive(into)) return status_ = wait_result::ready;
-      status_ = usable().peek_until(deadline_ns, stop);
-      if (status_ != wait_result::ready) return status_;
+/// The same for messages of any length.
+template <detail::any_length T, publishers Publishers, wait_strategy Wait>
+class lossy_subscriber<T, Publishers, Wait>
+    : public detail::lossy_handle<
+          detail::raw_lossy_subscriber<Publishers, Wait, detail::topic_bytes_ring<Publishers>>> {
+  using raw_type = detail::raw_lossy_subscriber<Publishers, Wait, detail::topic_bytes_ring<Publishers>>;
+  using base = detail::lossy_handle<raw_type>;
+
+ public:
+  lossy_subscriber(const attached_segment& attached, std::uint32_t ring_index, Wait wait, history wanted, resumes where)
+      : base(new raw_type(attached, ring_index, std::move(wait), wanted, where)) {}
+
+  // ---- By copy -------------------------------------------------------------------------------------------------------
+
+  /// The next message, whole: into a std::string, a std::vector<std::byte> or the like, which becomes as long as the message; or
+  /// what the serializer's read() makes of a copy that stays until the next message is received. False: there is none yet.
+  /// @throws error corrupted; wrong_process; truncated.
+  template <detail::receives<T> Into>
+  [[nodiscard]] bool try_receive(Into& into) {
+    if constexpr (detail::byte_container<Into>) {
+      return usable().try_receive_into([&](std::size_t size) {
+        into.resize(size);
+        return reinterpret_cast<std::byte*>(into.data());
+      });
+    } else {
+      if (!try_receive(copy_)) return false;
+      into = serializer<T>::read(copy_);
+      return true;
     }
   }
+  /// Into memory that is long enough: its length. @throws error misuse: it is not, and the message stays.
+  [[nodiscard]] std::optional<std::size_t> try_receive(std::span<std::byte> into) {
+    std::size_t length = 0;
+    auto& raw = usable();
+    const bool is_there = raw.try_receive_into([&](std::size_t size) {
+      if (size > into.size()) detail::throw_too_short(detail::access::owner_of(raw), into.size(), size);
+      length = size;
+      return into.data();
+    });
+    return is_there ? std::optional(length) : std::nullopt;
+  }
+  /// Waits for it; as lossy_subscriber of messages of one size.
+  template <detail::receives<T> Into>
+  [[nodiscard]] wait_result receive(Into& into, const detail::stop_signal& stop = {}) {
+    return this->receive_before(detail::never, stop, [&] { return try_receive(into); });
+  }
+  template <detail::receives<T> Into>
+  [[nodiscard]] wait_result receive_for(Into& into, detail::timeout at_most, const detail::stop_signal& stop = {}) {
+    return this->receive_before(detail::deadline_after(at_most), stop, [&] { return try_receive(into); });
+  }
+  template <detail::receives<T> Into>
+  [[nodiscard]] wait_result receive_until(Into& into, detail::time_limit when, const detail::stop_signal& stop = {}) {
+    return this->receive_before(detail::deadline_at(when), stop, [&] { return try_receive(into); });
+  }
 
-  std::uint64_t told_ = 0;  // of what was lost
+  /// The newest message, if it has not been received; those before it count as lost.
+  template <detail::receives<T> Into>
+  [[nodiscard]] bool try_receive_newest(Into& into) {
+    usable().skip_to_newest();
+    return try_receive(into);
+  }
+
+  // ---- In place ------------------------------------------------------------------------------------------------------
+
+  /// The next message where it lies; nothing: there is none yet. Its length is right. Its bytes may be overwritten at any moment:
+  /// act upon nothing that was read of them before still_valid() has said yes. next() goes on.
+  [[nodiscard]] std::optional<std::span<const std::byte>> try_view() {
+    std::span<const std::byte> message;
+    return usable().try_view(message) ? std::optional(message) : std::nullopt;
+  }
+
+  /// The longest message that there can be.
+  [[nodiscard]] std::size_t max_message_bytes() const { return usable().reach().max_bytes(); }
+
+ private:
+  friend struct detail::access;
+  using base::usable;
+
+  std::vector<std::byte> copy_;  // that read() may refer to
 };
 
 /// A segment with one topic of messages T. Being attached keeps the name from being swept; it takes no seat.
@@ -219,6 +332,8 @@ class topic {
   [[nodiscard]] static channel_options options_of(const topic_options& options) {
     channel_options how;
     how.capacity_slots = options.capacity_slots;
+    how.capacity_bytes = options.capacity_bytes;
+    how.inline_bytes = options.inline_bytes;
     how.sized_for = options.sized_for;
     how.producer_seats = options.publisher_seats;
     how.consumer_seats = options.subscriber_seats;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "sluice/detail/channel/bytes_reach.hpp"
 #include "sluice/detail/channel/participant.hpp"
 #include "sluice/detail/channel/raw_bytes_producer.hpp"
 #include "sluice/error.hpp"

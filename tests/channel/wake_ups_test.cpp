@@ -168,6 +168,71 @@ TEST_F(WakeUps, APublisherIsWokenByTheSlowestSubscriberAndByOneThatLeaves) {
   publishing.join();
 }
 
+template <publishers Publishers>
+void wake_a_publisher_that_waits_for_its_arena(const auto& await_parks) {
+  const auto shared = topic<bytes, Publishers>::create_unnamed({.capacity_slots = 16, .capacity_bytes = 256});
+  auto slow = shared.subscriber();
+  auto fast = shared.subscriber();
+  const auto ring = details_of(slow).ring();
+  const std::string filling(256, 'a');
+  std::thread publishing([&] {
+    auto out = shared.publisher(sleep_without_ticks());
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(out.send(filling), wait_result::ready);
+  });
+  std::string got;
+  for (std::uint64_t turn = 1; turn < 3; ++turn) {
+    await_parks(ring, role::producer, 2 * turn - 1);
+    EXPECT_TRUE(fast.try_receive(got));
+    await_parks(ring, role::producer, 2 * turn);  // woken in vain
+    EXPECT_TRUE(slow.try_receive(got));
+  }
+  publishing.join();
+}
+TEST_F(WakeUps, APublisherThatWaitsForItsArenaIsWokenByTheSlowestSubscriber) {
+  wake_a_publisher_that_waits_for_its_arena<publishers::one>(await_parks);
+  wake_a_publisher_that_waits_for_its_arena<publishers::many>(await_parks);
+}
+
+/// In a topic of two slots, both used by the second publisher, one of them for a message that needs all of its arena. The first
+/// waits for a slot, the second for its arena; `release` ends the loans of both messages.
+template <class Release>
+void wake_both_publishers(bool long_one_is_first, const auto& await_parks, const Release& release) {
+  const auto shared = topic<bytes, publishers::many>::create_unnamed(
+      {.capacity_slots = 2, .capacity_bytes = 256, .publisher_seats = 2});
+  auto in = shared.subscriber();
+  const auto ring = details_of(in).ring();
+  const std::string filling(256, 'a');
+  std::atomic<bool> is_full{false};
+  std::thread for_a_slot([&] {
+    auto out = shared.publisher(sleep_without_ticks());
+    while (!is_full) std::this_thread::yield();
+    EXPECT_EQ(out.send("short"), wait_result::ready);
+  });
+  while (state_of(ring.seats[0].state.load()) != seat_state::taken) std::this_thread::yield();
+  std::thread for_its_arena([&] {
+    auto out = shared.publisher(sleep_without_ticks());
+    EXPECT_TRUE(out.try_send(long_one_is_first ? filling : "short"));
+    EXPECT_TRUE(out.try_send(long_one_is_first ? "short" : filling));
+    is_full = true;
+    EXPECT_TRUE(is_there(out.claim(256)));
+  });
+  await_parks(ring, role::producer, 2);
+  auto older = in.try_peek(), younger = in.try_peek();
+  release(older, younger, ring);
+  for_a_slot.join();
+  for_its_arena.join();
+}
+TEST_F(WakeUps, APublisherThatWaitsForItsArenaIsWokenBesideOneThatWaitsForASlot) {
+  wake_both_publishers(true, await_parks, [](auto& older, auto&, const ring_view&) { older.release(); });
+}
+TEST_F(WakeUps, APublisherThatWaitsForItsArenaIsWokenByTheLoanThatHandsBackAYoungerOne) {
+  wake_both_publishers(false, await_parks, [](auto& older, auto& younger, const ring_view& ring) {
+    younger.release();  // only noted, because the older one is in use: both are woken in vain
+    await_parks(ring, role::producer, 4);
+    older.release();  // hands both back, and leads to no arena itself
+  });
+}
+
 TEST_F(WakeUps, EveryProducerThatDrainsIsToldWhenTheLastMessageIsReleased) {
   const auto shared = link::create_unnamed({.capacity_slots = 4, .producer_seats = 3, .consumer_seats = 1});
   auto in = shared.consumer();

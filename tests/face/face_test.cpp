@@ -84,6 +84,29 @@ TEST_F(Face, EverySubscriberSeesEveryMessage) {
   EXPECT_EQ(fast.lost(), 0U);
 }
 
+TEST_F(Face, EverySubscriberSeesMessagesOfAnyLength) {
+  const auto lines = sluice::topic<sluice::bytes>::create_or_attach(path("lines"), {.capacity_bytes = 4096});
+  auto out = lines.publisher();
+  auto all = lines.subscriber();
+  auto fast = lines.lossy_subscriber();
+  EXPECT_EQ(out.send("a line of any length"), sluice::wait_result::ready);
+  if (auto room = out.try_claim(1000)) {
+    room.bytes()[0] = std::byte{'x'};
+    EXPECT_EQ(room.publish(1), sluice::wait_result::ready);
+  }
+  EXPECT_EQ(all.peek().text(), "a line of any length");
+  std::string line;
+  EXPECT_EQ(fast.receive(line), sluice::wait_result::ready);
+  EXPECT_EQ(line, "a line of any length");
+  const auto seen = fast.try_view();
+  ASSERT_TRUE(seen);
+  const std::string copy(sluice::as_text(*seen));
+  if (fast.still_valid()) {
+    EXPECT_EQ(copy, "x");
+  }
+  fast.next();
+}
+
 TEST_F(Face, MessagesHaveAnyLength) {
   auto log = sluice::create_or_attach<sluice::bytes, sluice::mpmc_ring>(path("log")).producer();
   EXPECT_EQ(log.send("a line of any length"), sluice::wait_result::ready);

@@ -230,6 +230,13 @@ TEST(TopicLook, TheSubscriberThatKeepsAFullArenaIsNamed) {
   EXPECT_EQ(facts.stalls[0].holder, rig.seat_of(1));
 }
 
+TEST(TopicLook, WhatIsStillThereLeavesOutWhatIsGone) {
+  topic_bytes_rig<publishers::one> rig({.capacity_slots = 64, .inline_bytes = 48, .arena_bytes = 1024});
+  for (std::uint64_t n = 0; n < 10; ++n) ASSERT_TRUE(rig.send(n, 500));
+  const auto there = part_kind_of(ring_kind::topic_bytes).sequences_still_there(rig.view);
+  EXPECT_EQ(there, (std::vector<std::uint64_t>{8, 9}));
+}
+
 TEST(TopicLook, ThePublisherThatLossySubscribersWaitForIsNamed) {
   looked_at<publishers::many> now;
   now.rig.publish_from(1);

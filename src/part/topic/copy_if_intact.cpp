@@ -24,7 +24,7 @@ __attribute__((noinline, no_sanitize("thread"))) bool copy_if_intact(std::byte* 
 #if SLUICE_COPIES_BY_HAND
   for (std::size_t i = 0; i < bytes; ++i) into[i] = const_cast<const volatile std::byte*>(from)[i];
 #else
-  std::memcpy(into, from, bytes);
+  if (bytes != 0) std::memcpy(into, from, bytes);  // both may be null for an empty message
 #endif
   std::atomic_thread_fence(std::memory_order_acquire);  // topic_ring.hpp V
   return word.load(std::memory_order_relaxed) == expected;

@@ -82,12 +82,14 @@ std::vector<std::uint64_t> sequences_of_interest(const ring_view& ring) {
   return sequences;
 }
 
-/// A message stays until its slot is needed.
-template <publishers Publishers>
+/// A message stays until its slot is needed, or its bytes are: then it lies below a floor.
+template <publishers Publishers, messages_lie Lie>
 std::vector<std::uint64_t> sequences_still_there(const ring_view& ring) {
   std::vector<std::uint64_t> sequences;
   const auto tail = published_up_to<Publishers>(ring);
-  add_from_head_to_tail(sequences, {tail, tail - std::min(tail, ring.capacity())}, ring.capacity());
+  auto from = tail - std::min(tail, ring.capacity());
+  if (Lie == messages_lie::in_arenas) from = earlier_of(topic_repair::highest_floor(ring, from), tail);
+  add_from_head_to_tail(sequences, {tail, from}, ring.capacity());
   return sequences;
 }
 
@@ -164,7 +166,7 @@ constexpr part_kind row{
     .cursors = cursors_of<Publishers>,
     .describe_seat = describe_seat<Publishers>,
     .sequences_of_interest = sequences_of_interest<Publishers>,
-    .sequences_still_there = sequences_still_there<Publishers>,
+    .sequences_still_there = sequences_still_there<Publishers, messages_lie::in_slots>,
     .look = look<Publishers, still_waits>,
     .read_message = read_message_in_slot,
     .recovery = nullptr,
@@ -176,6 +178,7 @@ constexpr part_kind row_of_any_length() noexcept {
                             Publishers == publishers::one ? "topic-bytes" : "topic-many-bytes",
                             look<Publishers, still_waits_with_arenas>, nullptr);
   made.for_more = "topic-many-bytes";
+  made.sequences_still_there = sequences_still_there<Publishers, messages_lie::in_arenas>;
   made.form = form_topic<form_bytes>;
   made.is_sane = is_sane_topic<are_sane_bytes>;
   return made;

@@ -13,8 +13,6 @@
 
 namespace sluice::detail {
 
-/// @throws error corrupted: a slot says what no producer writes.
-[[noreturn]] void throw_wrong_extent(const participant& handle);
 /// @throws error misuse: a message of `bytes` was to be received into `given`.
 [[noreturn]] void throw_too_short(const participant& handle, std::uint64_t given, std::uint64_t bytes);
 /// @throws error misuse: the claim has `claimed` bytes, and `bytes` were to be published.
@@ -240,8 +238,7 @@ class raw_bytes_producer {
     if (!slots_.may_claim()) return false;
     const bool has_slot = !Ring::has_many_seats || has_free_slot();
     if (has_slot && writer_.try_send(slots_, message)) return true;
-    if constexpr (Ring::has_many_seats)
-      slots_.polled_in_vain([&] { return has_slot ? writer_.waits_for() : slots_.waits_for(); });
+    slots_.polled_in_vain([&] { return has_slot ? writer_.waits_for() : slots_.waits_for(); });
     return false;
   }
 
@@ -253,7 +250,7 @@ class raw_bytes_producer {
   [[gnu::noinline]] std::span<std::byte> claim_long(std::uint64_t bytes) {
     if (!slots_.may_claim()) return {};
     const auto room = writer_.try_claim(slots_, bytes);
-    if (room.data() == nullptr && Ring::has_many_seats) slots_.polled_in_vain([this] { return writer_.waits_for(); });
+    if (room.data() == nullptr) slots_.polled_in_vain([this] { return writer_.waits_for(); });
     return room;
   }
 

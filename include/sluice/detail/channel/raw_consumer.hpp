@@ -273,10 +273,11 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     std::atomic_signal_fence(std::memory_order_acquire);  // fault_guard.hpp GX: the message is read before the mark
     --loans_;
     if (!mark_.is_here()) return false;
-    const auto waiting_seats = reach_.waiting_seats(message);
+    waiting_seats_ |=
+        reach_.waiting_seats(message);  // where it is handed back with an older one, until that is released
     ring_.release_one(message);
     pay_debts();
-    if (must_wake(*control_, role::producer)) wake_producers(1, waiting_seats);
+    if (must_wake(*control_, role::producer)) wake_producers(1, waiting_seats_);
     if constexpr (shares_its_end) {
       if (control_->closed.load(std::memory_order_relaxed) != 0) pass_on_the_end();  // after must_wake()'s M
     }
@@ -294,6 +295,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     else
       return;
     kept_count_ = 0;  // it is the ring's first
+    waiting_seats_ = 0;
   }
 
   void end_retired() noexcept {
@@ -391,6 +393,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   std::uint64_t asked_clock_ns_ = 0;
   std::uint32_t kept_count_ = 0;             // of several loans, how many were kept, to be lent again
   const std::byte* kept_[max_open_loans]{};  // oldest first
+  std::uint64_t waiting_seats_ = 0;          // that wait for the release of one of several loans
 };
 
 /// Of the handle that has it.

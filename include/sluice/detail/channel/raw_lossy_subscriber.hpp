@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "sluice/detail/channel/endpoint.hpp"
+#include "sluice/detail/channel/slot_reach.hpp"
 #include "sluice/detail/part/topic/lossy_reader.hpp"
 
 namespace sluice::detail {
@@ -12,10 +14,9 @@ namespace sluice::detail {
 /// A lossy subscriber of a topic whose message size is known at run time only. lossy_subscriber<T> is this with a type.
 /// One thread at a time; moving it is allowed; one that was moved from throws misuse. Its seat is the process's that made it.
 /// Killed at any instruction: it holds up nothing, and its seat goes to the next that asks.
-template <publishers Publishers, wait_strategy Wait>
-class raw_lossy_subscriber
-    : public endpoint<topic_ring<Publishers>, detail::lossy_subscriber<Publishers>, role::consumer, Wait> {
-  using ring_type = topic_ring<Publishers>;
+template <publishers Publishers, wait_strategy Wait, ring Ring = topic_ring<Publishers>>
+class raw_lossy_subscriber : public endpoint<Ring, detail::lossy_subscriber<Publishers>, role::consumer, Wait> {
+  using ring_type = Ring;
   using base = endpoint<ring_type, detail::lossy_subscriber<Publishers>, role::consumer, Wait>;
   using base::mark_, base::owner_, base::polls_before_clock_, base::ring_;
   using base::owner;
@@ -23,7 +24,8 @@ class raw_lossy_subscriber
  public:
   raw_lossy_subscriber(const attached_segment& attached, std::uint32_t ring_index, Wait wait, history wanted,
                        resumes where)
-      : base(attached, ring_index, std::move(wait), wanted, where) {}
+      : base(attached, ring_index, std::move(wait), wanted, where, Ring::lie),
+        reach_(owner_->ring(), owner_->descriptor()) {}
 
   /// Whether the next message is there. @throws error wrong_process; truncated.
   [[nodiscard, gnu::always_inline]] bool try_peek() {
@@ -41,6 +43,29 @@ class raw_lossy_subscriber
     if (ring_.try_receive(into)) return hand_over();
     return polled_in_vain() && ring_.try_receive(into) && hand_over();
   }
+  /// The same where messages have any length. `room` gives memory for so many bytes; what it throws passes through, and the
+  /// message stays. Its length is acted upon after it was seen to be the message's own.
+  /// @throws error corrupted; and as try_peek().
+  template <class Room>
+  [[nodiscard]] bool try_receive_into(const Room& room) {
+    do {
+      while (try_find()) {
+        if (!ring_.copy(room(found_.size()), found_)) continue;
+        ring_.release();
+        return hand_over();
+      }
+    } while (polled_in_vain());
+    return false;
+  }
+  /// The same in place. Its length is the message's; its bytes may be overwritten at any moment, as peeked() says.
+  [[nodiscard]] bool try_view(std::span<const std::byte>& message) {
+    if (!try_find() && !(polled_in_vain() && try_find())) return false;
+    message = found_;
+    return true;
+  }
+  /// How a message is reached from its slot.
+  [[nodiscard]] const slot_reach<Ring>& reach() const noexcept { return reach_; }
+
   /// Waits until the next message is there. ready; closed: and it has got everything that it was not overtaken by;
   /// peer_gone: all publishers died, said once; timed_out; interrupted.
   /// @throws error wrong_process; corrupted; truncated; not_found, as a consumer.
@@ -76,6 +101,19 @@ class raw_lossy_subscriber
 
  private:
   friend struct access;
+  /// An extent is input until the word is seen to be the same behind it.
+  [[nodiscard]] bool try_find() {
+    require_here();
+    while (ring_.try_peek()) {
+      found_ = reach_.message(ring_.peeked());
+      if (!ring_.is_intact()) continue;
+      if (found_.data() != nullptr) [[likely]]
+        return true;
+      require_here();
+      throw_wrong_extent(owner());
+    }
+    return false;
+  }
   [[gnu::always_inline]] void require_here() {
     if (!mark_.is_here()) [[unlikely]]
       owner().require_here();
@@ -106,10 +144,13 @@ class raw_lossy_subscriber
     if (!ring_.is_exhausted(keeper) || !owner_->sees_every_claim() || !ring_.is_exhausted(keeper)) return std::nullopt;
     return ring_.try_peek() ? wait_result::ready : wait_result::closed;  // last: what came before the close (K)
   }
+
+  [[no_unique_address]] slot_reach<Ring> reach_;
+  std::span<const std::byte> found_;  // the next message, where its length is any
 };
 
-template <publishers Publishers, class Wait>
-void dispose(raw_lossy_subscriber<Publishers, Wait>* handle) noexcept {
+template <publishers Publishers, class Wait, class Ring>
+void dispose(raw_lossy_subscriber<Publishers, Wait, Ring>* handle) noexcept {
   delete handle;
 }
 

@@ -100,6 +100,10 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
       if (--polls_before_clock_ == 0) poll_full(waits_for());
     }
   }
+  /// Of a topic: see only_publisher::take_bytes_of().
+  [[nodiscard]] bool take_bytes_of(std::uint64_t sequence, std::uint64_t further) noexcept {
+    return ring_.take_bytes_of(sequence, further);
+  }
   /// What cannot be passed while there is no slot: a sequence, or nothing_to_wait_for(). For people.
   [[nodiscard]] std::uint64_t waits_for() const noexcept { return ring_.waits_for(); }
   /// The handle ends before its claim does, which is void then; its memory stays mapped.

@@ -9,6 +9,8 @@
 
 namespace sluice::detail {
 
+class participant;
+
 /// Of a ring whose messages have one size. The rings of messages of any length have their own: bytes_reach.hpp.
 template <class Ring>
 struct slot_reach {
@@ -19,5 +21,8 @@ struct slot_reach {
   /// Which producers may sleep until this message is released: bit i % 64 for seat i. None wait for a certain message.
   [[nodiscard]] static constexpr std::uint64_t waiting_seats(const std::byte*) noexcept { return 0; }
 };
+
+/// @throws error corrupted: a slot says what no producer writes.
+[[noreturn]] void throw_wrong_extent(const participant& handle);
 
 }  // namespace sluice::detail
