@@ -65,11 +65,7 @@ std::optional<ring_kind> of_any_length(ring_kind kind) {
 ring_kind wanted_kind(const stream_options& options) {
   const auto asked = options.ring.value_or(ring_options().kind);
   if (!is_of_any_size(options) || has_any_length(asked)) return asked;
-  if (const auto kind = of_any_length(asked)) return *kind;
-  throw command_failure(exit_code::usage,
-                        fmt::format("create \"{}\": messages of a {} have one size: give --message-size, such as 256, "
-                                    "which is the longest line",
-                                    options.name, sluice::to_string(asked)));
+  return of_any_length(asked).value();  // every kind has such a twin
 }
 
 /// Whether --ring asked for such a ring, of one size or of any length.

@@ -4,6 +4,10 @@
 
 #if __has_include("sluice/bytes.hpp")  // not in every version that one may compare with
 #include "sluice/bytes.hpp"
+#if __has_include("sluice/detail/part/topic/topic_bytes_ring.hpp")
+#include "sluice/topic.hpp"
+#define SLUICE_BENCH_TOPIC_BYTES 1
+#endif
 
 namespace sluice_bench {
 namespace {
@@ -74,7 +78,7 @@ class sluice_any_length {
   using channel = sluice::channel<sluice::bytes, Ring>;
   static sluice::channel_options sizes(const link_options& options) {
     sluice::channel_options how;
-    how.producer_seats = how.consumer_seats = Ring::kind == sluice::ring_kind::spsc ? 0 : 8;
+    if (Ring::has_many_seats) how.producer_seats = how.consumer_seats = 8;
     if (options.ring_bytes != 0 || !options.for_latency) {  // else the library's own choice
       how.capacity_slots = slots_for(message_bytes + 8, options.ring_bytes);
       how.capacity_bytes = std::max<std::size_t>(how.capacity_slots * message_bytes, 2 * message_bytes + 128);
@@ -100,6 +104,11 @@ using mpmc_bytes = sluice_any_length<message_bytes, sluice::mpmc_ring>;
 
 const registered<spsc_bytes> spsc_entry{"sluice:spsc-bytes", origin::sluice};
 const registered<mpmc_bytes> mpmc_entry{"sluice:mpmc-bytes", origin::sluice};
+#if defined(SLUICE_BENCH_TOPIC_BYTES)
+template <std::size_t message_bytes>
+using topic_bytes = sluice_any_length<message_bytes, sluice::detail::topic_ring<sluice::publishers::one>>;
+const registered<topic_bytes> topic_entry{"sluice:topic-bytes", origin::sluice};
+#endif
 
 }  // namespace
 }  // namespace sluice_bench

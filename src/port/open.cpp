@@ -15,6 +15,7 @@
 #include "sluice/detail/channel/raw_consumer.hpp"
 #include "sluice/detail/channel/raw_lossy_subscriber.hpp"
 #include "sluice/detail/channel/raw_producer.hpp"
+#include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 #include "sluice/detail/part/topic/topic_ring.hpp"
 #include "sluice/error.hpp"
 #include "sluice/port.hpp"
@@ -184,21 +185,12 @@ class bytes_consumer_port final : public consumer_port_over<Ring> {
 
 /// A message may be overwritten in the ring at any moment, so a peek copies: what is peeked and not released is a copy, which
 /// the next peek gives out again.
-template <publishers Publishers>
-class lossy_port final : public port_over<consumer_port, raw_lossy_subscriber<Publishers, chosen_wait>> {
-  using over = port_over<consumer_port, raw_lossy_subscriber<Publishers, chosen_wait>>;
-  using over::raw_;
+template <class Raw>
+class lossy_port_over : public port_over<consumer_port, Raw> {
+  using over = port_over<consumer_port, Raw>;
 
  public:
-  lossy_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait, const subscription& how)
-      : over(attached, ring_index, wait, how.from, *how.lossy),
-        max_copies_(std::max<std::uint64_t>(1, max_copied_bytes / this->message_bytes())),
-        memory_(max_copies_ * this->message_bytes() + this->message_alignment()) {
-    void* begin = memory_.data();
-    auto bytes = memory_.size();
-    copies_ = static_cast<std::byte*>(
-        std::align(this->message_alignment(), max_copies_ * this->message_bytes(), begin, bytes));
-  }
+  using over::over;
 
   [[nodiscard]] bool is_finished() override { return count_ == 0 && raw_->is_finished(); }
   [[nodiscard]] bool empty() const override {
@@ -208,9 +200,47 @@ class lossy_port final : public port_over<consumer_port, raw_lossy_subscriber<Pu
   [[nodiscard]] std::uint64_t lost() const override { return raw_->lost(); }
   [[nodiscard]] bool is_loss_exact() const override { return raw_->is_loss_exact(); }
 
- private:
+ protected:
+  using over::raw_;
   static constexpr std::uint64_t max_copied_bytes = 1 << 20;
 
+  std::uint64_t first_ = 0;  // of the copies that were not released
+  std::uint64_t count_ = 0;  // of them
+
+ private:
+  std::uint64_t look(std::uint64_t count) override = 0;
+  wait_result look_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& found,
+                          const detail::stop_signal& stop) override {
+    while ((found = look(count)) == 0) {  // what a wait found may be overtaken before it is copied
+      if (const auto result = raw_->peek_until(deadline_ns, stop); result != wait_result::ready) return result;
+    }
+    return wait_result::ready;
+  }
+  [[nodiscard]] bool was_marked(std::uint64_t) const noexcept override { return false; }
+  void end(std::uint64_t released) noexcept override {
+    first_ += released;
+    count_ -= released;
+    if (count_ == 0) first_ = 0;
+  }
+};
+
+template <publishers Publishers>
+class lossy_port final : public lossy_port_over<raw_lossy_subscriber<Publishers, chosen_wait>> {
+  using over = lossy_port_over<raw_lossy_subscriber<Publishers, chosen_wait>>;
+  using over::count_, over::first_, over::raw_;
+
+ public:
+  lossy_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait, const subscription& how)
+      : over(attached, ring_index, wait, how.from, *how.lossy),
+        max_copies_(std::max<std::uint64_t>(1, over::max_copied_bytes / this->message_bytes())),
+        memory_(max_copies_ * this->message_bytes() + this->message_alignment()) {
+    void* begin = memory_.data();
+    auto bytes = memory_.size();
+    copies_ = static_cast<std::byte*>(
+        std::align(this->message_alignment(), max_copies_ * this->message_bytes(), begin, bytes));
+  }
+
+ private:
   std::uint64_t look(std::uint64_t count) override {
     this->require_here();
     count = std::min(count, max_copies_);
@@ -221,31 +251,59 @@ class lossy_port final : public port_over<consumer_port, raw_lossy_subscriber<Pu
     while (count_ < count && raw_->try_receive(copy(count_))) ++count_;
     return std::min(count, count_);
   }
-  wait_result look_before(std::uint64_t deadline_ns, std::uint64_t count, std::uint64_t& found,
-                          const detail::stop_signal& stop) override {
-    while ((found = look(count)) == 0) {  // what a wait found may be overtaken before it is copied
-      if (const auto result = raw_->peek_until(deadline_ns, stop); result != wait_result::ready) return result;
-    }
-    return wait_result::ready;
-  }
   [[nodiscard]] std::byte* copy(std::uint64_t i) const noexcept {
     return copies_ + (first_ + i) * this->message_bytes();
   }
   [[nodiscard]] std::span<const std::byte> message(std::uint64_t i) const override {
     return {copy(i), this->message_bytes()};
   }
-  [[nodiscard]] bool was_marked(std::uint64_t) const noexcept override { return false; }
-  void end(std::uint64_t released) noexcept override {
-    first_ += released;
-    count_ -= released;
-    if (count_ == 0) first_ = 0;
-  }
 
   std::uint64_t max_copies_;
   std::vector<std::byte> memory_;
-  std::byte* copies_;        // in it, aligned as messages are
-  std::uint64_t first_ = 0;  // of those that were not released
-  std::uint64_t count_ = 0;  // of them
+  std::byte* copies_;  // in it, aligned as messages are
+};
+
+template <publishers Publishers>
+class lossy_bytes_port final
+    : public lossy_port_over<raw_lossy_subscriber<Publishers, chosen_wait, topic_bytes_ring<Publishers>>> {
+  using raw_type = raw_lossy_subscriber<Publishers, chosen_wait, topic_bytes_ring<Publishers>>;
+  using over = lossy_port_over<raw_type>;
+  using over::count_, over::first_, over::raw_;
+
+ public:
+  lossy_bytes_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait, const subscription& how)
+      : over([](const raw_type& raw) { return std::size_t{raw.reach().max_bytes()}; }, attached, ring_index, wait,
+             how.from, *how.lossy) {}
+
+ private:
+  std::uint64_t look(std::uint64_t count) override {
+    this->require_here();
+    std::uint64_t bytes = 0;
+    for (std::uint64_t i = 0; i < count_; ++i) bytes += message(i).size();
+    while (count_ < count && bytes < over::max_copied_bytes) {
+      auto& copy = next_copy();
+      const bool is_there = raw_->try_receive_into([&](std::size_t size) {
+        copy.resize(size);
+        return copy.data();
+      });
+      if (!is_there) break;
+      bytes += copy.size();
+      ++count_;
+    }
+    return std::min(count, count_);
+  }
+  /// The place of one more; its memory is used again and again.
+  [[nodiscard]] std::vector<std::byte>& next_copy() {
+    if (first_ + count_ == copies_.size()) {
+      std::rotate(copies_.begin(), copies_.begin() + static_cast<std::ptrdiff_t>(first_), copies_.end());
+      first_ = 0;
+      if (count_ == copies_.size()) copies_.emplace_back();
+    }
+    return copies_[first_ + count_];
+  }
+  [[nodiscard]] std::span<const std::byte> message(std::uint64_t i) const override { return copies_[first_ + i]; }
+
+  std::vector<std::vector<std::byte>> copies_;
 };
 
 // ---- The ports of each kind ------------------------------------------------------------------------------------------
@@ -266,12 +324,19 @@ struct ports_of<topic_ring<Publishers>> {
   using consumer = consumer_port_of<topic_ring<Publishers>>;
   using lossy_consumer = lossy_port<Publishers>;
 };
+template <publishers Publishers>
+struct ports_of<topic_bytes_ring<Publishers>> {
+  using producer = bytes_producer_port<topic_bytes_ring<Publishers>>;
+  using consumer = bytes_consumer_port<topic_bytes_ring<Publishers>>;
+  using lossy_consumer = lossy_bytes_port<Publishers>;
+};
 
 template <ring...>
 struct kinds {};
 /// A new kind of ring is one name here.
-using all_kinds = kinds<spsc_ring, mpmc_ring, spsc_bytes_ring, mpmc_bytes_ring, topic_ring<publishers::one>,
-                        topic_ring<publishers::many>>;
+using all_kinds =
+    kinds<spsc_ring, mpmc_ring, spsc_bytes_ring, mpmc_bytes_ring, topic_ring<publishers::one>,
+          topic_ring<publishers::many>, topic_bytes_ring<publishers::one>, topic_bytes_ring<publishers::many>>;
 
 /// Calls `open_of` with the kind of the ring as its template argument.
 template <class Port, class Open>

@@ -441,10 +441,47 @@ TEST_F(CliTopic, SubscriptionsToARingThatIsNoTopicAreRefusedAndNothingIsMade) {
   EXPECT_EQ(run({"recv", "x", "--lossy", "--lossless"}).code, 2);
 }
 
-TEST_F(CliTopic, LinesOfATopicNeedAMessageSize) {
-  const auto end = run({"send", "ticks", "--create", "--lines", "--ring", "topic"}, with_input("1\n"));
-  EXPECT_EQ(end.code, 2) << end;
-  EXPECT_NE(end.err.find("messages of a topic have one size: give --message-size"), std::string::npos) << end;
+// ---- Messages of any length ------------------------------------------------------------------------------------------
+
+TEST_F(CliTopic, LinesOfAnyLengthReachEveryReceiverWhole) {
+  for (const std::string kind : kinds) {
+    const auto words = [&](const char* command, const std::vector<std::string>& more = {}) {
+      std::vector<std::string> all{command, "lines", "--create", "--lines", "--ring", kind, "--capacity-bytes", "64k"};
+      all.insert(all.end(), more.begin(), more.end());
+      return all;
+    };
+    std::string sent;
+    for (std::size_t i = 0; i < 3'000; ++i) sent += std::string(i * i % 5'000, static_cast<char>('a' + i % 26)) + "\n";
+    auto first = start(words("recv")), second = start(words("recv"));
+    until([&] {
+      const auto found = ring("lines");
+      return !found.is_null() && std::count_if(found["seats"].begin(), found["seats"].end(), [](const json& seat) {
+                                   return seat["role"] == "subscriber" && seat["state"] == "taken";
+                                 }) == 2;
+    });
+    EXPECT_EQ(ring("lines")["kind"], kind + "-bytes");
+    const auto end = run(words("send"), with_input(sent));
+    EXPECT_EQ(end.code, 0) << end;
+    for (auto* one : {&first, &second}) {
+      const auto got = one->wait();
+      EXPECT_EQ(got.code, 0) << got.err;
+      EXPECT_EQ(got.out, sent) << kind;
+    }
+  }
+}
+
+TEST_F(CliTopic, AReceiverOfLinesOfAnyLengthThatLosesSomeGetsTheOthersWhole) {
+  std::string sent;
+  for (std::size_t i = 0; i < 500; ++i) sent += std::string(1'000, static_cast<char>('a' + i % 26)) + "\n";
+  const auto end =
+      run({"send", "lines", "--create", "--persistent", "--lines", "--ring", "topic", "--capacity-bytes", "16k"},
+          with_input(sent));
+  EXPECT_EQ(end.code, 0) << end;
+  const auto got = run({"recv", "lines", "--lines", "--lossy", "--from", "oldest"});
+  EXPECT_EQ(got.code, 0) << got;
+  EXPECT_GE(got.out.size(), 8 * 1'001U) << "what is still there";
+  EXPECT_TRUE(sent.ends_with(got.out));
+  EXPECT_NE(run({"list"}).out.find("topic-bytes"), std::string::npos);
 }
 
 }  // namespace
