@@ -47,7 +47,9 @@ bool wake_one_of(const ring_view& ring, role whom, std::uint32_t bit) noexcept {
   }
   for (std::uint32_t i = bit; i < ring.seat_count(whom); i += parked_bits) {
     auto& sleeping = ring.seats[first + i];
-    if (sleeping.parked.exchange(0, std::memory_order_relaxed) == 0) continue;  // B made it visible
+    auto a_turn = static_cast<std::uint32_t>(parked_for::a_turn);  // B made it visible
+    // One that waits for something else may be woken above and announced again by now: it cannot use the turn.
+    if (!sleeping.parked.compare_exchange_strong(a_turn, 0, std::memory_order_relaxed)) continue;
     // The others behind the bit are announced again before this one runs, or it could not pass a wake on to them.
     if (shares_bit(ring, whom, bit, i))
       parked_of(ring, whom).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
