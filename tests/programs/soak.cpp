@@ -1,6 +1,6 @@
 // Kills, stops, continues and restarts producers and consumers at random under full load, and accounts for every message
 // in a ledger beside the channel:
-//   soak SECONDS [--seed N] [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|topic|topic-many|all] [--segment file|anonymous|zero|all] [--producers P] [--consumers C]
+//   soak SECONDS [--seed N] [--ring KIND|all] [--segment file|anonymous|zero|all] [--producers P] [--consumers C]
 //        [--directory DIR] [--privileges kept|dropped]
 // --directory: where files are made, /dev/shm unless told. --privileges dropped (as root, files only): every worker becomes
 // user and group 65534 after it took its seat, so that it cannot open the file of its segment again.
@@ -149,7 +149,8 @@ class round_of {
       : random_(seed),
         directory_(how.directory),
         drops_privileges_(how.drops_privileges),
-        producers_(which.ring.starts_with("spsc") || which.ring == "topic" ? 1 : how.producers),
+        producers_(
+            which.ring.starts_with("spsc") || which.ring == "topic" || which.ring == "topic-bytes" ? 1 : how.producers),
         consumers_(which.ring.starts_with("spsc") ? 1 : how.consumers),
         book_(producers_),
         through_(make(which.segment)),
@@ -485,7 +486,8 @@ class round_of {
                      number(received));
       counts_.leaked_slots += ring.capacity() - std::min(sent, received);
       for (std::uint64_t i = 0; i < out.size(); ++i)
-        counts_.leaked_slots += can_fill_its_arena(out[i], in[i % in.size()]) ? 0 : 1;
+        counts_.leaked_slots +=
+            can_fill_its_arena(out[i], in, is_topic<channel> ? 0 : i % in.size(), is_topic<channel>) ? 0 : 1;
     }
   }
 
@@ -556,12 +558,17 @@ tally run_round(const combination& which, const options& how, std::uint64_t seed
     return round_of<channel<message, topic_ring<publishers::one>>>(how, which, seed).run(duration_ns);
   if (which.ring == "topic-many")
     return round_of<channel<message, topic_ring<publishers::many>>>(how, which, seed).run(duration_ns);
+  if (which.ring == "topic-bytes")
+    return round_of<channel<bytes, topic_ring<publishers::one>>>(how, which, seed).run(duration_ns);
+  if (which.ring == "topic-many-bytes")
+    return round_of<channel<bytes, topic_ring<publishers::many>>>(how, which, seed).run(duration_ns);
   return round_of<channel<bytes, mpmc_ring>>(how, which, seed).run(duration_ns);
 }
 
 [[noreturn]] void usage() {
   std::fputs(
-      "usage: soak SECONDS [--seed N] [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|topic|topic-many|all]\n"
+      "usage: soak SECONDS [--seed N]\n"
+      "            [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|topic|topic-many|topic-bytes|topic-many-bytes|all]\n"
       "            [--segment file|anonymous|zero|all]\n"
       "            [--producers 1..16] [--consumers 1..16] [--directory DIR] [--privileges kept|dropped]\n"
       "--privileges dropped needs root and --segment file\n",
@@ -597,7 +604,8 @@ options parse(int argc, char** argv) {
     if (option == "--seed")
       how.seed = number_from(value.c_str());
     else if (option == "--ring")
-      how.ring = one_of({"spsc", "mpmc", "spsc-bytes", "mpmc-bytes", "topic", "topic-many", "all"});
+      how.ring = one_of({"spsc", "mpmc", "spsc-bytes", "mpmc-bytes", "topic", "topic-many", "topic-bytes",
+                         "topic-many-bytes", "all"});
     else if (option == "--segment")
       how.segment = one_of({"file", "anonymous", "zero", "all"});
     else if (option == "--producers")
@@ -618,7 +626,8 @@ options parse(int argc, char** argv) {
 int run(const options& how) {
   std::vector<combination> combinations;
   for (const char* segment : {"file", "anonymous", "zero"})
-    for (const char* ring : {"mpmc", "spsc", "mpmc-bytes", "spsc-bytes", "topic", "topic-many"})
+    for (const char* ring :
+         {"mpmc", "spsc", "mpmc-bytes", "spsc-bytes", "topic", "topic-many", "topic-bytes", "topic-many-bytes"})
       if ((how.ring == "all" || how.ring == ring) && (how.segment == "all" || how.segment == segment))
         combinations.push_back({ring, segment, {}});
 

@@ -142,6 +142,7 @@ class bytes_inlet {
   };
   loan try_peek() { return loan(in_.try_peek()); }
   loan peek_for(std::chrono::nanoseconds at_most) { return loan(in_.peek_for(at_most)); }
+  [[nodiscard]] sluice::wait_result status() const noexcept { return in_.status(); }
 
   class batch {
    public:
@@ -197,14 +198,16 @@ bool receive_short(In& in, message& m) {
   else
     return in.try_receive(m);
 }
+/// The first of `in` that is to receive it is `from`; of a topic all of them do.
 template <class Out, class In>
-bool can_fill_its_arena(Out& out, In& in) {
+bool can_fill_its_arena(Out& out, std::vector<In>& in, std::size_t from, bool is_topic) {
   if constexpr (requires { out.max_message_bytes(); }) {
     std::vector<std::byte> all(out.max_message_bytes());
-    return out.try_send(all) && in.try_receive(all);
-  } else {
-    return true;
+    if (!out.try_send(all)) return false;
+    for (auto i = from; i < (is_topic ? in.size() : from + 1); ++i)
+      if (!in[i].try_receive(all)) return false;
   }
+  return true;
 }
 
 // ---- The same of channels of one size: as they are --------------------------------------------------------------------

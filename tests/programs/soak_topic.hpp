@@ -13,8 +13,10 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "sluice/detail/channel/access.hpp"
+#include "soak_bytes.hpp"
 #include "soak_ledger.hpp"
 #include "soak_life.hpp"
 
@@ -22,8 +24,8 @@ namespace soak {
 
 template <class Channel>
 inline constexpr bool is_topic = false;
-template <sluice::publishers Publishers>
-inline constexpr bool is_topic<sluice::channel<message, sluice::detail::topic_ring<Publishers>>> = true;
+template <class T, sluice::publishers Publishers>
+inline constexpr bool is_topic<sluice::channel<T, sluice::detail::topic_ring<Publishers>>> = true;
 
 /// What one subscriber has seen of each publisher's numbers. It joins somewhere from first_possible() on, and misses nothing
 /// from must_see() on.
@@ -276,9 +278,56 @@ class subscribing_lossy {
   std::uint64_t received_ = 0;
 };
 
+/// A lossy subscriber of messages of any length, seen as one of messages of one size.
+template <sluice::publishers Publishers, class Wait>
+class lossy_bytes_inlet {
+  using handle = sluice::lossy_subscriber<sluice::bytes, Publishers, Wait>;
+
+ public:
+  explicit lossy_bytes_inlet(handle in) : in_(std::move(in)) {}
+
+  bool try_receive(message& m) { return in_.try_receive(bytes_) && take(m); }
+  bool try_receive_newest(message& m) { return in_.try_receive_newest(bytes_) && take(m); }
+  sluice::wait_result receive_for(message& m, std::chrono::microseconds at_most) {
+    const auto result = in_.receive_for(bytes_, at_most);
+    if (result == sluice::wait_result::ready) take(m);
+    return result;
+  }
+  /// What the bytes say at this moment, which may be torn.
+  const message* try_view() {
+    const auto seen = in_.try_view();
+    if (!seen) return nullptr;
+    viewed_ = message_in(*seen);
+    return &viewed_;
+  }
+  [[nodiscard]] bool still_valid() const { return in_.still_valid(); }
+  void next() { in_.next(); }
+  std::uint64_t lost() { return in_.lost(); }
+  [[nodiscard]] std::uint64_t lost_in_all() const { return in_.lost_in_all(); }
+
+ private:
+  bool take(message& m) {
+    m = message_in(bytes_);
+    return true;
+  }
+
+  handle in_;
+  std::vector<std::byte> bytes_;
+  message viewed_;
+};
+
+template <sluice::publishers Publishers, class Wait>
+auto lossy_inlet(sluice::lossy_subscriber<message, Publishers, Wait> in) {
+  return in;
+}
+template <sluice::publishers Publishers, class Wait>
+auto lossy_inlet(sluice::lossy_subscriber<sluice::bytes, Publishers, Wait> in) {
+  return lossy_bytes_inlet<Publishers, Wait>(std::move(in));
+}
+
 /// `seated` takes the seat, however long that needs.
-template <class Wait, sluice::publishers Publishers, class Seated>
-void subscribe(const sluice::channel<message, sluice::detail::topic_ring<Publishers>>& through, worker_context& own,
+template <class Wait, class T, sluice::publishers Publishers, class Seated>
+void subscribe(const sluice::channel<T, sluice::detail::topic_ring<Publishers>>& through, worker_context& own,
                const Seated& seated) {
   const auto& attached = sluice::detail::access::attached(through);
   auto& random = own.random;
@@ -288,13 +337,13 @@ void subscribe(const sluice::channel<message, sluice::detail::topic_ring<Publish
   seen_numbers seen(own, wanted.count != 0);
   constexpr auto claimed = Publishers == sluice::publishers::one ? 0 : max_batch;
   if (!random.one_in(3)) {
-    auto in = seated([&] { return sluice::subscriber<message, Publishers, Wait>(attached, 0, Wait(), wanted); });
+    auto in = inlet(seated([&] { return sluice::subscriber<T, Publishers, Wait>(attached, 0, Wait(), wanted); }));
     seen.has_joined(claimed);
     return subscribing(own, std::move(in), std::move(seen)).run();
   }
   const auto where = random.one_in(3) ? sluice::resumes::at_newest : sluice::resumes::at_oldest;
-  auto in =
-      seated([&] { return sluice::lossy_subscriber<message, Publishers, Wait>(attached, 0, Wait(), wanted, where); });
+  auto in = lossy_inlet(
+      seated([&] { return sluice::lossy_subscriber<T, Publishers, Wait>(attached, 0, Wait(), wanted, where); }));
   seen.has_joined(claimed);
   subscribing_lossy(own, std::move(in), std::move(seen)).run();
 }

@@ -358,7 +358,6 @@ runner add_send(CLI::App& app, const session& common) {
       "A sender stays until what it sent was delivered; the last one that is alive closes.\n"
       "topic: every receiver gets every message. A lossless one that is a ring behind holds send up; none\n"
       "is waited for that has not come, so start receivers first, or let them ask for --from oldest.\n"
-      "Messages have one size there: with --lines give --message-size, the longest line.\n"
       "--timeout counts while send waits for the consumer, not while it waits for its input.");
   return [&common, options] { return run(common, *options); };
 }
