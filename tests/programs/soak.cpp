@@ -2,6 +2,7 @@
 // in a ledger beside the channel:
 //   soak SECONDS [--seed N] [--ring KIND|all] [--segment file|anonymous|zero|all] [--producers P] [--consumers C]
 //        [--directory DIR] [--privileges kept|dropped]
+// Each ring in each segment has at least one round, of 0.3 s at least, however few the seconds.
 // --directory: where files are made, /dev/shm unless told. --privileges dropped (as root, files only): every worker becomes
 // user and group 65534 after it took its seat, so that it cannot open the file of its segment again.
 // Ends with 1 when anything was lost, torn, duplicated without a mark, out of order or leaked, or when all stood still.
@@ -636,7 +637,8 @@ int run(const options& how) {
   dice random(how.seed);
   const auto total_ns = static_cast<std::uint64_t>(how.seconds * 1e9);
   // A round ends with some ticks of silence; so long is spent on disturbing before that.
-  const auto round_ns = std::min(4'000 * ms, std::max(300 * ms, total_ns / combinations.size() - 600 * ms));
+  const auto share_ns = total_ns / combinations.size();
+  const auto round_ns = std::clamp(share_ns - std::min(share_ns, 600 * ms), 300 * ms, 4'000 * ms);
   const auto end = monotonic_now_ns() + total_ns;
   do {
     for (auto& which : combinations) {
@@ -647,7 +649,8 @@ int run(const options& how) {
         std::printf("FAILED in a round of %s %s:\n", which.ring.c_str(), which.segment.c_str());
         print_line(which.ring.c_str(), which.segment.c_str(), counts);
       }
-      if (counts.wedged != 0 || monotonic_now_ns() >= end) break;
+      const bool had_each_its_turn = combinations.back().counts.rounds != 0;
+      if (counts.wedged != 0 || (had_each_its_turn && monotonic_now_ns() >= end)) break;
     }
   } while (monotonic_now_ns() < end &&
            std::none_of(combinations.begin(), combinations.end(), [](const auto& c) { return c.counts.wedged != 0; }));
