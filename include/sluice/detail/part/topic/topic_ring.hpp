@@ -182,10 +182,11 @@ class only_publisher {
   [[nodiscard]] bool take_bytes_of(std::uint64_t sequence, std::uint64_t further) noexcept {
     if (!is_before(sequence, tail_)) return false;  // of a batch that is open
     if (!grant_.covers(sequence, earlier_of(further + 1, tail_))) return false;
-    auto& word = ring_.word(sequence);
-    if (word.load(std::memory_order_relaxed) == ring_.word_for(sequence, slot_kind::published))
-      word.store(ring_.word_for(sequence, gone), std::memory_order_relaxed);  // no other process writes a word
-    std::atomic_thread_fence(std::memory_order_release);                      // V
+    // A store, because no other process writes a word, unless this one has claimed the slot a lap later. The word itself
+    // is not asked for that: it lies in a line that the subscribers have read.
+    if (claimed_ - sequence <= ring_.capacity())
+      ring_.word(sequence).store(ring_.word_for(sequence, gone), std::memory_order_relaxed);  // the fence orders it
+    std::atomic_thread_fence(std::memory_order_release);                                      // V
     return true;
   }
 
