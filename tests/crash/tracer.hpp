@@ -42,6 +42,10 @@ inline constexpr bool is_optimised = false;
 /// SLUICE_TRACER_FULL=1: every instruction or state where a sample would do.
 [[nodiscard]] bool is_full() noexcept;
 
+/// Where a ring stands when an operation begins: in its first lap, before its end, and so that a batch crosses the end in a
+/// later lap. In the full form every position of the first lap and of that one.
+[[nodiscard]] std::vector<std::uint64_t> starts_of(std::uint64_t capacity);
+
 struct shared_flag;
 
 /// How the stepped process says where the operation begins and ends.

@@ -63,8 +63,7 @@ void expect_kept_after_each_death(const std::string& what, const second_act& sec
   std::ostringstream complaints;
   tally all;
   print_head();
-  const std::vector<std::uint64_t> starts =
-      is_full() ? std::vector<std::uint64_t>{0, 3, 5 * capacity + 2} : std::vector<std::uint64_t>{capacity + 2};
+  const auto starts = is_full() ? starts_of(capacity) : std::vector<std::uint64_t>{capacity + 2};
   for (const auto& first : first_deaths()) {
     tally row;
     for (const auto start : starts) {

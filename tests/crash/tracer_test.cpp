@@ -47,6 +47,14 @@ bool is_full() noexcept {
   return full != nullptr && *full == '1';
 }
 
+std::vector<std::uint64_t> starts_of(std::uint64_t capacity) {
+  if (!is_full()) return {0, capacity - 1, 5 * capacity + 2};
+  std::vector<std::uint64_t> starts;
+  for (std::uint64_t i = 0; i <= capacity; ++i) starts.push_back(i);
+  for (std::uint64_t i = 0; i < capacity; ++i) starts.push_back(5 * capacity + i);
+  return starts;
+}
+
 void marks::begin() const { ::kill(::getpid(), SIGSTOP); }
 
 void marks::end() const {

@@ -359,8 +359,7 @@ class topic_workbench {
     print_head();
     for (const auto& now : scenes) {
       tally row;
-      // In the first lap, before its end, and so that a batch crosses the end in a later lap.
-      for (const auto start : {std::uint64_t{0}, Capacity - 1, 5 * Capacity + 2}) row += trace(now, start, complaints);
+      for (const auto start : starts_of(Capacity)) row += trace(now, start, complaints);
       print_row(now.name, row);
       EXPECT_GT(row.states, 0U) << now.name;
       all += row;

@@ -186,10 +186,6 @@ class workbench {
   ring_view ring_;
 };
 
-// Where the ring stands when the operation begins: in its first lap, before its end, and so that a batch crosses the end
-// in a later lap.
-inline constexpr std::uint64_t starts[] = {0, 3, 5 * capacity + 2};
-
 template <class Ring>
 void expect_kept(workbench<Ring>& bench, const std::vector<scene<Ring>>& scenes) {
   const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
@@ -198,7 +194,7 @@ void expect_kept(workbench<Ring>& bench, const std::vector<scene<Ring>>& scenes)
   print_head();
   for (const auto& now : scenes) {
     tally row;
-    for (const auto start : starts) row += bench.trace(now, start, complaints);
+    for (const auto start : starts_of(capacity)) row += bench.trace(now, start, complaints);
     print_row(now.name, row);
     EXPECT_GT(row.instructions, 0U) << now.name;
     EXPECT_GT(row.states, 0U) << now.name;
