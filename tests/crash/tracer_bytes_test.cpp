@@ -26,6 +26,11 @@ std::vector<scene<Ring>> producer_scenes(std::uint32_t sender, std::uint32_t hol
   const auto with_a_long_one = [](cast<Ring>& all) {
     if (!all.producers[0]->send(all.sent.emplace_back(all.new_id(0)), 150)) throw std::logic_error("no room");
   };
+  const auto with_one_that_was_released = [=](cast<Ring>& all) {  // 448 bytes are left behind it
+    if (!all.producers[0]->send(all.new_id(0), 560)) throw std::logic_error("no room");
+    if (all.consumers[holder]->try_peek(1) != 1) throw std::logic_error("nothing to release");
+    all.consumers[holder]->release(1);
+  };
   const auto succeeds = [](const operation<Ring>& then) {
     return [=](cast<Ring>& all, receipts& seen) {
       all.construct(0);
@@ -46,6 +51,8 @@ std::vector<scene<Ring>> producer_scenes(std::uint32_t sender, std::uint32_t hol
          all.consumers[holder]->release(1);
        },
        sends_one<Ring>(900), 1, 0},
+      {"one that begins anew, before the arena's end", 0, with_one_that_was_released, sends_one<Ring>(400), 1, 0},
+      {"one that fits just before the arena's end", 0, with_one_that_was_released, sends_one<Ring>(378), 1, 0},
       {"beside one that a slow consumer holds", 0,
        [=](cast<Ring>& all) {
          all.send(0, 2);

@@ -100,6 +100,20 @@ TYPED_TEST(BytesRing, MessageBeginsAnewWhereItDoesNotFitBeforeTheArenasEnd) {
   EXPECT_EQ(room.data(), rig.bytes.arena_of(0));
 }
 
+TYPED_TEST(BytesRing, MessageThatFitsJustBeforeTheArenasEndLiesThereAndTheNextAtTheBeginning) {  // scenario 9
+  typename TestFixture::rig_of rig;
+  ASSERT_TRUE(rig.send(1, 640));
+  ASSERT_TRUE(rig.receives(1, 640));
+  EXPECT_EQ(rig.claim(384).data(), rig.bytes.arena_of(0) + 640);
+  fill(rig.claim(384).data(), 384, 2);
+  ASSERT_TRUE(rig.publish(384));
+  EXPECT_EQ(rig.claim(64).data(), rig.bytes.arena_of(0));
+  ASSERT_TRUE(rig.send(3, 640)) << "an empty circle but for what lies at its end";
+  EXPECT_FALSE(rig.send(4, 64)) << "what lies at the beginning of the next round is not released";
+  EXPECT_TRUE(rig.receives(2, 384));
+  EXPECT_TRUE(rig.receives(3, 640));
+}
+
 TYPED_TEST(BytesRing, NoByteOfAMessageChangesUntilItIsReleased) {
   typename TestFixture::rig_of rig;
   std::mt19937_64 random(7);
