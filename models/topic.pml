@@ -12,7 +12,8 @@
  * Sizes: N slots, P publisher seats (SINGLE: one, which publishes batches of up to BATCH and whose claims leave no trace), S
  * subscriber seats, NEW_P and NEW_S newcomers that take a dead or free seat, PUSHES of each publisher, a look is good for
  * LEASE slots, a subscriber that joins wants up to HIST sequences of history and joins up to JOINS times. ARENA: before each
- * claim a publisher uses the bytes of its last message again, as an arena makes it do that is shorter than the slots.
+ * claim a publisher uses the bytes of its last message again, as an arena makes it do that is shorter than the slots. DROPS:
+ * so many subscribers that are in a publisher's way lose their keep, at any moment; how long they stalled is not modelled.
  */
 #ifndef N
 #define N 2
@@ -50,12 +51,16 @@
 #ifndef DEATHS
 #define DEATHS 1
 #endif
+#ifndef DROPS
+#define DROPS 0
+#endif
 
 /* ---- Shared bytes ---- */
 byte word[N], first[N], last[N];        /* a slot's word; both ends of its message, each the sequence that wrote it */
 byte tail = N;                          /* SINGLE: what its publisher noted; else the next to claim */
 byte floor[P];                          /* by publisher seat */
-byte keep[S];                           /* by subscriber seat: sequence + 1; 0: nothing */
+byte keep[S];                           /* by subscriber seat: sequence + 1; 0: nothing; DROPPED */
+#define DROPPED  255
 bit keeping[S];
 #define slot(q)  word[(q) % N]
 #define FREE     0
@@ -74,6 +79,8 @@ bit keeping[S];
 byte pseat[P], sseat[S];
 byte living = 255;
 byte deaths = DEATHS;
+byte drops = DROPS;
+#define kept(s)  (keep[s] != 0 && keep[s] != DROPPED)
 #define alive(i) ((living >> (i)) & 1)
 #define vacant(x) ((x) == 0 || !alive((x) - 1))
 
@@ -92,7 +99,7 @@ byte attached = S + NEW_S;              /* subscribers that have not ended */
 #define gated_by_any(f) gates(0, f)
 #endif
 /* Only to decide when a publisher that is held up looks again. */
-#define gates(s, f)  (keeping[s] && !vacant(sseat[s]) && keep[s] != 0 && keep[s] - 1 < (f))
+#define gates(s, f)  (keeping[s] && !vacant(sseat[s]) && kept(s) && keep[s] - 1 < (f))
 #ifdef SINGLE
 #define hole_due(q)  false
 #else
@@ -119,7 +126,11 @@ inline look()
     :: s < S && keeping[s] ->
        if
        :: atomic { vacant(sseat[s]) -> s++ }                 /* left, or proven dead at a tick */
-       :: atomic { !vacant(sseat[s]) -> if :: keep[s] != 0 && keep[s] - 1 < got -> got = keep[s] - 1 :: else fi; s++ }
+       :: atomic { !vacant(sseat[s]) -> if :: kept(s) && keep[s] - 1 < got -> got = keep[s] - 1 :: else fi; s++ }
+#if DROPS > 0
+       :: atomic { drops > 0 && !vacant(sseat[s]) && kept(s) && keep[s] - 1 < got ->
+                   drops--; keep[s] = DROPPED; needs[s] = 0; s++ }                  /* by exchange from what it was */
+#endif
        fi
     od;
     atomic { if :: got > mine -> mine = got :: else fi; got = 0; want = 0 };
@@ -277,7 +288,7 @@ finished:
 /* ---- Lossless subscriber ---- */
 proctype subscriber(byte me; byte seat)
 {
-    byte p, k, w, n, joins = JOINS;
+    byte p, k, w, n, x, y, joins = JOINS;
     if :: seat != 255 -> goto join :: else fi;
 end_attach:
     if
@@ -313,19 +324,57 @@ join:
 #ifndef MUTANT_IGNORES_FLOORS
     p = n;
 #endif
-    atomic { assert(p <= tail); n = 0; w = 0; needs[seat] = p + 1 };   /* it misses nothing that is new */
+    atomic { assert(p <= tail); n = 0; w = 0 };                        /* it misses nothing that is new */
+#if DROPS > 0
+    if
+#ifndef MUTANT_STORES_ITS_KEEP
+    :: atomic { kept(seat) -> keep[seat] = p + 1; needs[seat] = p + 1 }
+    :: atomic { !kept(seat) }                                           /* dropped already: lossy from the beginning */
+#else
+    :: atomic { keep[seat] = p + 1; needs[seat] = p + 1 }
+#endif
+    or_die
+    fi;
+#else
+    needs[seat] = p + 1;
     if :: keep[seat] = p + 1 or_die fi;
+#endif
     do
     :: if
        :: atomic { done(p) -> w = slot(p) }
-       :: atomic { seq(slot(p)) > p -> assert(false) }                  /* overtaken, although it keeps p */
+       :: atomic { seq(slot(p)) > p -> assert(keep[seat] == DROPPED); w = slot(p) }   /* overtaken */
        :: atomic { hole_due(p) -> slot(p) = of(p, HOLE); claimer[p % N] = 0; w = 0 }
        :: atomic { busy == waiting_p && tail <= p && !done(p) -> joins = 0; break }
 #ifdef SINGLE
-       :: atomic { busy == waiting_p && tail > p && !done(p) -> assert(false) }
+       :: atomic { busy == waiting_p && tail > p && !done(p) && seq(slot(p)) <= p -> assert(false) }
 #endif
        or_die
        fi;
+#if DROPS > 0
+       if
+       :: w == of(p, PUB) ->
+          x = first[p % N]; y = last[p % N];
+#ifdef MUTANT_DROPPED_TRUSTS_ITS_KEEP
+          atomic { assert(x == p && y == p) }
+#else
+          if
+          :: atomic { slot(p) == w -> assert(x == p && y == p) }
+          :: atomic { slot(p) != w -> assert(keep[seat] == DROPPED) }
+          fi
+#endif
+       :: else
+       fi;
+       if
+       :: w == 0
+       :: w != 0 ->
+          if
+          :: atomic { keep[seat] == p + 1 -> needs[seat] = p + 2; keep[seat] = p + 2; p++ }
+          :: atomic { keep[seat] == DROPPED -> p++ }                    /* the exchange fails: lossy from now on */
+          or_die
+          fi
+       fi;
+       x = 0; y = 0;
+#else
        if
        :: w == of(p, PUB) -> assert(first[p % N] == p); assert(last[p % N] == p)
 #ifdef ARENA
@@ -338,6 +387,7 @@ join:
        :: w != 0 ->
           if :: atomic { needs[seat] = p + 2; keep[seat] = p + 2; p++ } or_die fi
        fi;
+#endif
        w = 0;
        if :: true :: p > N + 1 -> break fi                              /* may leave early */
     od;

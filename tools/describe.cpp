@@ -34,6 +34,7 @@ nlohmann::json json_of(const ring_info& ring, const seat_report& seat) {
           {"abandoned", seat.abandoned},
           {"lag", seat.lag ? nlohmann::json(*seat.lag) : nlohmann::json()},
           {"is_lossy", seat.is_lossy},
+          {"was_dropped", seat.was_dropped},
           {"lost", seat.lost}};
 }
 
@@ -94,6 +95,8 @@ nlohmann::json json_of(const ring_info& ring) {
           {"producer_seats", form.producer_seats},
           {"consumer_seats", form.consumer_seats},
           {"durability", to_string(durability_of(form))},
+          {"drop_stalled_after_ns", ring.topic.drop_stalled_after_ns},
+          {"wakes_watchers", ring.topic.wakes_watchers},
           {"checksum_offset", form.slots.checksum_offset},
           {"recovered", ring.recovered},
           {"recovered_torn", ring.recovered_torn},

@@ -74,7 +74,7 @@ bool is_asked_for(ring_kind found, const stream_options& options) {
 }
 
 ring_request wanted_ring(const stream_options& options) {
-  ring_options ring{.kind = wanted_kind(options), .durability = options.durability};
+  ring_options ring{.kind = wanted_kind(options), .durability = options.durability, .topic = options.topic};
   if (has_any_length(ring.kind)) {
     ring.capacity_bytes = options.capacity_bytes;
     ring.capacity_slots = options.capacity_slots.value_or(0);
@@ -160,6 +160,21 @@ void add_stream_options(CLI::App& app, stream_options& options) {
              "With any but none the channel is persistent")
       ->needs(create)
       ->type_name("WHEN");
+  add_parsed(
+      app, "--drop-stalled-after", options.topic.drop_stalled_after_ns,
+      [](const std::string& text) -> std::optional<std::uint64_t> {
+        const auto seconds = seconds_from(text);
+        return seconds ? std::optional(static_cast<std::uint64_t>(*seconds * 1e9)) : std::nullopt;
+      },
+      "seconds from 0.001 to 1e9, such as 0.5, 2s or 100ms",
+      "Of a topic: a receiver that holds a sender up for so long is not waited for any more; it ends (exit 1)\n"
+      "when it has lost messages by that. With --create")
+      ->needs(create)
+      ->type_name("SECONDS");
+  app.add_flag("--wake-watchers", options.topic.wakes_watchers,
+               "Of a topic: senders also wake programs that only watch it, which cannot say that they sleep;\n"
+               "with --create")
+      ->needs(create);
   app.add_flag("-p,--persistent", options.persistent,
                "Keep the name when the last process has left; with --create. Without it the name goes, and with it\n"
                "what is not delivered")

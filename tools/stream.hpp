@@ -33,6 +33,7 @@ struct stream_options {
   std::optional<std::uint64_t> message_bytes;   // of records: 64 KiB
   std::optional<std::uint64_t> capacity_slots;  // of records: 64
   std::uint64_t capacity_bytes = 0;             // of messages of any length; 0: the library's choice
+  topic_policy topic;                           // of a topic
   bool any_size = false;
   std::uint64_t count = 0;  // 0: all
   double timeout_s = 0;     // 0: none

@@ -87,6 +87,7 @@ struct seat_report {
   std::optional<std::uint64_t> lag;  // subscriber of a topic that sits there: how many messages it is behind
   bool is_lossy = false;             // of those, one that holds up no publisher: overtaken instead,
   std::uint64_t lost = 0;            // by so many messages, over all owners
+  bool was_dropped = false;  // it was lossless, and a publisher made it lossy because it held that up for too long
   std::vector<claim_report> claims;  // what it claimed last; an mpmc producer's may be published by now
 };
 
@@ -200,6 +201,7 @@ struct ring_info : part_facts {
   std::string type_name;
   // Messages of any length: the longest, which is also each producer's arena, and the longest that lies in its slot.
   std::uint64_t capacity_bytes = 0;  // 0: messages have one size
+  topic_policy topic;                // of a topic
   std::uint64_t inline_bytes = 0;
   bool is_closed = false;
   wake_mode mode = wake_mode::membarrier;

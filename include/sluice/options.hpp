@@ -55,6 +55,14 @@ struct durability {
 /// "none", "on close", "every message", "every 100 messages".
 [[nodiscard]] std::string to_string(const durability& value);
 
+/// Of a topic: what its publishers do about some of its subscribers. topic_options says more.
+struct topic_policy {
+  std::uint64_t drop_stalled_after_ns = 0;  ///< 0: a lossless subscriber holds a publisher up for as long as it lives
+  bool wakes_watchers = false;              ///< watchers may sleep until there is a message
+
+  [[nodiscard]] constexpr bool operator==(const topic_policy&) const noexcept = default;
+};
+
 /// A ring by itself, without a segment: see ring.hpp.
 struct ring_options {
   ring_kind kind = ring_kind::spsc;
@@ -65,6 +73,7 @@ struct ring_options {
   std::uint32_t producer_seats = 0;          ///< mpmc: how many producers at once, 1 to 4096; 0: 64. spsc: always 1
   std::uint32_t consumer_seats = 0;          ///< mpmc: how many consumers at once, 1 to 4096; 0: 64. spsc: always 1
   sluice::durability durability = {};        ///< for a ring in a file on a disk
+  sluice::topic_policy topic = {};           ///< of a topic
 };
 
 /// Pages of 2 MiB (on x86) instead of 4 KiB: fewer misses of the translation cache in rings of many megabytes.
@@ -100,6 +109,7 @@ struct requirements {
   std::uint32_t producer_seats = 0;    ///< at least so many
   std::uint32_t consumer_seats = 0;    ///< at least so many
   sluice::durability durability = {};  ///< that, or more often flushed
+  sluice::topic_policy topic = {};     ///< of a topic: what of it is not zero, exactly
 };
 
 /// What a channel is created with. All have defaults that serve. An existing channel that offers less than the capacity,
@@ -118,8 +128,9 @@ struct channel_options {
   sluice::lifetime lifetime = sluice::lifetime::persistent;
   /// What survives a reset of the machine; by name and on a disk only. A durable channel is persistent.
   sluice::durability durability = {};
-  std::uint32_t mode = 0600;   ///< permissions of the file, whatever the umask. chmod(2) later moves no locks
-  memory_options memory = {};  ///< how this process maps it: huge pages, prefault, …
+  std::uint32_t mode = 0600;        ///< permissions of the file, whatever the umask. chmod(2) later moves no locks
+  memory_options memory = {};       ///< how this process maps it: huge pages, prefault, …
+  sluice::topic_policy topic = {};  ///< of a topic: topic_options says what it means
 };
 
 /// How an existing channel is attached to.

@@ -18,7 +18,8 @@
 // Length: a ring of messages of any length (bytes.hpp) has claim_bytes() and publish_bytes(), one message at a time; so has
 // every other, for its own length. Peeking, sending and receiving are the same for all.
 // Topics: a producer port publishes, a consumer port subscribes as its `subscription` says. A lossy one peeks at copies, which
-// were whole, and tells by lost() how many messages it was overtaken by.
+// were whole, and tells by lost() how many messages it was overtaken by. So does a lossless one where publishers drop those
+// that stall.
 // Order: several claims at once are one claim: a second one before publish() or abandon() throws misuse. Peeks likewise.
 // Crash: killed at any instruction, a producer's open claim is void and what it published is delivered; what a consumer
 // had peeked and not released is delivered again to the next consumer, marked by was_delivered_before(). Not in a topic: a
@@ -382,6 +383,8 @@ class consumer_port : public port {
   /// Whether a look at this moment would find no message, beside those that are peeked. Takes nothing.
   [[nodiscard]] virtual bool empty() const = 0;
 
+  /// Of a lossless one in a topic that drops stalled subscribers, which peeks at copies too: whether a publisher made it lossy.
+  [[nodiscard]] virtual bool was_dropped() const { return false; }
   /// By how many messages it was overtaken so far. 0 unless it is lossy.
   [[nodiscard]] virtual std::uint64_t lost() const { return 0; }
   /// False: lost() is not more than that; see lossy_subscriber::is_loss_exact().

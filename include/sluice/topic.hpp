@@ -13,6 +13,8 @@
 //   for (quote q; fast.receive_for(q, 1s) == sluice::wait_result::ready; use(q))
 //     if (const auto n = fast.lost()) report(n);
 //
+//   auto eye = sluice::topic<quote>::watch("ticks");                     // or is not even seen: the kernel lets it only read
+//
 //   auto lines = sluice::topic<sluice::bytes>::create_or_attach("lines");  // messages of any length, and types with a
 //   (void)lines.publisher().send("a line of any length");                // serializer: as bytes.hpp says
 //
@@ -40,6 +42,7 @@
 #include "sluice/channel.hpp"
 #include "sluice/detail/channel/access.hpp"
 #include "sluice/detail/channel/raw_lossy_subscriber.hpp"
+#include "sluice/detail/channel/raw_watcher.hpp"
 #include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 #include "sluice/detail/part/topic/topic_ring.hpp"
 
@@ -63,8 +66,16 @@ struct topic_options {
   std::uint32_t publisher_seats = 0;   ///< publishers::many only: how many at once, 1 to 4096; 0: 64
   std::uint32_t subscriber_seats = 0;  ///< how many at once, 1 to 4096, lossy ones too; 0: 64
   sluice::lifetime lifetime = sluice::lifetime::persistent;
-  std::uint32_t mode = 0600;  ///< permissions of the file, whatever the umask
+  /// What survives a reset of the machine, as history: by name and on a disk only. A durable topic is persistent.
+  sluice::durability durability = {};
+  std::uint32_t mode = 0600;  ///< permissions of the file, whatever the umask; 0644 for watchers of other users
   memory_options memory = {};
+  /// Publishers wake watchers that sleep, which cannot say that they do: the price of a coarse clock with each message, and a
+  /// system call for each of its steps.
+  bool wakes_watchers = false;
+  /// A subscriber that keeps messages and has released none for so long, while a publisher needed the slot, becomes a lossy
+  /// one and is told. Such a topic has droppable_subscriber() and no subscriber(). Zero: none is dropped. To within two ticks.
+  detail::timeout drop_stalled_after = detail::timeout::zero();
 };
 
 namespace detail {
@@ -75,11 +86,9 @@ struct ring_for<T, topic_ring<Publishers>> {
   using type = topic_bytes_ring<Publishers>;
 };
 
-/// What lossy subscribers of all messages have in common.
-template <class Raw>
-class lossy_handle : public handle<Raw, role::consumer> {
-  using base = handle<Raw, role::consumer>;
-
+/// What lossy subscribers and watchers have in common, whatever their messages are. `Base` is their handle.
+template <class Base>
+class lossy_handle : public Base {
  public:
   /// Whether what was read of the viewed message so far was the message.
   [[nodiscard]] bool still_valid() const { return usable().is_intact(); }
@@ -96,8 +105,8 @@ class lossy_handle : public handle<Raw, role::consumer> {
   [[nodiscard]] bool is_loss_exact() const { return usable().is_loss_exact(); }
 
  protected:
-  using base::base;
-  using base::status_, base::usable;
+  using Base::Base;
+  using Base::status_, Base::usable;
 
   /// Waits until `take` has received. A message that was there may be overtaken before it is copied: then the wait goes on.
   template <class Take>
@@ -113,31 +122,13 @@ class lossy_handle : public handle<Raw, role::consumer> {
   std::uint64_t told_ = 0;  // of what was lost
 };
 
-}  // namespace detail
-
-/// Puts messages of type T into a topic: a producer, of which one loan or one batch is open at a time. A claim waits while a
-/// lossless subscriber has not released what lies in its slot. size_approx() says how far behind the slowest of them is.
-template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
-using publisher = producer<T, detail::topic_ring<Publishers>, Wait>;
-
-/// Misses nothing from where it began: a consumer that shares no message with others. What it had not released when it was
-/// killed is lost to it; its successor begins where it asks to.
-template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
-using subscriber = consumer<T, detail::topic_ring<Publishers>, Wait>;
-
-/// Never holds up a publisher: it is overtaken, and told by how many messages. Made by topic<T>::lossy_subscriber().
-/// One thread at a time; move-only. A message may be overwritten while it is read, so it is copied, and the copy is handed out
+/// The calls by which they read. A message may be overwritten while it is read, so it is copied, and the copy is handed out
 /// only if it was whole; in place, still_valid() says so afterwards.
-template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
-class lossy_subscriber : public detail::lossy_handle<detail::raw_lossy_subscriber<Publishers, Wait>> {
-  static_assert(detail::require_message<T>::value);
-  using raw_type = detail::raw_lossy_subscriber<Publishers, Wait>;
-  using base = detail::lossy_handle<raw_type>;
+template <class T, class Base>
+class lossy_calls : public lossy_handle<Base> {
+  static_assert(require_message<T>::value);
 
  public:
-  lossy_subscriber(const attached_segment& attached, std::uint32_t ring_index, Wait wait, history wanted, resumes where)
-      : base(new raw_type(attached, ring_index, std::move(wait), wanted, where)) {}
-
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
   /// The next message, whole. False: there is none yet. @throws error wrong_process; truncated.
@@ -151,14 +142,14 @@ class lossy_subscriber : public detail::lossy_handle<detail::raw_lossy_subscribe
   }
   /// Waits for it. ready; closed: and it got all that it was not overtaken by; peer_gone: all publishers died (said once);
   /// timed_out; interrupted.
-  [[nodiscard]] wait_result receive(T& into, const detail::stop_signal& stop = {}) {
-    return this->receive_before(detail::never, stop, [&] { return try_receive(into); });
+  [[nodiscard]] wait_result receive(T& into, const stop_signal& stop = {}) {
+    return this->receive_before(never, stop, [&] { return try_receive(into); });
   }
-  [[nodiscard]] wait_result receive_for(T& into, detail::timeout at_most, const detail::stop_signal& stop = {}) {
-    return this->receive_before(detail::deadline_after(at_most), stop, [&] { return try_receive(into); });
+  [[nodiscard]] wait_result receive_for(T& into, timeout at_most, const stop_signal& stop = {}) {
+    return this->receive_before(deadline_after(at_most), stop, [&] { return try_receive(into); });
   }
-  [[nodiscard]] wait_result receive_until(T& into, detail::time_limit when, const detail::stop_signal& stop = {}) {
-    return this->receive_before(detail::deadline_at(when), stop, [&] { return try_receive(into); });
+  [[nodiscard]] wait_result receive_until(T& into, time_limit when, const stop_signal& stop = {}) {
+    return this->receive_before(deadline_at(when), stop, [&] { return try_receive(into); });
   }
 
   /// The newest message, if it has not been received; those before it count as lost. For those that want the last value.
@@ -176,31 +167,26 @@ class lossy_subscriber : public detail::lossy_handle<detail::raw_lossy_subscribe
     return raw.try_peek() ? std::launder(reinterpret_cast<const T*>(raw.peeked())) : nullptr;
   }
 
+ protected:
+  using lossy_handle<Base>::lossy_handle;
+  using Base::usable;
+
  private:
-  friend struct detail::access;
-  using base::usable;
+  friend struct access;
 };
 
 /// The same for messages of any length.
-template <detail::any_length T, publishers Publishers, wait_strategy Wait>
-class lossy_subscriber<T, Publishers, Wait>
-    : public detail::lossy_handle<
-          detail::raw_lossy_subscriber<Publishers, Wait, detail::topic_bytes_ring<Publishers>>> {
-  using raw_type = detail::raw_lossy_subscriber<Publishers, Wait, detail::topic_bytes_ring<Publishers>>;
-  using base = detail::lossy_handle<raw_type>;
-
+template <any_length T, class Base>
+class lossy_calls<T, Base> : public lossy_handle<Base> {
  public:
-  lossy_subscriber(const attached_segment& attached, std::uint32_t ring_index, Wait wait, history wanted, resumes where)
-      : base(new raw_type(attached, ring_index, std::move(wait), wanted, where)) {}
-
   // ---- By copy -------------------------------------------------------------------------------------------------------
 
   /// The next message, whole: into a std::string, a std::vector<std::byte> or the like, which becomes as long as the message; or
   /// what the serializer's read() makes of a copy that stays until the next message is received. False: there is none yet.
   /// @throws error corrupted; wrong_process; truncated.
-  template <detail::receives<T> Into>
+  template <receives<T> Into>
   [[nodiscard]] bool try_receive(Into& into) {
-    if constexpr (detail::byte_container<Into>) {
+    if constexpr (byte_container<Into>) {
       return usable().try_receive_into([&](std::size_t size) {
         into.resize(size);
         return reinterpret_cast<std::byte*>(into.data());
@@ -216,28 +202,28 @@ class lossy_subscriber<T, Publishers, Wait>
     std::size_t length = 0;
     auto& raw = usable();
     const bool is_there = raw.try_receive_into([&](std::size_t size) {
-      if (size > into.size()) detail::throw_too_short(detail::access::owner_of(raw), into.size(), size);
+      if (size > into.size()) raw.throw_too_short(into.size(), size);
       length = size;
       return into.data();
     });
     return is_there ? std::optional(length) : std::nullopt;
   }
-  /// Waits for it; as lossy_subscriber of messages of one size.
-  template <detail::receives<T> Into>
-  [[nodiscard]] wait_result receive(Into& into, const detail::stop_signal& stop = {}) {
-    return this->receive_before(detail::never, stop, [&] { return try_receive(into); });
+  /// Waits for it, as where messages have one size.
+  template <receives<T> Into>
+  [[nodiscard]] wait_result receive(Into& into, const stop_signal& stop = {}) {
+    return this->receive_before(never, stop, [&] { return try_receive(into); });
   }
-  template <detail::receives<T> Into>
-  [[nodiscard]] wait_result receive_for(Into& into, detail::timeout at_most, const detail::stop_signal& stop = {}) {
-    return this->receive_before(detail::deadline_after(at_most), stop, [&] { return try_receive(into); });
+  template <receives<T> Into>
+  [[nodiscard]] wait_result receive_for(Into& into, timeout at_most, const stop_signal& stop = {}) {
+    return this->receive_before(deadline_after(at_most), stop, [&] { return try_receive(into); });
   }
-  template <detail::receives<T> Into>
-  [[nodiscard]] wait_result receive_until(Into& into, detail::time_limit when, const detail::stop_signal& stop = {}) {
-    return this->receive_before(detail::deadline_at(when), stop, [&] { return try_receive(into); });
+  template <receives<T> Into>
+  [[nodiscard]] wait_result receive_until(Into& into, time_limit when, const stop_signal& stop = {}) {
+    return this->receive_before(deadline_at(when), stop, [&] { return try_receive(into); });
   }
 
   /// The newest message, if it has not been received; those before it count as lost.
-  template <detail::receives<T> Into>
+  template <receives<T> Into>
   [[nodiscard]] bool try_receive_newest(Into& into) {
     usable().skip_to_newest();
     return try_receive(into);
@@ -255,11 +241,68 @@ class lossy_subscriber<T, Publishers, Wait>
   /// The longest message that there can be.
   [[nodiscard]] std::size_t max_message_bytes() const { return usable().reach().max_bytes(); }
 
+ protected:
+  using lossy_handle<Base>::lossy_handle;
+  using Base::usable;
+
  private:
-  friend struct detail::access;
-  using base::usable;
+  friend struct access;
 
   std::vector<std::byte> copy_;  // that read() may refer to
+};
+
+template <class T, publishers Publishers, wait_strategy Wait>
+using raw_lossy_subscriber_of = raw_lossy_subscriber<typename ring_for<T, topic_ring<Publishers>>::type, Wait>;
+template <class T, publishers Publishers, wait_strategy Wait>
+using raw_watcher_of = raw_watcher<typename ring_for<T, topic_ring<Publishers>>::type, Wait>;
+
+}  // namespace detail
+
+/// Puts messages of type T into a topic: a producer, of which one loan or one batch is open at a time. A claim waits while a
+/// lossless subscriber has not released what lies in its slot. size_approx() says how far behind the slowest of them is.
+template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
+using publisher = producer<T, detail::topic_ring<Publishers>, Wait>;
+
+/// Misses nothing from where it began: a consumer that shares no message with others. What it had not released when it was
+/// killed is lost to it; its successor begins where it asks to.
+template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
+using subscriber = consumer<T, detail::topic_ring<Publishers>, Wait>;
+
+/// Never holds up a publisher: it is overtaken, and told by how many messages. Made by topic<T>::lossy_subscriber(). Has a
+/// seat, so that `sluice inspect` shows where it is and what it lost. One thread at a time; move-only.
+template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
+class lossy_subscriber
+    : public detail::lossy_calls<
+          T, detail::seated_handle<detail::raw_lossy_subscriber_of<T, Publishers, Wait>, role::consumer>> {
+  using raw_type = detail::raw_lossy_subscriber_of<T, Publishers, Wait>;
+  using base = detail::lossy_calls<T, detail::seated_handle<raw_type, role::consumer>>;
+
+ public:
+  lossy_subscriber(const attached_segment& attached, std::uint32_t ring_index, Wait wait, history wanted, resumes where,
+                   detail::holding what = detail::holding::nothing)
+      : base(new raw_type(attached, ring_index, std::move(wait), wanted, where, what)) {}
+
+  /// Of a droppable_subscriber(): whether a publisher made it lossy, because it held that up for too long. It finds out when it
+  /// releases or skips a message. From then on it holds up none, may be overtaken, and lost() counts.
+  [[nodiscard]] bool was_dropped() const { return this->usable().was_dropped(); }
+};
+
+/// A lossy subscriber that cannot disturb any process: the kernel lets it only read, and it takes no seat, no lock, and nothing
+/// of the room for subscribers. No participant and no operator sees it. Made by topic<T>::watch(). It needs permission to
+/// read the file and no more. A name that was removed stays readable to it. One thread at a time; move-only.
+/// Its waits sleep, but it cannot say so: of a topic that does not wake watchers it sleeps for 50 us at first, then twice as
+/// long each time, so what comes after a silence is seen at most as late again as the silence was long, and never more than
+/// 90 ms late.
+template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
+class watcher
+    : public detail::lossy_calls<T, detail::handle<detail::raw_watcher_of<T, Publishers, Wait>, role::consumer>> {
+  using raw_type = detail::raw_watcher_of<T, Publishers, Wait>;
+  using base = detail::lossy_calls<T, detail::handle<raw_type, role::consumer>>;
+
+ public:
+  /// Of a post that topic<T> found for it.
+  watcher(detail::watch_post* post, Wait wait, history wanted, resumes where)
+      : base(new raw_type(post, std::move(wait), wanted, where)) {}
 };
 
 /// A segment with one topic of messages T. Being attached keeps the name from being swept; it takes no seat.
@@ -305,11 +348,20 @@ class topic {
     return channel_.template producer<Wait>(std::move(wait));
   }
   /// Joins, lossless: from what it gets first on it misses nothing. At most an eighth of the ring less than it wants of the
-  /// past may be there. @throws error seat_taken.
+  /// past may be there. @throws error seat_taken; wrong_kind: the topic drops stalled subscribers, see droppable_subscriber().
   template <wait_strategy Wait = spin_then_park>
   [[nodiscard]] sluice::subscriber<T, Publishers, Wait> subscriber(history wanted = history::none(),
                                                                    Wait wait = {}) const {
     return {detail::access::attached(channel_), detail::access::ring_index(channel_), std::move(wait), wanted};
+  }
+  /// Joins, lossless until a publisher drops it: topic_options::drop_stalled_after. Until then it is overtaken by none and
+  /// holds publishers up. Because it may be dropped at any moment it reads as a lossy one does.
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] sluice::lossy_subscriber<T, Publishers, Wait> droppable_subscriber(history wanted = history::none(),
+                                                                                   resumes where = resumes::at_oldest,
+                                                                                   Wait wait = {}) const {
+    return {detail::access::attached(channel_), detail::access::ring_index(channel_), std::move(wait), wanted, where,
+            detail::holding::until_dropped};
   }
   /// Joins, lossy: it holds up no publisher.
   template <wait_strategy Wait = spin_then_park>
@@ -317,6 +369,38 @@ class topic {
                                                                                resumes where = resumes::at_oldest,
                                                                                Wait wait = {}) const {
     return {detail::access::attached(channel_), detail::access::ring_index(channel_), std::move(wait), wanted, where};
+  }
+
+  // ---- Watching, for which the process needs no more than permission to read ------------------------------------------
+
+  /// @throws error not_found; no_permission; wrong_type; wrong_kind; and all of observer::attach().
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] static watcher<T, Publishers, Wait> watch(std::string_view name_or_path,
+                                                          history wanted = history::none(),
+                                                          resumes where = resumes::at_oldest, Wait wait = {}) {
+    return {detail::watch_post::at(name_or_path, watched()), std::move(wait), wanted, where};
+  }
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] static watcher<T, Publishers, Wait> watch(const registry& in, const segment_name& name,
+                                                          history wanted = history::none(),
+                                                          resumes where = resumes::at_oldest, Wait wait = {}) {
+    return {detail::watch_post::at(in, name, watched()), std::move(wait), wanted, where};
+  }
+  /// The same, and waits until the name exists.
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] static watcher<T, Publishers, Wait> watch_for(std::string_view name_or_path, detail::timeout at_most,
+                                                              history wanted = history::none(),
+                                                              resumes where = resumes::at_oldest,
+                                                              const detail::stop_signal& stop = {}, Wait wait = {}) {
+    return {detail::watch_post::at_before(detail::deadline_after(at_most), name_or_path, watched(), stop),
+            std::move(wait), wanted, where};
+  }
+  /// In memory that was mapped with view::read_only, such as a memfd that was accepted. @throws error bad_argument: this process
+  /// may write to it.
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] static watcher<T, Publishers, Wait> watch_in(const segment& memory, history wanted = history::none(),
+                                                             resumes where = resumes::at_oldest, Wait wait = {}) {
+    return {detail::watch_post::in(memory, watched()), std::move(wait), wanted, where};
   }
 
   [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return channel_.capacity_slots(); }
@@ -329,6 +413,10 @@ class topic {
 
  private:
   explicit topic(channel_type made) noexcept : channel_(std::move(made)) {}
+  [[nodiscard]] static detail::watched_kind watched() noexcept {
+    using ring = typename detail::ring_for<T, detail::topic_ring<Publishers>>::type;
+    return {identity_of<T>(), ring::kind, &ring::bell, &ring::wakes_watchers};
+  }
   [[nodiscard]] static channel_options options_of(const topic_options& options) {
     channel_options how;
     how.capacity_slots = options.capacity_slots;
@@ -338,8 +426,10 @@ class topic {
     how.producer_seats = options.publisher_seats;
     how.consumer_seats = options.subscriber_seats;
     how.lifetime = options.lifetime;
+    how.durability = options.durability;
     how.mode = options.mode;
     how.memory = options.memory;
+    how.topic = {options.drop_stalled_after.ns(), options.wakes_watchers};
     return how;
   }
 

@@ -5,16 +5,25 @@
 namespace sluice::detail {
 namespace {
 
+std::uint64_t nanoseconds(const timespec& t) noexcept {
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
 std::uint64_t now(clockid_t clock) noexcept {
   timespec t{};
   ::clock_gettime(clock, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(t.tv_nsec);
+  return nanoseconds(t);
 }
 
 }  // namespace
 
 std::uint64_t monotonic_now_ns() noexcept { return now(CLOCK_MONOTONIC); }
 std::uint64_t monotonic_coarse_ns() noexcept { return now(CLOCK_MONOTONIC_COARSE); }
+std::uint64_t monotonic_coarse_step_ns() noexcept {
+  timespec step{};
+  ::clock_getres(CLOCK_MONOTONIC_COARSE, &step);
+  return nanoseconds(step);
+}
 std::uint64_t realtime_now_ns() noexcept { return now(CLOCK_REALTIME); }
 std::uint64_t boottime_now_ns() noexcept { return now(CLOCK_BOOTTIME); }
 

@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 
+#include "channel/readable_locks.hpp"
 #include "part/part_kind.hpp"
-#include "segment/lock_file.hpp"
 #include "sluice/detail/plan/segment_plan.hpp"
 #include "sluice/error.hpp"
 #include "sluice/segment.hpp"
@@ -61,18 +60,9 @@ ring_counts observer::counts(std::uint32_t ring_index) const {
 
 std::vector<seat_report> observer::seats(std::uint32_t ring_index) const {
   const auto seen = ring(ring_index);
-  std::optional<lock_file> locks;
-  lock_sight sight{memory_.file(), header().lock_inode == 0};
-  if (!sight.is_complete && memory_.has_file()) {
-    try {
-      locks = lock_file_of(memory_, false);
-      sight = {{locks->file.get(), locks->path}, true};
-    } catch (const error&) {
-      // This process may not open it: what the segment's own file shows must do.
-    }
-  }
+  const auto locks = readable_locks::of(memory_);
   auto seats =
-      report_seats(seat_table(memory_, seen, ring_index, std::move(sight)), seen, kind_in(header().parts[ring_index]));
+      report_seats(seat_table(memory_, seen, ring_index, locks.sight), seen, kind_in(header().parts[ring_index]));
   memory_.require_whole(what_);
   return seats;
 }

@@ -234,6 +234,14 @@ void participant::death_was_told() {
     cold_->deaths_told[i] = std::max(cold_->deaths_told[i], cold_->deaths_found[i]);
 }
 
+void participant::throw_would_be_dropped(std::uint64_t ns) const {
+  throw error(errc::wrong_kind,
+              where(cold_->attached, static_cast<ring_kind>(descriptor().kind), own_) +
+                  ": this topic drops subscribers that hold a publisher up for " + std::to_string(ns / 1'000'000) +
+                  " ms, so a message may be overwritten while it is read in place; take droppable_subscriber() or "
+                  "lossy_subscriber(), which copy and check");
+}
+
 void participant::throw_not_here() const {
   cold_->attached.memory().require_whole(cold_->attached.what());
   cold_->seat.require_held("use " + cold_->attached.what());

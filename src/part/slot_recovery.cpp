@@ -60,9 +60,10 @@ class old_ring {
   [[nodiscard]] fate fate_of(std::uint64_t sequence) {
     const auto found = look(sequence & view_.mask);
     if (found.has_message && found.sequence == sequence) return found.is_whole ? fate::whole : fate::torn;
-    const bool is_later = kind_.consumers_write_words && found.sequence > sequence;
-    const bool is_hole = kind_.consumers_write_words && found.word == view_.word_for(sequence, slot_kind::hole);
-    return is_later || is_hole ? fate::released : fate::absent;
+    const bool is_later = kind_.has_later_words && found.sequence > sequence;
+    const bool is_over = kind_.has_later_words && (found.word == view_.word_for(sequence, slot_kind::hole) ||
+                                                   found.word == view_.word_for(sequence, slot_kind::taken));
+    return is_later || is_over ? fate::released : fate::absent;
   }
 
   [[nodiscard]] std::uint64_t tail() const { return word_at(kind_.tail_offset(ring_)); }

@@ -32,6 +32,7 @@ void put_in_slot(const new_slots& into, std::byte* payload, std::span<const std:
 /// In which the kinds differ.
 struct slot_recovery {
   bool consumers_write_words;  ///< a consumer hands a slot back by a word of the next lap
+  bool has_later_words;        ///< a hole, gone, or a word of a later lap says that a sequence is not missing
   /// Offset in the segment of the word that counts what was published or claimed.
   std::uint64_t (*tail_offset)(const part_descriptor&);
   /// Of the word below which all was released; null: there is none.

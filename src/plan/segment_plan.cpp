@@ -78,6 +78,13 @@ part_descriptor describe(const ring_request& request) {
   part.flush_when = static_cast<std::uint32_t>(options.durability.when);
   part.flush_messages = options.durability.messages;
   kind.form(part, options);
+  ring_options formed;
+  kind.recall(part, formed);
+  if (formed.topic != options.topic)
+    throw error(errc::bad_argument,
+                "a " + std::string(kind.name) +
+                    " ring that wakes watchers or drops stalled subscribers: only topics do; create a "
+                    "topic, or leave that out");
   if (part.body_bytes > max_segment_bytes)
     throw error(errc::bad_argument, "a " + std::string(kind.name) + " ring of " + quantity(part.body_bytes) +
                                         " bytes: above the limit of 64 TiB");

@@ -183,6 +183,9 @@ class bytes_consumer_port final : public consumer_port_over<Ring> {
 
 // ---- Lossy subscribers -----------------------------------------------------------------------------------------------
 
+/// A lossless one is copied too, where publishers drop those that stall.
+holding holding_of(const subscription& how) noexcept { return how.lossy ? holding::nothing : holding::until_dropped; }
+
 /// A message may be overwritten in the ring at any moment, so a peek copies: what is peeked and not released is a copy, which
 /// the next peek gives out again.
 template <class Raw>
@@ -199,6 +202,7 @@ class lossy_port_over : public port_over<consumer_port, Raw> {
   }
   [[nodiscard]] std::uint64_t lost() const override { return raw_->lost(); }
   [[nodiscard]] bool is_loss_exact() const override { return raw_->is_loss_exact(); }
+  [[nodiscard]] bool was_dropped() const override { return raw_->was_dropped(); }
 
  protected:
   using over::raw_;
@@ -225,13 +229,13 @@ class lossy_port_over : public port_over<consumer_port, Raw> {
 };
 
 template <publishers Publishers>
-class lossy_port final : public lossy_port_over<raw_lossy_subscriber<Publishers, chosen_wait>> {
-  using over = lossy_port_over<raw_lossy_subscriber<Publishers, chosen_wait>>;
+class lossy_port final : public lossy_port_over<raw_lossy_subscriber<topic_ring<Publishers>, chosen_wait>> {
+  using over = lossy_port_over<raw_lossy_subscriber<topic_ring<Publishers>, chosen_wait>>;
   using over::count_, over::first_, over::raw_;
 
  public:
   lossy_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait, const subscription& how)
-      : over(attached, ring_index, wait, how.from, *how.lossy),
+      : over(attached, ring_index, wait, how.from, how.lossy.value_or(resumes::at_oldest), holding_of(how)),
         max_copies_(std::max<std::uint64_t>(1, over::max_copied_bytes / this->message_bytes())),
         memory_(max_copies_ * this->message_bytes() + this->message_alignment()) {
     void* begin = memory_.data();
@@ -264,16 +268,15 @@ class lossy_port final : public lossy_port_over<raw_lossy_subscriber<Publishers,
 };
 
 template <publishers Publishers>
-class lossy_bytes_port final
-    : public lossy_port_over<raw_lossy_subscriber<Publishers, chosen_wait, topic_bytes_ring<Publishers>>> {
-  using raw_type = raw_lossy_subscriber<Publishers, chosen_wait, topic_bytes_ring<Publishers>>;
+class lossy_bytes_port final : public lossy_port_over<raw_lossy_subscriber<topic_bytes_ring<Publishers>, chosen_wait>> {
+  using raw_type = raw_lossy_subscriber<topic_bytes_ring<Publishers>, chosen_wait>;
   using over = lossy_port_over<raw_type>;
   using over::count_, over::first_, over::raw_;
 
  public:
   lossy_bytes_port(const attached_segment& attached, std::uint32_t ring_index, wait_kind wait, const subscription& how)
       : over([](const raw_type& raw) { return std::size_t{raw.reach().max_bytes()}; }, attached, ring_index, wait,
-             how.from, *how.lossy) {}
+             how.from, how.lossy.value_or(resumes::at_oldest), holding_of(how)) {}
 
  private:
   std::uint64_t look(std::uint64_t count) override {
@@ -380,7 +383,10 @@ std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached, s
   return open<consumer_port>(attached, ring_index, [&]<ring Ring>() -> std::unique_ptr<consumer_port> {
     using ports = ports_of<Ring>;
     if constexpr (has_bell<Ring>) {
-      if (how.lossy) return std::make_unique<typename ports::lossy_consumer>(attached, ring_index, wait, how);
+      // Where publishers drop those that stall, a message may be overwritten under one that is lossless so far.
+      const bool is_copied =
+          how.lossy || Ring::drop_stalled_after_ns(attached.memory().header().parts[ring_index]) != 0;
+      if (is_copied) return std::make_unique<typename ports::lossy_consumer>(attached, ring_index, wait, how);
       return std::make_unique<typename ports::consumer>(attached, ring_index, wait, how.from);
     } else {
       if (how.from.count != 0 || how.lossy)

@@ -1,14 +1,13 @@
 // Finding a segment that is there, and becoming one of its participants.
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <optional>
-#include <semaphore>
 #include <span>
 
 #include "os/filesystem.hpp"
 #include "registry/attachment.hpp"
+#include "registry/await_name.hpp"
 #include "registry/boot.hpp"
 #include "registry/directory.hpp"
 #include "registry/recover.hpp"
@@ -93,25 +92,9 @@ attached_segment registry::attach(const segment_name& name, const memory_options
 
 attached_segment registry::attach_before(std::uint64_t deadline_ns, const segment_name& name, const memory_options& how,
                                          const detail::stop_signal& stop) const {
-  constexpr std::uint64_t first_ns = 1'000'000, longest_ns = 20'000'000;
-  std::binary_semaphore stopped(0);
-  const detail::stop_watch wakes(
-      stop, {[](void* semaphore) noexcept { static_cast<std::binary_semaphore*>(semaphore)->release(); }, &stopped});
-  const auto began_ns = monotonic_now_ns();
-  for (auto pause_ns = first_ns;; pause_ns = std::min(2 * pause_ns, longest_ns)) {
-    const auto now_ns = monotonic_now_ns();
-    try {
-      return attach(name, how);
-    } catch (const error& problem) {
-      if (problem.reason() != errc::not_found) throw;
-      const auto waited = std::to_string(static_cast<double>(now_ns - began_ns) / 1e9) + " s";
-      if (stop.is_requested())
-        throw error(errc::interrupted, std::string(problem.what()) + " A stop was requested after " + waited);
-      if (now_ns >= deadline_ns)
-        throw error(errc::not_found, std::string(problem.what()) + " Waited for it for " + waited);
-    }
-    (void)stopped.try_acquire_for(std::chrono::nanoseconds(std::min(pause_ns, deadline_ns - now_ns)));
-  }
+  std::optional<attached_segment> attached;
+  detail::await_name(deadline_ns, stop, [&] { attached.emplace(attach(name, how)); });
+  return *std::move(attached);
 }
 
 void registry::require_own(const segment_name& name) const {

@@ -16,6 +16,11 @@ bool is_met(const durability& asked, const durability& found) noexcept {
   return false;
 }
 
+std::string stalled_for(const topic_policy& policy) {
+  if (policy.drop_stalled_after_ns == 0) return "never";
+  return "after " + std::to_string(policy.drop_stalled_after_ns) + " ns";
+}
+
 }  // namespace
 
 void require_options(const segment_header& header, std::size_t index, const requirements& asked,
@@ -37,6 +42,12 @@ void require_options(const segment_header& header, std::size_t index, const requ
   ring_options offered;
   part_kind_of(ring).recall(ring, offered);
   require_count(asked.capacity_bytes, offered.capacity_bytes, "a capacity of ", " bytes");
+  if (asked.topic.drop_stalled_after_ns != 0 &&
+      asked.topic.drop_stalled_after_ns != offered.topic.drop_stalled_after_ns)
+    refuse("a topic that drops subscribers " + stalled_for(asked.topic),
+           "one that drops them " + stalled_for(offered.topic));
+  if (asked.topic.wakes_watchers && !offered.topic.wakes_watchers)
+    refuse("a topic that wakes watchers", "one that does not");
   if (!is_met(asked.durability, durability_of(ring)))
     refuse("durability " + to_string(asked.durability), "durability " + to_string(durability_of(ring)));
 }

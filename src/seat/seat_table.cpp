@@ -460,6 +460,9 @@ void seat_table::require_answers(const std::string& what) {
 bool seat_table::lacks_answers() const noexcept { return impl_->failure.has_value(); }
 
 std::vector<seat_report> seat_table::report() const { return impl_->reports(); }
+std::optional<bool> seat_table::owner_is_gone(std::uint32_t seat_index) const noexcept {
+  return impl_->owner_is_gone(seat_index);
+}
 
 std::vector<seat_report> seat_table::impl::reports() const {
   std::vector<seat_report> seats;

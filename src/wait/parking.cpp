@@ -2,10 +2,13 @@
 
 #include <bit>
 #include <limits>
+#include <utility>
 
 #include "os/cpu.hpp"
 #include "os/futex.hpp"
 #include "os/membarrier.hpp"
+#include "sluice/detail/base/bytes.hpp"
+#include "sluice/detail/wait/timed_bell.hpp"
 
 namespace sluice::detail {
 namespace {
@@ -99,15 +102,15 @@ void wake_all(const ring_view& ring, role whom) noexcept {
   }
 }
 
-void ring_bell(std::atomic<std::uint32_t>& bell) noexcept {
+int ring_bell(std::atomic<std::uint32_t>& bell) noexcept {
   bell.fetch_add(1, std::memory_order_release);  // F
-  (void)os::futex_wake(bell, all_sleepers);
+  return os::futex_wake(bell, all_sleepers);
 }
 
 void ring_for_sleepers(const ring_view& ring, role whom, std::atomic<std::uint32_t>& bell) noexcept {
   // The bits go first. A sleeper that sets one behind this reads the bell after it has rung, or sleeps on a value that it
   // does not have any more.
-  if (parked_of(ring, whom).exchange(0, std::memory_order_acq_rel) != 0) ring_bell(bell);  // B
+  if (parked_of(ring, whom).exchange(0, std::memory_order_acq_rel) != 0) (void)ring_bell(bell);  // B
 }
 
 bool barrier_for_all(ring_control& control) noexcept {
@@ -120,6 +123,10 @@ bool barrier_for_all(ring_control& control) noexcept {
 }
 
 std::uint32_t sleeper::announce() noexcept {
+  if (only_reads_) {
+    next_sleep_ns_ = rings_for_it_ ? longest_unrung_ns() : 50'000;
+    return futex().load(std::memory_order_acquire);  // F
+  }
   auto& own = ring_.seats[seat_index_];
   const auto bit = (seat_index_ - ring_.first_seat(own_)) % parked_bits;
   const auto announced = futex().load(std::memory_order_acquire);                       // F
@@ -130,17 +137,25 @@ std::uint32_t sleeper::announce() noexcept {
 }
 
 bool sleeper::sleep(std::uint32_t announced, std::uint64_t timeout_ns) {
+  if (only_reads_) {
+    const auto most = std::exchange(next_sleep_ns_, rings_for_it_ ? idle_tick_ns : 2 * next_sleep_ns_);
+    return os::futex_wait(futex(), announced, lesser(timeout_ns, most)) == os::sleep_end::interrupted &&
+           ends_on_signals_;
+  }
   auto& own = ring_.seats[seat_index_];
   own.parks.store(own.parks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own counter
   return os::futex_wait(futex(), announced, timeout_ns) == os::sleep_end::interrupted && ends_on_signals_;
 }
 
 void sleeper::wake() noexcept {
-  if (bell_ != nullptr) return ring_bell(*bell_);  // the others look as well, and sleep on
+  // In the moment before it sleeps this one wakes nothing, and its sleep lasts for a tick.
+  if (only_reads_) return (void)os::futex_wake(*bell_, all_sleepers);
+  if (bell_ != nullptr) return (void)ring_bell(*bell_);  // the others look as well, and sleep on
   (void)wake_seat(ring_.seats[seat_index_]);
 }
 
 bool sleeper::is_announced(std::uint32_t announced) const noexcept {
+  if (only_reads_) return futex().load(std::memory_order_relaxed) == announced;  // the sleep ends at once if not
   const auto& own = ring_.seats[seat_index_];
   const auto mask = std::uint64_t{1} << (seat_index_ - ring_.first_seat(own_)) % parked_bits;
   // All three: a waker takes the bit first and the seat's word next, and may die before it adds to the futex word.
@@ -152,7 +167,8 @@ bool sleeper::is_announced(std::uint32_t announced) const noexcept {
 bool sleeper::shares_only_processor() noexcept {
   const auto only = os::only_processor();
   const auto noted = only ? *only + 1 : 0;
-  ring_.seats[seat_index_].only_processor.store(noted, std::memory_order_relaxed);  // a hint, and nothing is read on it
+  if (!only_reads_)
+    ring_.seats[seat_index_].only_processor.store(noted, std::memory_order_relaxed);  // a hint, nothing is read on it
   if (noted == 0) return false;
   bool is_anybody_there = false;
   const auto first = ring_.first_seat(peer_of(own_));
@@ -166,6 +182,7 @@ bool sleeper::shares_only_processor() noexcept {
 }
 
 void sleeper::retract() noexcept {
+  if (only_reads_) return;
   auto& parked = parked_of(ring_, own_);
   const auto place = seat_index_ - ring_.first_seat(own_);
   const auto mask = std::uint64_t{1} << place % parked_bits;

@@ -34,7 +34,8 @@ struct traced_topic : topic_ring<Publishers> {
   static const std::byte* message_in(const ring_view&, const std::byte* payload) { return payload; }
 };
 
-/// All participants: publishers from seat 0 on, then three lossless subscribers; and a lossy reader without a seat.
+/// All participants: publishers from seat 0 on, then three lossless subscribers, of which a scene makes some droppable; and a
+/// lossy reader without a seat.
 template <class Rules, std::uint64_t Capacity>
 struct topic_cast {
   using rules = Rules;
@@ -48,6 +49,7 @@ struct topic_cast {
   ring_view ring;
   std::array<std::optional<publisher>, seats> out{};
   std::array<std::optional<subscriber>, seats> in{};
+  std::array<std::optional<lossy_subscriber<Rules::how_many>>, seats> droppable{};
   std::optional<typename rules::reader> reader;
   std::array<std::uint64_t, seats> next_number{};
   std::map<std::uint64_t, std::uint64_t> published;  // sequence to id, of all that ever was
@@ -73,6 +75,12 @@ struct topic_cast {
   void forget(std::uint32_t seat) {
     out[seat].reset();
     in[seat].reset();
+    droppable[seat].reset();
+  }
+  void construct_droppable(std::uint32_t seat, history wanted) {
+    if (in[seat]) in[seat]->leave();
+    in[seat].reset();
+    droppable[seat].emplace(ring, seat, wanted, resumes::at_oldest, messages_lie::in_slots, holding::until_dropped);
   }
   /// Its owner is dead, which no process has noticed.
   void die(std::uint32_t seat) {
@@ -249,6 +257,11 @@ class topic_trial {
         complain("a lossless subscriber missed a message");
       (void)one->owed();
     }
+    for (auto& one : all_.droppable) {
+      if (!one) continue;
+      read_lossy(*one);
+      if (!one->was_dropped() && one->lost() != 0) complain("a subscriber that was not dropped lost a message");
+    }
   }
 
   void ticks() {
@@ -281,8 +294,9 @@ class topic_trial {
       if (one && !one->is_exhausted(keeper_)) complain("a subscriber is held up by the dead");
   }
 
-  void read_lossy() {
-    auto& one = *all_.reader;
+  void read_lossy() { read_lossy(*all_.reader); }
+  template <class Reader>
+  void read_lossy(Reader& one) {
     const auto start = one.next_sequence();
     const auto lost_before = one.lost();
     std::uint64_t delivered = 0;
@@ -303,7 +317,7 @@ class topic_trial {
 
   void fill_seats() {
     for (std::uint32_t seat = 0; seat < cast_type::seats; ++seat) {
-      if (all_.out[seat] || all_.in[seat]) continue;
+      if (all_.out[seat] || all_.in[seat] || all_.droppable[seat]) continue;
       if (!take_in_topic(all_, seat, keeper_)) complain("a dead one's seat is not given back");
     }
   }

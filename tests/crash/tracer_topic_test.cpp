@@ -3,11 +3,33 @@
 #include <gtest/gtest.h>
 
 #include "crash/tracer_topic.hpp"
+#include "sluice/detail/base/clock.hpp"
 
 #if SLUICE_TRACES
 
 namespace sluice::detail::test::tracer {
 namespace {
+
+/// Publisher 0 has found the subscriber in seat `a` in its way, and drops it at its next tick.
+template <class Cast>
+act<Cast> stalled(std::uint32_t a, std::uint32_t sender, std::uint64_t capacity) {
+  return [=](Cast& all) {
+    leave_alone(all, a);
+    all.construct_droppable(a, history::none());
+    all.send(sender, capacity);
+    all.out[0]->drop_stalled_after(1);
+    told_keeper keeper(all.ring, all.dead);
+    (void)all.out[0]->mend(keeper);
+    for (const auto began = monotonic_coarse_ns(); monotonic_coarse_ns() == began;) continue;
+  };
+}
+template <class Cast>
+act<Cast> takes(std::uint32_t seat, std::uint64_t count) {
+  return [=](Cast& all) {
+    message m;
+    for (std::uint64_t i = 0; i < count; ++i) (void)all.droppable[seat]->try_receive(reinterpret_cast<std::byte*>(&m));
+  };
+}
 
 /// What is the same with one publisher and with many. `sender` is another publisher where there is another.
 template <class Cast>
@@ -120,6 +142,38 @@ std::vector<topic_scene<Cast>> scenes_of(std::uint64_t capacity, std::uint32_t s
          told_keeper keeper(all.ring, all.dead);
          if (take_in_topic(all, a, keeper)) receives<Cast>(a, 2, 2)(all);
        }},
+      {"drop a stalled subscriber and publish", 0, stalled<Cast>(a, sender, capacity),
+       [](Cast& all) {
+         told_keeper keeper(all.ring, all.dead);
+         (void)all.out[0]->mend(keeper);
+         sends<Cast>(0, 1, 1)(all);
+       },
+       1},
+      {"receive as one that may be dropped", a,
+       [=](Cast& all) {
+         all.construct_droppable(a, history::none());
+         all.send(sender, 2);
+       },
+       takes<Cast>(a, 2)},
+      {"receive as one that was dropped", a,
+       [=](Cast& all) {
+         stalled<Cast>(a, sender, capacity)(all);
+         told_keeper keeper(all.ring, all.dead);
+         (void)all.out[0]->mend(keeper);
+         all.send(0, 2);
+       },
+       takes<Cast>(a, capacity + 2)},
+      {"join as one that may be dropped", a, before_joining(2),
+       [=](Cast& all) {
+         all.construct_droppable(a, history::all());
+         takes<Cast>(a, 1)(all);
+       }},
+      {"leave as one that may be dropped", a,
+       [=](Cast& all) {
+         all.construct_droppable(a, history::none());
+         all.send(sender, 2);
+       },
+       [=](Cast& all) { all.droppable[a]->leave(); }},
   };
 }
 

@@ -35,10 +35,14 @@ TEST(TopicPart, SeatsThatItCannotHaveAreRefusedWithWhatToUseInstead) {
               ThrewSaying(errc::bad_argument, "at most 4096"));
 }
 
-TEST(TopicPart, DurabilityIsRefused) {
-  for (const auto kind : {ring_kind::topic, ring_kind::topic_many, ring_kind::topic_bytes, ring_kind::topic_many_bytes})
-    EXPECT_THAT(thrown_by([&] { (void)planned({.kind = kind, .durability = durability::on_close()}); }),
-                ThrewSaying(errc::bad_argument, "a durable topic"));
+TEST(TopicPart, DurabilityTakesEightBytesOfASlot) {
+  for (const auto kind :
+       {ring_kind::topic, ring_kind::topic_many, ring_kind::topic_bytes, ring_kind::topic_many_bytes}) {
+    const auto plain = planned({.kind = kind}), durable = planned({.kind = kind, .durability = durability::on_close()});
+    EXPECT_EQ(plain.slots.checksum_offset, 0U);
+    EXPECT_EQ(durable.slots.checksum_offset, 8U);
+    EXPECT_EQ(durable.slots.payload_offset, plain.slots.payload_offset + 8);
+  }
 }
 
 TEST(TopicPart, OfAnyLengthHasAnArenaForEachPublisherSeat) {

@@ -223,6 +223,25 @@ TEST_P(TopicPorts, AChildCannotUseItsParentsSubscriptions) {
   EXPECT_TRUE(child.wait().is_success());
 }
 
+TEST_P(TopicPorts, ALosslessOneThatStallsWhereSuchAreDroppedIsLossyFromThenOn) {
+  auto asked = ring_request{{"test.line", 7, sizeof(line), alignof(line)}, {.kind = GetParam(), .capacity_slots = 8}};
+  asked.options.topic.drop_stalled_after_ns = 1'000'000;
+  const auto place = names_->create(segment_name("drops"), plan_segment(asked), {});
+  const auto out = open_producer(place);
+  const auto in = open_consumer(place, 0, wait_kind::park, {});
+  const auto send_one = [&](std::uint64_t number) {
+    const auto message = line::of(number);
+    return out->send(std::as_bytes(std::span(&message, 1)));
+  };
+  for (std::uint64_t i = 0; i < 8; ++i) ASSERT_EQ(send_one(i), wait_result::ready);
+  EXPECT_FALSE(in->was_dropped());
+  EXPECT_EQ(send_one(8), wait_result::ready) << "after some ticks";
+  const auto got = all_of(*in);
+  EXPECT_TRUE(in->was_dropped());
+  EXPECT_EQ(got.size() + in->lost(), 9U);
+  EXPECT_EQ(got.back(), 8U);
+}
+
 TEST(Ports, OnlyATopicHasSubscriptions) {
   temp_registry names;
   const auto attached = names->create(segment_name("jobs"), plan_segment({identity_of<std::uint64_t>(), {}}), {});

@@ -105,7 +105,7 @@ void run_threads(std::uint32_t publishing) {
   });
   threads.emplace_back([&] {
     std::array<std::byte, message_bytes> message;
-    while (lossy.reader().next_sequence() < publishing * of_each) {
+    while (lossy.next_sequence() < publishing * of_each) {
       if (lossy_seat.count % 64 == 63) lossy.skip_to_newest();
       if (lossy.try_receive(message.data()))
         lossy_seat.note(message.data());
@@ -149,7 +149,7 @@ void run_threads(std::uint32_t publishing) {
   }
   EXPECT_EQ(read.wrong + lossy_seat.wrong + joined.wrong, 0U);
   EXPECT_EQ(read.count + reader.lost(), publishing * of_each);
-  EXPECT_EQ(lossy_seat.count + lossy.reader().lost(), publishing * of_each);
+  EXPECT_EQ(lossy_seat.count + lossy.lost(), publishing * of_each);
   EXPECT_EQ(gaps, 0U);
 }
 

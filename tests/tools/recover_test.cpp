@@ -57,6 +57,20 @@ TEST_F(DurableCli, RecvGetsWhatWasSentBeforeAResetAndSaysSo) {
   }
 }
 
+TEST_F(DurableCli, EveryReceiverOfATopicGetsWhatWasSentBeforeAReset) {
+  for (const char* ring : {"topic", "topic-many"}) {
+    make("ticks", "one\ntwo\nthree\n", "every", ring);
+    reset("ticks");
+    for (const char* words : {"--lossless", "--lossy"}) {
+      const auto end = run({"recv", "ticks", "--lines", words});
+      EXPECT_EQ(end.code, 0) << end;
+      EXPECT_EQ(end.out, "one\ntwo\nthree\n") << ring;
+    }
+    EXPECT_EQ(run({"recv", "ticks", "--lines", "--from", "last:1"}).out, "three\n");
+    EXPECT_EQ(run({"clear", "ticks", "--yes"}).code, 0);
+  }
+}
+
 TEST_F(DurableCli, RecoverSaysWhatWasKeptTornAndMissing) {
   make("orders", "one\ntwo\nthree\nfour\n", "close");
   damage("orders", 1);

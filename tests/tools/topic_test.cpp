@@ -362,6 +362,36 @@ TEST_F(CliTopic, AStoppedReceiverThatHoldsTheSenderUpIsNamedSinceWhen) {
   }
 }
 
+TEST_F(CliTopic, AStoppedReceiverIsDroppedWhereTheTopicSaysSoAndTheOthersMissNothing) {
+  const std::vector<std::string> drops{"--drop-stalled-after", "100ms"};
+  for (const char* kind : kinds) {
+    auto running = receiver(kind, drops), stopped = receiver(kind, drops);
+    until([&] { return seated("subscriber") == 2; });
+    stopped.signal(SIGSTOP);
+    until([&] { return seat_of(stopped.pid())["condition"] == "stopped"; });
+    auto sender = start(words({"send", "ticks"}, kind, drops), with_input(lines_of(1, 5'000)));
+    EXPECT_EQ(sender.wait().code, 0);
+    const auto whole = running.wait();
+    EXPECT_EQ(whole.code, 0) << whole.err;
+    EXPECT_TRUE(whole.out == lines_of(1, 5'000)) << kind;
+
+    const auto found = ring("ticks");
+    EXPECT_EQ(found["drop_stalled_after_ns"], 100'000'000);
+    EXPECT_EQ(seat_of(stopped.pid())["was_dropped"], true);
+    EXPECT_EQ(seat_of(stopped.pid())["is_lossy"], true);
+    const auto looked = run({"inspect", "ticks"});
+    for (const char* part : {"a subscriber that holds a publisher up for 0.1 s becomes lossy", " dropped "})
+      EXPECT_NE(looked.out.find(part), std::string::npos) << part << "\n" << looked;
+
+    stopped.signal(SIGCONT);
+    const auto end = stopped.wait();
+    EXPECT_EQ(end.code, 1) << end;
+    EXPECT_NE(end.err.find("it held a sender up for longer than this topic allows, and lost "), std::string::npos)
+        << end;
+    EXPECT_TRUE(is_run(numbers_in(end.out))) << "nothing after what it lost";
+  }
+}
+
 TEST_F(CliTopic, WhatAReceiverLostIsShownAtItsSeat) {
   auto lossy = receiver("topic", {"--lossy"});
   until([&] { return seated("subscriber") == 1; });
@@ -414,14 +444,10 @@ TEST_F(CliTopic, ClearSaysWhatGoesWithTheTopicAndTakesWhatTheDeadLeft) {
   EXPECT_FALSE(std::filesystem::exists(file("ticks")));
 }
 
-TEST_F(CliTopic, ATopicIsNotDurable) {
+TEST_F(CliTopic, WithoutDurabilityThereIsNothingToRecover) {
   make_topic("1\n");
-  auto end = run({"recover", "ticks"});
+  const auto end = run({"recover", "ticks"});
   EXPECT_EQ(end.code, 5) << end;
-  EXPECT_NE(end.err.find("a topic cannot be durable"), std::string::npos) << end;
-  end = run(words({"send", "other"}, "topic", {"--durability", "every"}), with_input("1\n"));
-  EXPECT_EQ(end.code, 2) << end;
-  EXPECT_NE(end.err.find("a durable topic"), std::string::npos) << end;
 }
 
 // ---- What does not go together ---------------------------------------------------------------------------------------
@@ -462,6 +488,15 @@ TEST_F(CliTopic, SubscriptionsToARingThatIsNoTopicAreRefusedAndNothingIsMade) {
   for (const char* from : {"last:0", "last:", "first", "last:-1", ""})
     EXPECT_EQ(run({"recv", "x", "--from", from}).code, 2) << from;
   EXPECT_EQ(run({"recv", "x", "--lossy", "--lossless"}).code, 2);
+}
+
+TEST_F(CliTopic, APolicyOfTopicsIsRefusedForARingThatIsNone) {
+  for (const char* word : {"--drop-stalled-after=1s", "--wake-watchers"}) {
+    const auto end = start({"send", "jobs", "--create", "--lines", word}, with_input("x\n")).wait();
+    EXPECT_EQ(end.code, 2) << end;
+    EXPECT_NE(end.err.find("only topics do"), std::string::npos) << end;
+    EXPECT_EQ(run({"inspect", "jobs"}).code, 3) << "nothing is made";
+  }
 }
 
 // ---- Messages of any length ------------------------------------------------------------------------------------------

@@ -147,7 +147,10 @@ void print_ring(const ring_info& ring, std::size_t index) {
        form.slots.payload_offset);
   line("offsets", "control {}, seats {} ({} + {}), slots {}", form.control_offset, form.seats_offset,
        form.producer_seats, form.consumer_seats, form.body_offset);
-  line("wake-ups", "{}", to_string(ring.mode));
+  line("wake-ups", "{}{}", to_string(ring.mode), ring.topic.wakes_watchers ? ", of watchers too" : "");
+  if (ring.topic.drop_stalled_after_ns != 0)
+    line("drops", "a subscriber that holds a publisher up for {} s becomes lossy",
+         static_cast<double>(ring.topic.drop_stalled_after_ns) / 1e9);
   line(
       "durability", "{}{}", sluice::to_string(durability_of(form)),
       form.slots.checksum_offset == 0 ? "" : fmt::format(", checksums at {} of each slot", form.slots.checksum_offset));
@@ -249,9 +252,10 @@ void print_seats(const ring_info& ring) {
       row.insert(row.end(), 3, "-");
     else
       row.insert(row.end(), {seat.lag ? std::to_string(*seat.lag) : "-",
-                             !seat.lag       ? "-"
-                             : seat.is_lossy ? "yes"
-                                             : "no",
+                             !seat.lag          ? "-"
+                             : seat.was_dropped ? "dropped"
+                             : seat.is_lossy    ? "yes"
+                                                : "no",
                              std::to_string(seat.lost)});
     row.push_back(std::to_string(seat.abandoned));
     rows.add(std::move(row));
@@ -364,8 +368,9 @@ runner add_inspect(CLI::App& app, const session& common) {
       "released its seat yet) or dead for a seat that is taken; left or died for\n"
       "the last owner of another. MESSAGES are those published or released, over all OWNERS of the seat;\n"
       "LAST CLAIM is what it has claimed or peeked at. Of a topic: how many messages a subscriber is BEHIND,\n"
-      "whether it is LOSSY, and how many the owners of its seat have LOST; one that is not lossy holds publishers\n"
-      "up when it is a ring behind, and `stalled` names it, since when, and whether it is stopped.\n"
+      "whether it is LOSSY (dropped: it held a publisher up for too long and became so), and how many the owners\n"
+      "of its seat have LOST; one that is not lossy holds publishers up when it is a ring behind, and `stalled`\n"
+      "names it, since when, and whether it is stopped.\n"
       "RESIDENT is what a process reaches without a fault, IN HUGE what of it lies in huge pages,\n"
       "LOCKED whether it is kept from being swapped out: what its memory_options obtained.\n"
       "Reads only: no byte, seat or lock changes. A message that changes meanwhile may look torn.");

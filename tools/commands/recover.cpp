@@ -47,7 +47,7 @@ runner add_recover(CLI::App& app, const session& common) {
       "and `sluice inspect` shows the counts. Kept: whole, in their order, marked as delivered before,\n"
       "since a receiver may have had them. Torn: they did not fit their checksums. Missing: they never\n"
       "reached the disk. Exit 0 whatever was lost; 4 while a living process is attached; 5 when nothing\n"
-      "can be told: no channel, one without durability, or a topic, which cannot have it. The old file is replaced in "
+      "can be told: no channel, or one without durability. The old file is replaced in "
       "one step.");
   return [&common, name] { return run(common, *name); };
 }

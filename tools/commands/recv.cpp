@@ -94,9 +94,20 @@ class receiver {
         return in_->status();
       });
       if (result == wait_result::closed) break;
+      require_no_gap();
       deliver();
       mention_loss();
     }
+  }
+
+  /// @throws command_failure when it is to miss nothing, and has missed something.
+  void require_no_gap() const {
+    if (!in_->was_dropped() || in_->lost() == 0) return;
+    throw command_failure(
+        exit_code::failed,
+        fmt::format("{}: it held a sender up for longer than this topic allows, and lost {} message(s) by that; "
+                    "receive again from what is there, or with --lossy",
+                    what_, in_->lost()));
   }
 
   /// Of a lossy receiver, while it goes on: now and then.

@@ -80,6 +80,7 @@ part_facts look_with_arenas(part_snapshot& ring, depth how_deep) {
 
 constexpr slot_recovery recovery{
     .consumers_write_words = true,
+    .has_later_words = true,
     .tail_offset =
         [](const part_descriptor& ring) {
           return ring.control_offset + sizeof(ring_control) + offsetof(mpmc_control, tail);

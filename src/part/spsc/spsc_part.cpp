@@ -74,6 +74,7 @@ std::uint64_t sequence_offset(const part_descriptor& ring, std::uint32_t seat_in
 
 constexpr slot_recovery recovery{
     .consumers_write_words = false,
+    .has_later_words = false,
     .tail_offset = [](const part_descriptor& ring) { return sequence_offset(ring, 0); },
     .released_offset = [](const part_descriptor& ring) { return sequence_offset(ring, ring.producer_seats); },
     .fill = fill_recovered,

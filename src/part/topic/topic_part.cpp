@@ -57,6 +57,7 @@ void describe_seat(const ring_view& ring, seat_report& report) {
     if (!is_occupied(report.state)) return;
     const auto keep = own.keep.load(std::memory_order_relaxed);
     report.is_lossy = !keeps_anything(keep);
+    report.was_dropped = keep == dropped_keep;
     const auto next = report.is_lossy ? own.sequence.load(std::memory_order_relaxed) : kept_near(keep, tail);
     report.lag = is_before(next, tail) ? tail - next : 0;
     if (report.is_lossy) return;
@@ -137,17 +138,53 @@ bool still_waits_with_arenas(part_snapshot& ring, const part_facts& facts, role 
 
 template <auto Form>
 void form_topic(part_descriptor& part, const ring_options& options) {
-  if (!durability_of(part).is_none())
-    throw error(errc::bad_argument,
-                "a durable topic: what a reset of the machine leaves of one cannot be recovered; create it without "
-                "durability, or let a subscriber write what it gets into a durable ring");
   Form(part, options);
+  set_topic_form(part, {options.topic.drop_stalled_after_ns, options.topic.wakes_watchers ? 1U : 0U});
 }
 
 template <auto AreSane>
 bool is_sane_topic(const part_descriptor& part) noexcept {
-  return durability_of(part).is_none() && AreSane(part);
+  return AreSane(part) && topic_form_of(part).wakes_watchers <= 1;
 }
+
+template <auto Recall>
+void recall_topic(const part_descriptor& part, ring_options& options) noexcept {
+  Recall(part, options);
+  const auto form = topic_form_of(part);
+  options.topic = {form.drop_stalled_after_ns, form.wakes_watchers != 0};
+}
+
+/// Where the word is that counts what was published, or claimed where many publish.
+template <publishers Publishers>
+std::uint64_t tail_offset(const part_descriptor& part) {
+  if constexpr (Publishers == publishers::one)
+    return part.seats_offset + offsetof(seat, own) + offsetof(topic_seat, sequence);
+  return part.control_offset + sizeof(ring_control) + offsetof(topic_control, tail);
+}
+
+/// As history: no subscriber has released anything of it, because none is known.
+template <publishers Publishers>
+void fill_recovered(const ring_view& fresh, std::uint64_t count) noexcept {
+  if constexpr (Publishers == publishers::one) {
+    auto& publisher = topic_seat_of(fresh, 0);
+    publisher.sequence.store(count, std::memory_order_relaxed);  // no other process yet, here and below
+    publisher.intent.store(count, std::memory_order_relaxed);
+  } else {
+    topic_control_of(fresh).tail.store(count, std::memory_order_relaxed);
+  }
+}
+
+template <publishers Publishers>
+constexpr slot_recovery recovery{
+    .consumers_write_words = false,
+    .has_later_words = true,
+    .tail_offset = tail_offset<Publishers>,
+    .released_offset = nullptr,  // whatever is whole is there for those that come
+    .fill = fill_recovered<Publishers>,
+};
+
+template <publishers Publishers>
+constexpr auto bytes_recovery = of_any_length(recovery<Publishers>);
 
 template <publishers Publishers>
 constexpr part_kind row{
@@ -160,7 +197,7 @@ constexpr part_kind row{
     .control_bytes = sizeof(topic_control),
     .form = form_topic<form_slots>,
     .is_sane = is_sane_topic<are_sane_slots>,
-    .recall = recall_slots,
+    .recall = recall_topic<recall_slots>,
     .bytes_in_slot = [](const part_descriptor& part) noexcept { return part.message_bytes; },
     .message_at = message_in_slot,
     .cursors = cursors_of<Publishers>,
@@ -169,18 +206,19 @@ constexpr part_kind row{
     .sequences_still_there = sequences_still_there<Publishers, messages_lie::in_slots>,
     .look = look<Publishers, still_waits>,
     .read_message = read_message_in_slot,
-    .recovery = nullptr,
+    .recovery = &recovery<Publishers>,
 };
 
 template <publishers Publishers>
 constexpr part_kind row_of_any_length() noexcept {
   auto made = of_any_length(row<Publishers>, topic_bytes_ring<Publishers>::kind,
                             Publishers == publishers::one ? "topic-bytes" : "topic-many-bytes",
-                            look<Publishers, still_waits_with_arenas>, nullptr);
+                            look<Publishers, still_waits_with_arenas>, &bytes_recovery<Publishers>);
   made.for_more = "topic-many-bytes";
   made.sequences_still_there = sequences_still_there<Publishers, messages_lie::in_arenas>;
   made.form = form_topic<form_bytes>;
   made.is_sane = is_sane_topic<are_sane_bytes>;
+  made.recall = recall_topic<recall_bytes>;
   return made;
 }
 

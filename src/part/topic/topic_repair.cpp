@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 
+#include "part/topic/each_keep.hpp"
 #include "sluice/detail/part/mpmc/mpmc_layout.hpp"
 
 namespace sluice::detail::topic_repair {
@@ -56,20 +56,11 @@ bool make_hole(const ring_view& ring, std::uint64_t q, std::uint64_t word) noexc
 }  // namespace
 
 std::uint64_t least_kept(const ring_view& ring, std::uint64_t want, seat_keeper* keeper) noexcept {
-  const auto first = ring.first_seat(role::consumer);
   auto least = want;
-  auto bits = topic_control_of(ring).keeping.load(std::memory_order_acquire);  // topic_ring.hpp S
-  for (; bits != 0; bits &= bits - 1)
-    for (auto i = static_cast<std::uint32_t>(std::countr_zero(bits)); i < ring.consumer_seats; i += keeping_bits) {
-      const auto s = first + i;
-      const auto state = ring.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
-      if (is_vacant(state)) continue;
-      const auto keep = topic_seat_of(ring, s).keep.load(std::memory_order_acquire);  // topic_ring.hpp S
-      if (!keeps_anything(keep)) continue;
-      const auto from = kept_near(keep, want);
-      if (!is_before(from, least) || (keeper != nullptr && keeper->is_dead(s, state))) continue;
-      least = from;
-    }
+  each_keep(ring, [&](std::uint32_t s, std::uint64_t state, std::uint64_t keep) {
+    const auto from = kept_near(keep, want);
+    if (is_before(from, least) && (keeper == nullptr || !keeper->is_dead(s, state))) least = from;
+  });
   return least;
 }
 

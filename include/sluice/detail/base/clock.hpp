@@ -17,6 +17,8 @@ inline constexpr std::uint64_t never = ~std::uint64_t{0};
 [[nodiscard]] std::uint64_t monotonic_now_ns() noexcept;
 /// CLOCK_MONOTONIC to within some milliseconds, for a few nanoseconds.
 [[nodiscard]] std::uint64_t monotonic_coarse_ns() noexcept;
+/// By how much it goes on at a time. clock_getres(2).
+[[nodiscard]] std::uint64_t monotonic_coarse_step_ns() noexcept;
 /// CLOCK_REALTIME now: for what people read.
 [[nodiscard]] std::uint64_t realtime_now_ns() noexcept;
 /// CLOCK_BOOTTIME now: counts from the start of the machine, less or more in another time namespace.
@@ -49,9 +51,11 @@ class timeout {
  public:
   template <duration D>
   constexpr timeout(const D& length) noexcept : ns_(nanoseconds(length)) {}
+  [[nodiscard]] static constexpr timeout zero() noexcept { return timeout(std::uint64_t{0}); }
   [[nodiscard]] constexpr std::uint64_t ns() const noexcept { return ns_; }
 
  private:
+  explicit constexpr timeout(std::uint64_t ns) noexcept : ns_(ns) {}
   template <class D>
   static constexpr std::uint64_t nanoseconds(const D& length) noexcept {
     constexpr double too_long = 9.2e18;  // 292 years

@@ -26,7 +26,7 @@ template <class Raw>
     return raw;
 }
 
-/// One thread at a time; move-only.
+/// Of those that take part and those that only look. One thread at a time; move-only.
 template <class Raw, role Own>
 class handle {
  public:
@@ -37,15 +37,12 @@ class handle {
   /// thread in sigwait(3) stops, covers those.
   void end_waits_on_signals(bool is_wanted) { channel().end_waits_on_signals(is_wanted); }
 
-  /// Ends the channel, from either side: consumers get everything published and then `closed`, producers `closed` at once.
-  void close() { channel().close(); }
   [[nodiscard]] std::uint64_t capacity_slots() const { return channel().capacity_slots(); }
   /// System calls: some per seat.
   [[nodiscard]] peer_state peer() { return channel().peer(); }
   /// Every seat of the ring that was ever taken; seat_index() is which of them this handle has. seat_report::messages counts
   /// what a seat's owners published or released. System calls: a few per seat.
   [[nodiscard]] seat_list seats() const { return channel().seats(); }
-  [[nodiscard]] std::uint32_t seat_index() const { return channel().seat_index(); }
 
  protected:
   explicit handle(Raw* raw) noexcept : raw_(raw) {}
@@ -61,8 +58,20 @@ class handle {
   wait_result status_ = wait_result::ready;
 };
 
+/// Of those that have a seat.
+template <class Raw, role Own>
+class seated_handle : public handle<Raw, Own> {
+ public:
+  /// Ends the channel, from either side: consumers get everything published and then `closed`, producers `closed` at once.
+  void close() { this->channel().close(); }
+  [[nodiscard]] std::uint32_t seat_index() const { return this->channel().seat_index(); }
+
+ protected:
+  using handle<Raw, Own>::handle;
+};
+
 template <class Raw>
-class producer_handle : public handle<Raw, role::producer> {
+class producer_handle : public seated_handle<Raw, role::producer> {
  public:
   /// Whether everything published was released.
   [[nodiscard]] bool is_drained() const { return this->channel().is_drained(); }
@@ -106,11 +115,11 @@ class producer_handle : public handle<Raw, role::producer> {
   }
 
  protected:
-  using handle<Raw, role::producer>::handle;
+  using seated_handle<Raw, role::producer>::seated_handle;
 };
 
 template <class Raw>
-class consumer_handle : public handle<Raw, role::consumer> {
+class consumer_handle : public seated_handle<Raw, role::consumer> {
  public:
   /// Whether the channel was closed and everything was delivered.
   [[nodiscard]] bool is_finished() { return this->usable().is_finished(); }
@@ -121,7 +130,7 @@ class consumer_handle : public handle<Raw, role::consumer> {
   [[nodiscard]] std::uint64_t size_approx() const { return this->usable().size_approx(); }
 
  protected:
-  using handle<Raw, role::consumer>::handle;
+  using seated_handle<Raw, role::consumer>::seated_handle;
 };
 
 /// Several of the oldest messages, in place, of any kind. Going out of scope releases none that release() did not.

@@ -103,6 +103,9 @@ class participant {
   /// @throws error not_found.
   [[noreturn]] void throw_name_is_lost();
 
+  /// Of a consumer that reads in place, in a topic whose publishers drop it after `ns`. @throws error wrong_kind.
+  [[noreturn]] void throw_would_be_dropped(std::uint64_t ns) const;
+
   /// Every seat of the ring. For people.
   [[nodiscard]] seat_list seats() const;
 

@@ -26,7 +26,10 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
 
   template <class... How>
   raw_consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait = {}, const How&... how)
-      : base(attached, ring_index, std::move(wait), how...), reach_(owner_->ring(), owner_->descriptor()) {}
+      : base(attached, ring_index, std::move(wait), how...), reach_(owner_->ring(), owner_->descriptor()) {
+    if constexpr (has_bell<Ring>)
+      if (const auto ns = Ring::drop_stalled_after_ns(owner_->descriptor())) refuse_to_be_dropped(ns);
+  }
   raw_consumer(raw_consumer&&) noexcept = default;
   raw_consumer& operator=(raw_consumer&&) = delete;
   ~raw_consumer() { leave(); }
@@ -210,6 +213,10 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   }
 
  private:
+  [[noreturn, gnu::noinline]] void refuse_to_be_dropped(std::uint64_t ns) {
+    leave();
+    owner_->throw_would_be_dropped(ns);
+  }
   friend struct access;
   /// Whether the end of one consumer may depend on what another one releases.
   static constexpr bool shares_its_end = Ring::mends && !has_bell<Ring>;

@@ -8,6 +8,7 @@
 #include "sluice/detail/base/bytes.hpp"
 #include "sluice/detail/channel/durable_publisher.hpp"
 #include "sluice/detail/channel/endpoint.hpp"
+#include "sluice/detail/wait/timed_bell.hpp"
 
 namespace sluice::detail {
 
@@ -17,8 +18,9 @@ namespace sluice::detail {
 /// the child gets wrong_process.
 /// Killed at any instruction: claims are void, what was published is delivered, the seat goes to the next process that asks.
 ///
-/// The mark never matches in a durable channel, and in one that was found closed: every claim and publish takes the slow
-/// path then, which asks the owner and `closed`, seals and flushes. Others pay nothing for this.
+/// The mark never matches in a durable channel, in a topic that wakes watchers, and in what was found closed: every claim and
+/// publish takes the slow path then, which asks the owner and `closed`, seals and flushes, or rings. Others pay nothing for
+/// this.
 template <ring Ring, wait_strategy Wait>
 class raw_producer : public endpoint<Ring, typename Ring::producer, role::producer, Wait> {
   using base = endpoint<Ring, typename Ring::producer, role::producer, Wait>;
@@ -30,7 +32,11 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
 
   raw_producer(const attached_segment& attached, std::uint32_t ring_index, Wait wait = {})
       : base(attached, ring_index, std::move(wait)), durable_(durable_publisher::of(*owner_)) {
-    if (durable_) mark_ = process_mark::nowhere();
+    if constexpr (has_bell<Ring>) {
+      wakes_watchers_ = Ring::wakes_watchers(owner_->descriptor());
+      ring_.drop_stalled_after(Ring::drop_stalled_after_ns(owner_->descriptor()));
+    }
+    if (!has_short_way()) mark_ = process_mark::nowhere();
     owner_->open();
   }
   raw_producer(raw_producer&&) noexcept = default;
@@ -84,7 +90,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     owner().require_here();
     if (durable_) durable_->require_flushed();
     if (owner_->is_closed()) return false;
-    if (!durable_) mark_ = owner_->mark();  // opened again
+    if (has_short_way()) mark_ = owner_->mark();  // opened again
     return true;
   }
   /// Waits at `place` until `take` has claimed what it needs; as claim_until(). `waits_for` says what cannot be passed.
@@ -239,6 +245,7 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
 
  private:
   friend struct access;
+  [[nodiscard]] bool has_short_way() const noexcept { return !durable_ && !wakes_watchers_; }
   [[nodiscard]] std::uint64_t oldest_before(std::uint64_t position) const {
     return position - lesser(position, owner().ring().capacity());
   }
@@ -349,6 +356,8 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
     for (std::uint64_t i = 0; i < run.count; ++i) durable_->seal(ring_.claimed(i), run.first + i);
     ring_.publish(count);
     if (must_wake(*control_, role::consumer)) this->wake_consumers(count + (count == 0));
+    if constexpr (has_bell<Ring>)
+      if (wakes_watchers_) bell_.published(Ring::bell(owner_->ring()));
     if (durable_) durable_->published(run.count);
   }
 
@@ -399,6 +408,8 @@ class raw_producer : public endpoint<Ring, typename Ring::producer, role::produc
   }
 
   owned<durable_publisher> durable_;  // none: not durable
+  bool wakes_watchers_ = false;
+  timed_bell bell_;  // for those
 };
 
 /// Of the handle that has it.

@@ -102,6 +102,8 @@ class seat_table {
   void require_answers(const std::string& what);
   [[nodiscard]] bool lacks_answers() const noexcept;
 
+  /// Whether the process that sits in a taken seat, or sat there, is gone; empty: that cannot be told. Changes nothing.
+  [[nodiscard]] std::optional<bool> owner_is_gone(std::uint32_t seat_index) const noexcept;
   /// Every seat that was ever taken. Changes nothing.
   [[nodiscard]] std::vector<seat_report> report() const;
 

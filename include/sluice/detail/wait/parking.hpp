@@ -43,8 +43,8 @@ void wake_for_arenas(const ring_view& ring, std::uint64_t seats) noexcept;
 /// Wakes every sleeper of a role, for news that concerns all of them. One load a seat, one system call a sleeper.
 void wake_all(const ring_view& ring, role whom) noexcept;
 
-/// Wakes every sleeper at a bell (see sleeper), for news that concerns all of them. One system call.
-void ring_bell(std::atomic<std::uint32_t>& bell) noexcept;
+/// Wakes every sleeper at a bell (see sleeper), for news that concerns all of them; how many slept. One system call.
+int ring_bell(std::atomic<std::uint32_t>& bell) noexcept;
 
 /// The same after a message, when must_wake() says that one sleeps: of several processes that publish at once, one rings.
 /// Every sleeper of the role must sleep at this bell.
@@ -82,12 +82,24 @@ bool barrier_for_all(ring_control& control) noexcept;
 /// Or a bell: one futex word for all sleepers of a role that wait for the same message, so that one system call wakes them
 /// all. Only a waker clears bits there, all of them and before it rings: a sleeper that announces itself in between finds
 /// that the bell has rung.
+///
+/// Or a bell, of a process that may only read: it cannot say that it sleeps. Where publishers ring for such sleepers
+/// (timed_bell.hpp) its first sleep is short, for what was published just after a ringing, and the next ones last until it
+/// rings; where they do not, it sleeps for 50 us at first, and each time twice as long.
 class sleeper {
  public:
   sleeper(const ring_view& ring, role own, std::uint32_t seat_index, parked_for what = parked_for::a_turn) noexcept
       : ring_(ring), own_(own), seat_index_(seat_index), what_(what) {}
   sleeper(const ring_view& ring, role own, std::uint32_t seat_index, std::atomic<std::uint32_t>& bell) noexcept
       : ring_(ring), own_(own), seat_index_(seat_index), bell_(&bell) {}
+  /// Of a process that may only read.
+  [[nodiscard]] static sleeper that_only_reads(const ring_view& ring, role own, std::atomic<std::uint32_t>& bell,
+                                               bool rings_for_it) noexcept {
+    sleeper place(ring, own, 0, bell);
+    place.only_reads_ = true;
+    place.rings_for_it_ = rings_for_it;
+    return place;
+  }
 
   /// Says "I sleep" so that every later publisher sees it. The caller must look again before sleep().
   /// @return what sleep() needs.
@@ -125,6 +137,9 @@ class sleeper {
   parked_for what_ = parked_for::a_turn;
   std::atomic<std::uint32_t>* bell_ = nullptr;  // null: its seat's own word
   bool ends_on_signals_ = false;
+  bool only_reads_ = false;
+  bool rings_for_it_ = false;
+  std::uint64_t next_sleep_ns_ = 0;  // of one that only reads, at most
 };
 
 }  // namespace sluice::detail

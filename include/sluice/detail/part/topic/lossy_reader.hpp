@@ -42,6 +42,9 @@ class lossy_reader {
     at_ = not_gone_from(at_, tail);
   }
 
+  /// Before the first look: goes on there instead.
+  void begin_at(std::uint64_t sequence) noexcept { at_ = sequence; }
+
   /// Finds the next message, and counts what was overwritten before it. False: there is none yet.
   [[nodiscard, gnu::always_inline]] bool try_peek() noexcept {
     word_ = ring_.word(at_).load(std::memory_order_acquire);  // topic_ring.hpp W, X
@@ -94,6 +97,15 @@ class lossy_reader {
     if (!topic_repair::is_never_published(ring_, at_, is_dead)) return false;
     ++at_;
     return true;
+  }
+
+  /// After `closed`: whether nothing can come of what was begun. `is_dead` proves deaths, for a seat and its state.
+  template <class IsDead>
+  [[nodiscard]] bool is_exhausted(const IsDead& is_dead) const {
+    if (!is_before(at_, claimed_up_to<Publishers>(ring_))) return true;
+    if constexpr (Publishers == publishers::many) return false;               // a dead one's claim is stepped over
+    const auto state = ring_.seats[0].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    return state_of(state) != seat_state::taken || is_dead(std::uint32_t{0}, state);  // a dead one's claim is void
   }
 
   /// The sequence that it reads next.
@@ -164,20 +176,32 @@ class lossy_reader {
   bool is_exact_ = true;
 };
 
+/// What a lossy subscriber with a seat does about publishers.
+enum class holding {
+  nothing,        ///< it never holds one up
+  until_dropped,  ///< it keeps messages as a lossless one does, until a publisher takes its keep away
+};
+
 /// A lossy subscriber with a seat: the same, and others see where it is and what it lost.
 template <publishers Publishers>
 class lossy_subscriber {
  public:
   lossy_subscriber(const ring_view& ring, std::uint32_t seat_index, history wanted = history::none(),
-                   resumes where = resumes::at_oldest, messages_lie lie = messages_lie::in_slots) noexcept
-      : ring_(ring), own_(&topic_seat_of(ring, seat_index)), reader_(ring, wanted, where, lie) {
-    own_->sequence.store(reader_.next_sequence(), std::memory_order_relaxed);  // for people, here and below
+                   resumes where = resumes::at_oldest, messages_lie lie = messages_lie::in_slots,
+                   holding what = holding::nothing) noexcept
+      : ring_(ring), own_(&topic_seat_of(ring, seat_index)), own_index_(seat_index), reader_(ring, wanted, where, lie) {
+    if (what == holding::until_dropped) {
+      reader_.begin_at(join_topic<Publishers>(ring, seat_index, wanted));
+      keep_ = keep_word(reader_.next_sequence());
+    }
+    at_ = reader_.next_sequence();
+    own_->sequence.store(at_, std::memory_order_relaxed);  // for people, here and below
   }
 
   [[nodiscard, gnu::always_inline]] bool try_peek() noexcept {
     const bool is_there = reader_.try_peek();
-    if (reader_.lost() != noted_lost_) [[unlikely]]
-      note_loss();
+    if (reader_.next_sequence() != at_) [[unlikely]]
+      note_jump(reader_.next_sequence());
     return is_there;
   }
   [[nodiscard]] const std::byte* peeked() const noexcept { return reader_.peeked(); }
@@ -191,14 +215,14 @@ class lossy_subscriber {
   }
   [[nodiscard]] bool try_receive(std::byte* into) noexcept {
     const bool is_there = reader_.try_receive(into);
+    if (reader_.next_sequence() - is_there != at_) [[unlikely]]
+      note_jump(reader_.next_sequence() - is_there);
     if (is_there) note_progress();
-    if (reader_.lost() != noted_lost_) [[unlikely]]
-      note_loss();
     return is_there;
   }
   void skip_to_newest() noexcept {
     reader_.skip_to_newest();
-    if (reader_.lost() != noted_lost_) note_loss();
+    if (reader_.next_sequence() != at_) note_jump(reader_.next_sequence());
   }
 
   /// Something stalls: claims of dead publishers become holes. @return how many; the other subscribers are to be woken.
@@ -209,31 +233,60 @@ class lossy_subscriber {
 
   /// After `closed`: whether nothing can come of what was begun. Proves deaths where it must.
   [[nodiscard]] bool is_exhausted(seat_keeper& keeper) const noexcept {
-    if (!is_before(reader_.next_sequence(), claimed_up_to<Publishers>(ring_))) return true;
-    if constexpr (Publishers == publishers::many) return false;               // a dead one's claim becomes a hole
-    const auto state = ring_.seats[0].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
-    return state_of(state) != seat_state::taken || keeper.is_dead(0, state);  // a dead one's claim is void
+    return reader_.is_exhausted([&](std::uint32_t seat, std::uint64_t state) { return keeper.is_dead(seat, state); });
   }
-  [[nodiscard]] const lossy_reader<Publishers>& reader() const noexcept { return reader_; }
-  /// It holds up nothing, whatever it looks at.
+  [[nodiscard]] std::uint64_t next_sequence() const noexcept { return reader_.next_sequence(); }
+  [[nodiscard]] std::uint64_t lost() const noexcept { return reader_.lost(); }
+  [[nodiscard]] bool is_loss_exact() const noexcept { return reader_.is_loss_exact(); }
+  /// What it reads may be overwritten, whatever it keeps.
   [[nodiscard]] static constexpr bool is_open() noexcept { return false; }
+
+  /// Whether it may hold up a publisher: after each release those that wait are to be woken.
+  [[nodiscard]] bool keeps_messages() const noexcept { return keep_ != 0; }
+  /// Whether a publisher took its keep away, as far as it has noticed. It notices when it releases a message.
+  [[nodiscard]] bool was_dropped() const noexcept { return was_dropped_; }
+  /// Keeps nothing from now on. All publishers that wait are to be woken.
+  void leave() noexcept {
+    if (keep_ != 0) topic_repair::keep_nothing(ring_, own_index_);
+    keep_ = 0;
+  }
 
  private:
   void note_progress() noexcept {
-    own_->sequence.store(reader_.next_sequence(), std::memory_order_relaxed);
+    at_ = reader_.next_sequence();
+    own_->sequence.store(at_, std::memory_order_relaxed);
     own_->messages.store(own_->messages.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (keep_ != 0) [[unlikely]]
+      move_keep();
   }
-  [[gnu::noinline]] void note_loss() noexcept {
-    own_->sequence.store(reader_.next_sequence(), std::memory_order_relaxed);
+  /// It was overtaken, or stepped over holes, and is at `to` by that.
+  [[gnu::noinline]] void note_jump(std::uint64_t to) noexcept {
+    at_ = to;
+    own_->sequence.store(to, std::memory_order_relaxed);
     own_->lost.store(own_->lost.load(std::memory_order_relaxed) + reader_.lost() - noted_lost_,
                      std::memory_order_relaxed);
     noted_lost_ = reader_.lost();
+    if (keep_ != 0) move_keep();
+  }
+  void move_keep() noexcept {
+    const auto next = keep_word(at_);
+    if (own_->keep.compare_exchange_strong(keep_, next, std::memory_order_release,
+                                           std::memory_order_relaxed)) {  // topic_ring.hpp S
+      keep_ = next;
+      return;
+    }
+    keep_ = 0;
+    was_dropped_ = true;
   }
 
   ring_view ring_;
   topic_seat* own_;
+  std::uint32_t own_index_;
   lossy_reader<Publishers> reader_;
+  std::uint64_t at_ = 0;  // where it is noted to be
   std::uint64_t noted_lost_ = 0;
+  std::uint64_t keep_ = 0;  // what its keep says; 0: nothing, or not any more
+  bool was_dropped_ = false;
 };
 
 }  // namespace sluice::detail

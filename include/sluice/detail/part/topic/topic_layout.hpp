@@ -5,8 +5,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "sluice/detail/layout/ring_view.hpp"
+#include "sluice/detail/layout/segment_header.hpp"
 
 namespace sluice::detail {
 
@@ -46,6 +48,23 @@ static_assert(sizeof(topic_control) == 256 && offsetof(topic_control, keeping) =
                   sizeof(topic_seat) == sizeof(seat::own),
               "docs/format.md");
 
+/// In a descriptor, behind what arenas have there: docs/format.md, table 14.
+struct topic_form {
+  std::uint64_t drop_stalled_after_ns;  // 0: never
+  std::uint64_t wakes_watchers;         // 0 or 1
+};
+inline constexpr std::size_t topic_form_at = 8;  // of slot_form::reserved
+static_assert(topic_form_at * 8 + sizeof(topic_form) <= sizeof(slot_form::reserved), "docs/format.md, table 14");
+
+[[nodiscard]] inline topic_form topic_form_of(const part_descriptor& part) noexcept {
+  topic_form form;
+  std::memcpy(&form, part.slots.reserved + topic_form_at, sizeof form);
+  return form;
+}
+inline void set_topic_form(part_descriptor& part, const topic_form& form) noexcept {
+  std::memcpy(part.slots.reserved + topic_form_at, &form, sizeof form);
+}
+
 [[nodiscard]] inline topic_control& topic_control_of(const ring_view& ring) noexcept {
   return ring.control_of_kind<topic_control>();
 }
@@ -54,12 +73,13 @@ static_assert(sizeof(topic_control) == 256 && offsetof(topic_control, keeping) =
 }
 
 // ---- Keep ------------------------------------------------------------------------------------------------------------
-// One word: sequence (62 bits) << 2 | is joining << 1 | 1. Zero: it keeps nothing.
+// One word: sequence (62 bits) << 2 | is joining << 1 | 1. Zero: it keeps nothing. 2: a publisher took its keep away.
 
 [[nodiscard]] constexpr std::uint64_t keep_word(std::uint64_t sequence, bool is_joining = false) noexcept {
   return sequence << 2 | static_cast<std::uint64_t>(is_joining) << 1 | 1;
 }
-[[nodiscard]] constexpr bool keeps_anything(std::uint64_t word) noexcept { return word != 0; }
+inline constexpr std::uint64_t dropped_keep = 2;
+[[nodiscard]] constexpr bool keeps_anything(std::uint64_t word) noexcept { return (word & 1) != 0; }
 [[nodiscard]] constexpr bool is_joining(std::uint64_t word) noexcept { return (word & 2) != 0; }
 /// The sequence it begins at, given one near it: its 62 bits are read relative to that.
 [[nodiscard]] constexpr std::uint64_t kept_near(std::uint64_t word, std::uint64_t near) noexcept {

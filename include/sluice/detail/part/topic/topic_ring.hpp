@@ -24,6 +24,7 @@
 // same position is stopped before it noticed that it lost, stalls the topic until that one goes on or ends.
 //
 // Edges
+//   P: publisher's exchange of a keep that stalls it (acq_rel) -> a look at that keep (acquire): it holds up no other either.
 //   W: word published or hole (release) -> word load (acquire): the payload is visible.
 //   R: word done (release) -> claimant's word load (acquire): the filler of the lap before has finished.
 //   S: keep store, and the clearing of its bit (release) -> publisher's loads (acquire): that subscriber's reads are over.
@@ -46,6 +47,7 @@
 #include "sluice/detail/base/pause.hpp"
 #include "sluice/detail/part/mpmc/mpmc_layout.hpp"
 #include "sluice/detail/part/mpmc/stream_pace.hpp"
+#include "sluice/detail/part/topic/stalled_subscribers.hpp"
 #include "sluice/detail/part/topic/topic_layout.hpp"
 #include "sluice/detail/part/topic/topic_repair.hpp"
 #include "sluice/detail/ring/ring_concept.hpp"
@@ -73,6 +75,7 @@ class topic_grant {
         base_(own.floor.load(std::memory_order_relaxed)),  // a predecessor's, ordered by its seat
         granted_(tail - ring.capacity()),
         wanted_(tail - ring.capacity()),
+        needed_(tail - ring.capacity()),
         asked_at_(tail - ring.capacity()) {}
 
   /// How many slots from `at` on may be overwritten. None as well when other publishers have claimed far beyond its grant.
@@ -85,6 +88,7 @@ class topic_grant {
   [[gnu::noinline]] std::uint64_t ask(std::uint64_t at, std::uint64_t count) noexcept {
     if (at - asked_at_ < eighth_of(ring_) && room(at) == 0) give_lead(at);
     asked_at_ = at;
+    needed_ = at + 1 - ring_.capacity();
     look(end_for(at, count), nullptr);
     return room(at);
   }
@@ -92,15 +96,22 @@ class topic_grant {
   /// Whether what the slot of `sequence` leads to may be overwritten before the slot is. Asks up to `end` where it must, which
   /// is behind it and not above what is published.
   [[nodiscard, gnu::always_inline]] bool covers(std::uint64_t sequence, std::uint64_t end) noexcept {
-    if (!is_before(sequence, granted_)) look(end, nullptr);
+    if (!is_before(sequence, granted_)) {
+      needed_ = sequence + 1;
+      look(end, nullptr);
+    }
     return is_before(sequence, granted_);
   }
 
   /// At ticks: asks again what it asked for in vain, and whether the subscribers that are in the way live. How many slots.
   std::uint64_t ask_again(std::uint64_t at, seat_keeper& keeper) noexcept {
+    needed_ = later_of(needed_, at + 1 - ring_.capacity());
     look(later_of(end_for(at, 1), wanted_), &keeper);
     return room(at);
   }
+
+  /// At ticks, as soon as one holds this publisher up for so long.
+  void drop_stalled_after(std::uint64_t ns) { stalls_ = stalled_subscribers(ring_, ns); }
 
  private:
   /// Never more than there is: a subscriber that joins would begin there.
@@ -114,6 +125,8 @@ class topic_grant {
     own_->floor.store(later_of(base_, want), std::memory_order_relaxed);  // announced
     std::atomic_thread_fence(std::memory_order_seq_cst);                  // J
     granted_ = later_of(granted_, topic_repair::least_kept(ring_, want, keeper));
+    if (keeper != nullptr && is_before(granted_, needed_) && stalls_.drop(ring_, needed_))
+      granted_ = later_of(granted_, topic_repair::least_kept(ring_, want, keeper));
     own_->floor.store(later_of(base_, granted_), std::memory_order_relaxed);  // no more than it got
   }
 
@@ -133,8 +146,10 @@ class topic_grant {
   topic_seat* own_;
   std::uint64_t base_;      // what a predecessor may have destroyed
   std::uint64_t granted_;   // everything below it may be overwritten
-  std::uint64_t wanted_;    // how far it was asked for last
+  std::uint64_t wanted_;    // how far it was asked for last,
+  std::uint64_t needed_;    // and how far it must go at the least
   std::uint64_t asked_at_;  // when slots were
+  stalled_subscribers stalls_;
 };
 
 template <publishers Publishers>
@@ -172,6 +187,9 @@ class only_publisher {
       return publish_a_part(count);
     publish_words(count);
   }
+
+  /// From now on it drops subscribers that hold it up for so long. Takes memory.
+  void drop_stalled_after(std::uint64_t ns) { grant_.drop_stalled_after(ns); }
 
   /// Asks whether the subscribers that keep the slot live. @return whether there is room now.
   bool mend(seat_keeper& keeper) noexcept { return grant_.ask_again(tail_, keeper) != 0; }
@@ -300,6 +318,9 @@ class one_of_many_publishers {
                          std::memory_order_relaxed);  // own counter
   }
 
+  /// As only_publisher's.
+  void drop_stalled_after(std::uint64_t ns) { grant_.drop_stalled_after(ns); }
+
   /// At ticks, while it finds no room: claims of dead publishers become holes, and dead subscribers keep nothing any more.
   /// @return whether there may be room now.
   bool mend(seat_keeper& keeper) noexcept {
@@ -416,6 +437,25 @@ class one_of_many_publishers {
   std::uint64_t holes_ = 0;
 };
 
+/// A subscriber of a seat announces its keep. @return the first sequence that it misses nothing from, unless a publisher
+/// has dropped it already.
+template <publishers Publishers>
+[[nodiscard]] std::uint64_t join_topic(const ring_view& ring, std::uint32_t seat_index, history wanted) noexcept {
+  auto& keep = topic_seat_of(ring, seat_index).keep;
+  const auto tail = published_up_to<Publishers>(ring);
+  const auto from = tail - lesser(lesser(wanted.count, tail), ring.capacity());
+  // It keeps too much for a moment: what lies below the floors is gone or going.
+  topic_control_of(ring).keeping.fetch_or(keeping_bit(ring, seat_index), std::memory_order_relaxed);  // J orders it
+  auto announced = keep_word(from, true);
+  keep.store(announced, std::memory_order_relaxed);     // announced
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // J
+  const auto floor = topic_repair::highest_floor(ring, from);
+  // No floor is higher than what was claimed; they are input.
+  const auto at = earlier_of(floor, later_of(from, claimed_up_to<Publishers>(ring)));
+  keep.compare_exchange_strong(announced, keep_word(at), std::memory_order_release, std::memory_order_relaxed);  // S
+  return at;
+}
+
 /// A lossless subscriber: publishers overwrite nothing that it has not released.
 template <publishers Publishers>
 class topic_subscriber {
@@ -423,16 +463,7 @@ class topic_subscriber {
   /// Joins. From first_sequence() on it misses nothing.
   topic_subscriber(const ring_view& ring, std::uint32_t seat_index, history wanted = history::none()) noexcept
       : ring_(ring), own_(&topic_seat_of(ring, seat_index)), own_index_(seat_index), pace_(ring, messages()) {
-    const auto tail = published_up_to<Publishers>(ring);
-    const auto from = tail - lesser(lesser(wanted.count, tail), ring.capacity());
-    // It keeps too much for a moment: what lies below the floors is gone or going.
-    topic_control_of(ring).keeping.fetch_or(keeping_bit(ring, seat_index), std::memory_order_relaxed);  // J orders it
-    own_->keep.store(keep_word(from, true), std::memory_order_relaxed);                                 // announced
-    std::atomic_thread_fence(std::memory_order_seq_cst);                                                // J
-    const auto floor = topic_repair::highest_floor(ring, from);
-    at_ = earlier_of(floor, later_of(from, claimed_up_to<Publishers>(ring)));  // no floor is higher; they are input
-    handed_out_ = at_;
-    own_->keep.store(keep_word(at_), std::memory_order_release);  // S
+    at_ = handed_out_ = join_topic<Publishers>(ring, seat_index, wanted);
   }
 
   /// Where it joined, and so how much of the history that it wanted was still there.
@@ -561,12 +592,20 @@ template <publishers Publishers>
 class topic_ring {
  public:
   static constexpr ring_kind kind = Publishers == publishers::one ? ring_kind::topic : ring_kind::topic_many;
+  static constexpr publishers how_many = Publishers;
   static constexpr messages_lie lie = messages_lie::in_slots;
   static constexpr bool mends = true;
   static constexpr bool has_many_seats = Publishers == publishers::many;
 
   [[nodiscard]] static std::atomic<std::uint32_t>& bell(const ring_view& ring) noexcept {
     return topic_control_of(ring).bell;
+  }
+  /// How long a lossless subscriber may hold up a publisher before it loses its keep; 0: as long as it lives.
+  [[nodiscard]] static std::uint64_t drop_stalled_after_ns(const part_descriptor& part) noexcept {
+    return topic_form_of(part).drop_stalled_after_ns;
+  }
+  [[nodiscard]] static bool wakes_watchers(const part_descriptor& part) noexcept {
+    return topic_form_of(part).wakes_watchers != 0;
   }
 
   static bool settle(const ring_view& ring, std::uint32_t seat_index, seat_keeper& keeper) noexcept {

@@ -1,0 +1,203 @@
+#include "sluice/detail/channel/watch_post.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "channel/held_seats.hpp"
+#include "channel/readable_locks.hpp"
+#include "os/file.hpp"
+#include "os/membarrier.hpp"
+#include "part/part_kind.hpp"
+#include "registry/await_name.hpp"
+#include "sluice/detail/base/clock.hpp"
+#include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/inspect.hpp"
+#include "sluice/registry.hpp"
+
+namespace sluice::detail {
+namespace {
+
+constexpr std::uint32_t only_ring = 0;  // of a topic
+
+std::string name_of(const segment& memory) {
+  return memory.has_file() ? memory.file().path : "a topic in memory without a file";
+}
+
+/// What leads to a file that was opened by its path.
+name_state name_of_file_now(const segment_file& file) noexcept {
+  try {
+    const auto now = os::facts_of_name(os::working_directory, file.path);
+    if (now) return now->device == file.device && now->inode == file.inode ? name_state::same : name_state::other;
+    return os::facts_of(file.descriptor, file.path).names == 0 ? name_state::removed : name_state::unknown;
+  } catch (const std::exception&) {
+    return name_state::unknown;  // no permission to look, or the program closed the descriptor
+  }
+}
+
+}  // namespace
+
+struct watch_post::cold {
+  observer mapped;
+  readable_locks locks;
+  seat_table table;
+  std::string what;
+  std::vector<std::uint64_t> deaths_told = {};  // by publisher's seat: the last generation that died; 0: none
+  std::vector<std::uint64_t> deaths_found = {};
+  std::uint64_t looked_at_name_ns = 0;
+  name_state name_found = name_state::same;
+  bool name_loss_was_told = false;
+
+  static cold* of(observer mapped, const watched_kind& kind) {
+    auto what = "watch " + name_of(mapped.memory());
+    require_ring(mapped.header(), only_ring, kind.ring, kind.type, what);
+    const auto ring = view_ring(mapped.memory().bytes(), mapped.header().parts[only_ring]);
+    auto locks = readable_locks::of(mapped.memory());
+    seat_table table(mapped.memory(), ring, only_ring, locks.sight);
+    return new cold{std::move(mapped), std::move(locks), std::move(table), std::move(what)};
+  }
+  [[nodiscard]] const segment& memory() const noexcept { return mapped.memory(); }
+  [[nodiscard]] const part_descriptor& descriptor() const noexcept { return mapped.header().parts[only_ring]; }
+};
+
+void dispose(watch_post::cold* gone) noexcept { delete gone; }
+void dispose(watch_post* gone) noexcept { delete gone; }
+
+watch_post* watch_post::at(std::string_view name_or_path, const watched_kind& kind) {
+  return new watch_post(cold::of(observer::attach(name_or_path), kind), kind);
+}
+watch_post* watch_post::at(const registry& where, const segment_name& name, const watched_kind& kind) {
+  return new watch_post(cold::of(observer::attach(where, name), kind), kind);
+}
+watch_post* watch_post::at_before(std::uint64_t deadline_ns, std::string_view name_or_path, const watched_kind& kind,
+                                  const stop_signal& stop) {
+  const auto located = locate(name_or_path);
+  return at_before(deadline_ns, located.where, located.name, kind, stop);
+}
+watch_post* watch_post::at_before(std::uint64_t deadline_ns, const registry& where, const segment_name& name,
+                                  const watched_kind& kind, const stop_signal& stop) {
+  owned<watch_post> made;
+  await_name(deadline_ns, stop, [&] { made.reset(at(where, name, kind)); });
+  return made.release();
+}
+watch_post* watch_post::in(const segment& memory, const watched_kind& kind) {
+  return new watch_post(cold::of(observer(memory), kind), kind);
+}
+
+watch_post::watch_post(cold* made, const watched_kind& kind)
+    : cold_(made),
+      ring_(view_ring(made->memory().bytes(), made->descriptor())),
+      place_(
+          sleeper::that_only_reads(ring_, role::consumer, kind.bell(ring_), kind.wakes_watchers(made->descriptor()))),
+      mark_(process_mark::here(made->memory(), made->what)) {
+  (void)publishers_have_died();
+  death_was_told();  // from before this watcher: no news to it
+}
+
+void watch_post::require_here() const {
+  cold_->memory().require_whole(cold_->what);
+  throw error(errc::wrong_process,
+              cold_->what + " in a forked child: the watcher is its parent's; make one in the process that uses it");
+}
+
+void watch_post::require_sound() const {
+  cold_->memory().require_whole(cold_->what);
+  if (!mark_.is_here()) require_here();
+}
+
+bool watch_post::tick_is_over() noexcept {
+  const auto now_ns = monotonic_coarse_ns();
+  if (now_ns - last_tick_ns_ < tick_ns) return false;
+  last_tick_ns_ = now_ns;
+  return true;
+}
+
+bool watch_post::sees_every_claim() noexcept {
+  if (ring_.control->mode.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(wake_mode::fence)) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // participant.hpp E
+    return true;
+  }
+  if (os::membarrier_global()) return true;  // participant.hpp E
+  // It may not say that the ring is to be one in fence mode. A claim from before the closing is no secret a tick later.
+  const auto now_ns = monotonic_now_ns();
+  if (refused_since_ns_ == 0) refused_since_ns_ = now_ns;
+  return now_ns - refused_since_ns_ > tick_ns;
+}
+
+bool watch_post::is_dead(std::uint32_t seat, std::uint64_t state) const {
+  return state_of(state) == seat_state::dead || cold_->table.owner_is_gone(seat) == true;
+}
+
+peer_state watch_post::publishers() const {
+  bool has_dead = false;
+  for (std::uint32_t s = 0; s < ring_.producer_seats; ++s) {
+    const auto state = ring_.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    if (state_of(state) == seat_state::free) continue;
+    if (!is_dead(s, state)) return peer_state::alive;
+    has_dead = true;
+  }
+  return has_dead ? peer_state::dead : peer_state::none;
+}
+
+bool watch_post::publishers_have_died() {
+  auto& deaths = cold_->deaths_found;
+  auto& told = cold_->deaths_told;
+  deaths.resize(ring_.producer_seats);
+  told.resize(ring_.producer_seats);
+  bool is_news = false;
+  for (std::uint32_t s = 0; s < ring_.producer_seats; ++s) {
+    const auto state = ring_.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+    if (state_of(state) == seat_state::free) continue;
+    if (!is_dead(s, state)) return false;
+    deaths[s] = generation_of(state);
+    is_news |= deaths[s] > told[s];
+  }
+  return is_news;
+}
+
+void watch_post::death_was_told() noexcept {
+  for (std::size_t s = 0; s < cold_->deaths_told.size(); ++s)
+    cold_->deaths_told[s] = std::max(cold_->deaths_told[s], cold_->deaths_found[s]);
+}
+
+bool watch_post::has_lost_its_name() {
+  constexpr std::uint64_t between_looks_ns = 1'000'000'000;
+  const auto now_ns = monotonic_coarse_ns();
+  if (cold_->name_loss_was_told || now_ns - cold_->looked_at_name_ns < between_looks_ns) return false;
+  cold_->looked_at_name_ns = now_ns;
+  cold_->name_found = name_of_file_now(cold_->memory().file());
+  if (cold_->name_found == name_state::other) return true;
+  return cold_->name_found == name_state::removed && publishers() != peer_state::alive;
+}
+
+void watch_post::throw_name_is_lost() {
+  cold_->name_loss_was_told = true;
+  if (cold_->name_found == name_state::other)
+    throw error(errc::not_found,
+                cold_->what +
+                    ": the name now leads to another file, made since this process attached, and a new "
+                    "publisher comes there; watch it again");
+  throw error(errc::not_found, cold_->what +
+                                   ": the name was removed and no publisher is attached, so none can come; watch it "
+                                   "again once it was created anew");
+}
+
+const part_descriptor& watch_post::descriptor() const noexcept { return cold_->descriptor(); }
+
+void watch_post::throw_wrong_extent() const {
+  throw error(
+      errc::corrupted,
+      cold_->what +
+          ": a slot says a place or a length that no publisher writes: a process that is no correct participant "
+          "wrote into the segment; look with inspect, then remove it and create it anew");
+}
+
+void watch_post::throw_too_short(std::uint64_t given, std::uint64_t bytes) const {
+  throw error(errc::misuse, cold_->what + ": a message into " + std::to_string(given) + " bytes: it has " +
+                                std::to_string(bytes) + ", and stays where it is");
+}
+
+seat_list watch_post::seats() const { return list_of(report_seats(cold_->table, ring_, kind_in(cold_->descriptor()))); }
+
+}  // namespace sluice::detail
