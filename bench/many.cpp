@@ -1,5 +1,6 @@
-// bench_many: more processes than cores, all in one channel. Total throughput, and how evenly it is shared. 64-byte
-// messages. See README.md.
+// bench_many: more processes than cores, all in one channel. Total throughput, and how evenly it is shared; and one
+// publisher with several subscribers, each of which gets everything. 64-byte messages. See README.md.
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <string>
@@ -19,6 +20,22 @@ struct cell {
   std::vector<many_run> runs;
 };
 
+/// What the numbers of a table are of.
+struct group {
+  delivery goes;
+  crowd_size crowd;
+
+  [[nodiscard]] bool has(const cell& at) const { return at.entry.goes == goes && at.crowd == crowd; }
+  [[nodiscard]] const char* part() const { return goes == delivery::to_all ? "fan_out" : "crowd"; }
+};
+
+std::vector<group> groups_of(const bench_options& options) {
+  std::vector<group> all;
+  for (const crowd_size& crowd : options.crowds) all.push_back({delivery::to_one, crowd});
+  for (const crowd_size& crowd : options.fan_outs) all.push_back({delivery::to_all, crowd});
+  return all;
+}
+
 double median_of(const cell& at, double many_run::*field) {
   std::vector<double> values;
   for (const many_run& run : at.runs)
@@ -31,10 +48,12 @@ double median_of(const cell& at, double many_run::*field) {
 int main(int argc, char** argv) {
   bench_options options = parse_options(argc, argv, "several producers and consumers on two cores, 64-byte messages");
   std::vector<cell> cells;
+  const auto groups = groups_of(options);
   for (const many_entry& entry : all_many()) {
     if (options.list) std::printf("%s\n", entry.name.c_str());
-    for (const crowd_size& crowd : options.crowds)
-      if (options.wants(entry.name)) cells.push_back({entry, crowd, {}});
+    for (const group& of : groups)
+      if (entry.goes == of.goes && options.wants(entry.name) && options.wants_part(of.part()))
+        cells.push_back({entry, of.crowd, {}});
   }
   if (options.list) return 0;
   // Several turns of the scheduler for each process.
@@ -50,19 +69,22 @@ int main(int argc, char** argv) {
   std::printf("%s, processes on cores %d and %d, %d rounds in random order, median of rounds\n", cpu_model().c_str(),
               options.run.cores.first, options.run.cores.second, options.rounds);
   bool all_went_well = true;
-  for (const crowd_size& crowd : options.crowds) {
+  for (const group& of : groups) {
+    if (std::none_of(cells.begin(), cells.end(), [&](const cell& at) { return of.has(at); })) continue;
     double best_peer = 0, reference = 0;
     for (const cell& at : cells) {
-      if (at.crowd != crowd) continue;
+      if (!of.has(at)) continue;
       const double rate = median_of(at, &many_run::messages_per_second);
       if (at.entry.from == origin::peer) best_peer = std::max(best_peer, rate);
       if (at.entry.from == origin::reference) reference = std::max(reference, rate);
     }
-    std::printf("\n%zu producers, %zu consumers, 64 B messages\n%-30s %12s %8s %8s   %s\n", crowd.producers,
-                crowd.consumers, "", "messages/s", "x peer", "x ref",
-                "least served consumer, producer (1: equal); worst round; longest silence");
+    const bool is_fan_out = of.goes == delivery::to_all;
+    std::printf("\n%zu %s, %zu %s, 64 B messages\n%-30s %12s %8s %8s   %s\n", of.crowd.producers,
+                is_fan_out ? "publishers" : "producers", of.crowd.consumers,
+                is_fan_out ? "subscribers that get all of them, each counted" : "consumers", "", "messages/s", "x peer",
+                "x ref", "least served consumer, producer (1: equal); worst round; longest silence");
     for (const cell& at : cells) {
-      if (at.crowd != crowd) continue;
+      if (!of.has(at)) continue;
       const double rate = median_of(at, &many_run::messages_per_second);
       std::vector<double> rates;
       double gap_ns = 0;
@@ -88,7 +110,8 @@ int main(int argc, char** argv) {
     json_file json(options.json_path, "many", options, 0);
     for (const cell& at : cells)
       for (const many_run& run : at.runs) {
-        json.begin_run(at.entry.name, at.entry.from, "crowd", many_message_bytes, {}, run.failure);
+        json.begin_run(at.entry.name, at.entry.from, at.entry.goes == delivery::to_all ? "fan_out" : "crowd",
+                       many_message_bytes, {}, run.failure);
         json.field("producers", static_cast<double>(at.crowd.producers));
         json.field("consumers", static_cast<double>(at.crowd.consumers));
         json.field("messages_per_second", run.messages_per_second);

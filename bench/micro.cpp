@@ -17,6 +17,7 @@
 #include "sluice/port.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
+#include "sluice/topic.hpp"
 
 using namespace sluice_bench;
 
@@ -120,6 +121,27 @@ BENCHMARK(push_pop_by_batch<sluice::spsc_ring, 1>);
 BENCHMARK(push_pop_by_batch<sluice::spsc_ring, 64>);
 BENCHMARK(push_pop_by_batch<sluice::mpmc_ring, 1>);
 BENCHMARK(push_pop_by_batch<sluice::mpmc_ring, 64>);
+
+/// With so many lossy subscribers that never look.
+template <sluice::publishers Publishers>
+void publish_to_topic(benchmark::State& state) {
+  struct message {
+    std::uint64_t words[8];
+  };
+  const auto topic = sluice::topic<message, Publishers>::create_unnamed({.capacity_slots = 1024});
+  auto out = topic.publisher();
+  std::vector<sluice::lossy_subscriber<message, Publishers>> lossy;
+  for (int i = 0; i < state.range(0); ++i) lossy.push_back(topic.lossy_subscriber());
+  message sent{};
+  for (auto _ : state) {
+    auto slot = out.try_claim();
+    ++sent.words[0];
+    *slot = sent;
+    slot.publish();
+  }
+}
+BENCHMARK(publish_to_topic<sluice::publishers::one>)->Arg(0)->Arg(1)->Arg(64);
+BENCHMARK(publish_to_topic<sluice::publishers::many>)->Arg(0)->Arg(1)->Arg(64);
 
 template <template <std::size_t> class Link>
 void send_to_full(benchmark::State& state) {

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "harness/blocking.hpp"
+#include "harness/many.hpp"
 #include "harness/transports.hpp"
 
 #include <iceoryx_hoofs/log/logmanager.hpp>
@@ -106,9 +107,11 @@ class iceoryx {
         daemon_(daemon_of_this_run(static_cast<std::uint32_t>((message_bytes + 256 + 63) / 64 * 64),
                                    static_cast<std::uint32_t>(2 * queue_slots_ + 64), run_name_)) {}
 
-  void join(role as) {
+  /// @param number  of several processes of a role.
+  void join(role as, std::uint64_t number = 0) {
     // The first process is the producer of link 0 and the consumer of link 1; only the first call of a process counts.
-    const std::string name = run_name_ + ((as == role::producer) == (index_ == 0) ? "_first" : "_second");
+    const std::string name = run_name_ + ((as == role::producer) == (index_ == 0) ? "_first" : "_second") +
+                             (number == 0 ? "" : "_" + std::to_string(number));
     iox::log::LogManager::GetLogManager().SetDefaultLogLevel(iox::log::LogLevel::kError,
                                                              iox::log::LogLevelOutput::kHideLogLevel);
     iox::runtime::PoshRuntime::initRuntime(
@@ -185,6 +188,7 @@ class iceoryx_waiting : public iceoryx<message_bytes> {
   std::optional<iox::popo::WaitSet<1>> waiting_;
 };
 
+const registered_fan_out<iceoryx> iceoryx_fan_out_entry{"iceoryx 2.0", origin::peer};
 const registered<iceoryx> iceoryx_entry{"iceoryx 2.0", origin::peer,
                                         "chunks on loan; daemon and discovery threads on the same cores"};
 

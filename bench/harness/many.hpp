@@ -1,8 +1,9 @@
 // Several producers and several consumers, a process each, on fewer cores than there are of them. Links are those of
 // harness/link.hpp that allow several processes a role; a link that needs to tell them apart has join(role, number).
 //
-// Every consumer checks every message's bytes, and that messages of one producer come in their order. At the end the
-// numbers and the sums of all sequences sent and received must agree, so nothing was lost and nothing came twice.
+// Every consumer checks every message's bytes, and that messages of one producer come in their order; where each consumer
+// gets all of them, without a gap. At the end the numbers and the sums of all sequences sent and received must agree, so
+// nothing was lost and nothing came twice.
 //
 // Edges
 //   D: a producer's done flag (release) -> consumers' look at it (acquire): its totals are final.
@@ -39,10 +40,14 @@ struct many_run {
   double longest_gap_ns = 0;  // the longest time in which no consumer received anything, by the runner's samples
 };
 
+/// Who gets a message.
+enum class delivery { to_one, to_all };
+
 struct many_entry {
   std::string name;
   origin from;
   many_run (*run)(const many_options&);
+  delivery goes = delivery::to_one;
 };
 
 [[nodiscard]] std::vector<many_entry> all_many();
@@ -105,7 +110,7 @@ void produce(Link& link, many_page& page, std::size_t index) {
   own.is_done.store(1, std::memory_order_release);  // D
 }
 
-template <class Link>
+template <class Link, delivery Goes>
 void consume(Link& link, many_page& page, const many_options& options, std::size_t index) {
   tally& own = page.consumers[index];
   poll_pacer pacer(200);
@@ -117,6 +122,7 @@ void consume(Link& link, many_page& page, const many_options& options, std::size
       if (page.producers[i].is_done.load(std::memory_order_acquire) == 0) return false;  // D
       sent += page.producers[i].messages.load(std::memory_order_relaxed);
     }
+    if (Goes == delivery::to_all) return count >= sent;
     for (std::size_t i = 0; i < options.consumers; ++i)
       received += page.consumers[i].messages.load(std::memory_order_relaxed);  // a stale one asks again
     return received >= sent;
@@ -126,7 +132,8 @@ void consume(Link& link, many_page& page, const many_options& options, std::size
       const std::uint64_t sequence = sequence_in(at);
       const std::uint64_t producer = sequence >> producer_shift;
       const std::uint64_t number = sequence & ((std::uint64_t{1} << producer_shift) - 1);
-      if (producer >= options.producers || !payload_is<many_message_bytes>(at, sequence) || number < next[producer])
+      if (producer >= options.producers || !payload_is<many_message_bytes>(at, sequence) || number < next[producer] ||
+          (Goes == delivery::to_all && number != next[producer]))
         wrong_payload(sequence);
       next[producer] = number + 1;
       sum += sequence;
@@ -143,7 +150,7 @@ void consume(Link& link, many_page& page, const many_options& options, std::size
   }
 }
 
-template <class Link>
+template <class Link, delivery Goes>
 many_run run_many(const many_options& options) {
   many_run result;
   const shared_pages pages(sizeof(many_page));
@@ -169,7 +176,7 @@ many_run run_many(const many_options& options) {
                         [&, i] {
                           join_as(*link, role::consumer, max_of_a_role + i + 1);
                           begin();
-                          consume(*link, page, options, i);
+                          consume<Link, Goes>(*link, page, options, i);
                         },
                         &page.consumers[i].failure});
 
@@ -214,6 +221,10 @@ many_run run_many(const many_options& options) {
   for (const tally& one : page.consumers)
     received += one.messages.load(std::memory_order_relaxed),
         received_sum += one.sequence_sum.load(std::memory_order_relaxed);
+  if (Goes == delivery::to_all) {
+    sent *= options.consumers;
+    sent_sum *= options.consumers;  // modulo 2^64, as the sums are
+  }
   if (sent != received || sent_sum != received_sum) {
     result.failure = "sent " + std::to_string(sent) + " messages, received " + std::to_string(received) +
                      (sent == received ? ", others" : "");
@@ -239,7 +250,17 @@ many_run run_many(const many_options& options) {
 
 template <template <std::size_t> class Link>
 struct registered_many {
-  registered_many(const char* name, origin from) { add_many({name, from, detail::run_many<Link<many_message_bytes>>}); }
+  registered_many(const char* name, origin from) {
+    add_many({name, from, detail::run_many<Link<many_message_bytes>, delivery::to_one>, delivery::to_one});
+  }
+};
+
+/// A link whose consumers each get every message that is sent after they joined.
+template <template <std::size_t> class Link>
+struct registered_fan_out {
+  registered_fan_out(const char* name, origin from) {
+    add_many({name, from, detail::run_many<Link<many_message_bytes>, delivery::to_all>, delivery::to_all});
+  }
 };
 
 }  // namespace sluice_bench

@@ -58,6 +58,7 @@ void help(const char* program, const char* what) {
       "  --warm-up-ms N        not counted, before each run (5)\n"
       "  --ring BYTES          payload bytes of a ring, where a transport lets one choose (512K)\n"
       "  --crowds 1+1,4+4      bench_many: producers + consumers, 8 of each at most (1+1,2+2,4+4)\n"
+      "  --fan-outs 1+2,1+4    bench_many: publishers + subscribers that each get everything (1+1,1+2,1+4)\n"
       "  --parts NAME,NAME     bench_wakeup: ping_pong wake stream idle calls; bench_throughput: memcpy single batch "
       "(all)\n"
       "  --batch N             round trips in a sample, or messages in a batch call (1; throughput 32)\n"
@@ -108,9 +109,10 @@ bench_options parse_options(int argc, char** argv, const char* what_it_measures)
       }
     } else if (name == "--only") {
       options.only = comma_list(value);
-    } else if (name == "--crowds") {
-      options.crowds.clear();
-      for (const std::string& part : comma_list(value)) options.crowds.push_back(crowd(name, part));
+    } else if (name == "--crowds" || name == "--fan-outs") {
+      auto& sizes = name == "--crowds" ? options.crowds : options.fan_outs;
+      sizes.clear();
+      for (const std::string& part : comma_list(value)) sizes.push_back(crowd(name, part));
     } else if (name == "--parts") {
       options.parts = comma_list(value);
       for (const std::string& part : options.parts)
@@ -140,8 +142,8 @@ bench_options parse_options(int argc, char** argv, const char* what_it_measures)
     }
   }
   if (options.rounds < 1 || options.run.batch < 1 || options.run.run_ns == 0 || options.sizes.empty() ||
-      options.crowds.empty())
-    refuse("rounds, batch, run-ms, sizes and crowds must not be 0");
+      options.crowds.empty() || options.fan_outs.empty())
+    refuse("rounds, batch, run-ms, sizes, crowds and fan-outs must not be 0");
   if (options.placement != "near" && options.placement != "far" && options.placement != "smt")
     refuse("no such placement: " + options.placement);
   return options;

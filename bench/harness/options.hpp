@@ -19,8 +19,8 @@ struct crowd_size {
 };
 
 /// What a bench that asks several questions can be limited to.
-inline constexpr std::array<std::string_view, 8> all_parts = {"ping_pong", "wake",   "stream", "idle",
-                                                              "calls",     "memcpy", "single", "batch"};
+inline constexpr std::array<std::string_view, 10> all_parts = {"ping_pong", "wake",   "stream", "idle",  "calls",
+                                                               "memcpy",    "single", "batch",  "crowd", "fan_out"};
 
 struct bench_options {
   std::vector<std::size_t> sizes;   // of message_sizes
@@ -28,6 +28,7 @@ struct bench_options {
   std::vector<std::string> except;  // likewise, none of these
   std::vector<std::string> parts;   // of all_parts; empty: all
   std::vector<crowd_size> crowds = {{1, 1}, {2, 2}, {4, 4}};
+  std::vector<crowd_size> fan_outs = {{1, 1}, {1, 2}, {1, 4}};
   int rounds = 11;
   bool list = false;
   std::string json_path;

@@ -1,4 +1,5 @@
 // Messages of any length, in place: claimed and peeked by length, as a program does that does not know it before.
+#include "harness/many.hpp"
 #include "harness/transports.hpp"
 #include "ours/sluice_link.hpp"
 
@@ -104,6 +105,7 @@ using mpmc_bytes = sluice_any_length<message_bytes, sluice::mpmc_ring>;
 
 const registered<spsc_bytes> spsc_entry{"sluice:spsc-bytes", origin::sluice};
 const registered<mpmc_bytes> mpmc_entry{"sluice:mpmc-bytes", origin::sluice};
+const registered_many<mpmc_bytes> mpmc_many_entry{"sluice:mpmc-bytes", origin::sluice};
 #if defined(SLUICE_BENCH_TOPIC_BYTES)
 template <std::size_t message_bytes>
 using topic_bytes = sluice_any_length<message_bytes, sluice::detail::topic_ring<sluice::publishers::one>>;

@@ -1,4 +1,5 @@
 // A topic with one lossless subscriber: what a channel costs whose messages every subscriber sees.
+#include "harness/many.hpp"
 #include "harness/transports.hpp"
 #include "ours/sluice_link.hpp"
 
@@ -16,6 +17,8 @@ using topic_many = sluice_in_place<message_bytes, sluice::detail::topic_ring<pub
 
 const registered<topic> topic_entry{"sluice:topic", origin::sluice};
 const registered<topic_many> many_entry{"sluice:topic-many", origin::sluice};
+const registered_fan_out<topic> fan_out_entry{"sluice:topic", origin::sluice};
+const registered_fan_out<topic_many> many_fan_out_entry{"sluice:topic-many", origin::sluice};
 
 }  // namespace
 }  // namespace sluice_bench

@@ -72,10 +72,11 @@ def blocking(session):
 
 
 def crowds(session):
-    cells = sorted(session.of("many", "crowd"), key=lambda cell: (cell.size, cell.transport))
-    return table(["64 B", "crowd", "M/s", "worst round", "least served consumer", "least heard producer",
+    cells = sorted(session.of("many", "crowd") + session.of("many", "fan_out"),
+                   key=lambda cell: (cell.part, cell.size, cell.transport))
+    return table(["64 B", "", "processes", "M/s", "worst round", "least served consumer", "least heard producer",
                   "longest silence, ms"],
-                 [[cell.transport, cell.size,
+                 [[cell.transport, cell.part.replace("_", " "), cell.size,
                    *row_of(session, cell, [
                        ("messages_per_second", "M/s", samples.median), ("messages_per_second", "M/s", min),
                        ("least_consumer_share", None, lambda v: f"{samples.median(v):.2f}"),

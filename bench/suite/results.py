@@ -65,7 +65,7 @@ class Session:
 
 
 def cell_of(run):
-    size = f"{run['producers']:.0f}+{run['consumers']:.0f}" if run["part"] == "crowd" else run["message_bytes"]
+    size = f"{run['producers']:.0f}+{run['consumers']:.0f}" if run["part"] in ("crowd", "fan_out") else run["message_bytes"]
     return Cell(run["bench"], run["part"], run["transport"], size)
 
 

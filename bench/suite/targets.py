@@ -81,7 +81,7 @@ def amount(value, field):
 
 def judge_all(session):
     table = Table(session)
-    for part in (latency, tails, throughput, any_length, mpmc, sleeping, waking, setting_up, for_users):
+    for part in (latency, tails, throughput, any_length, mpmc, topics, sleeping, waking, setting_up, for_users):
         part(table, session)
     return table.lines
 
@@ -161,6 +161,25 @@ def mpmc(table, session):
     table.ratio("MPMC 64 B, 4+4 processes on two cores", ">= a third of 1+1",
                 Cell("many", "crowd", "sluice:mpmc", "4+4"), "messages_per_second",
                 [Cell("many", "crowd", "sluice:mpmc", "1+1")], 1 / 3, False, RATE_NOISE)
+
+
+def topics(table, session):
+    for size in (64, 1024):
+        table.ratio(f"topic, one subscriber, latency p50, {SIZES[size]}", "<= 1.1 x our spsc",
+                    Cell("ping_pong", "ping_pong", "sluice:topic", size), "p50_ns",
+                    [Cell("ping_pong", "ping_pong", "sluice:spsc", size)], 1.1, True, LATENCY_NOISE)
+    for fan_out in ("1+1", "1+2", "1+4"):
+        table.ratio(f"topic 64 B, {fan_out}, delivered", "above every peer", Cell("many", "fan_out", "sluice:topic", fan_out),
+                    "messages_per_second", session.of("many", "fan_out", fan_out, "peer"), 1, False, RATE_NOISE,
+                    strict=True)
+    for fan_out in ("1+2", "1+4"):
+        table.ratio(f"topic 64 B, {fan_out}, delivered", ">= a third of 1+1",
+                    Cell("many", "fan_out", "sluice:topic", fan_out), "messages_per_second",
+                    [Cell("many", "fan_out", "sluice:topic", "1+1")], 1 / 3, False, RATE_NOISE)
+    for crowd in ("2+2", "4+4"):
+        table.ratio(f"MPMC any length 64 B, {crowd} processes on two cores", ">= 5 x Boost.Interprocess mq",
+                    Cell("many", "crowd", "sluice:mpmc-bytes", crowd), "messages_per_second",
+                    [Cell("many", "crowd", "Boost.Interprocess mq", crowd)], 5, False, RATE_NOISE)
 
 
 def sleeping(table, session):
