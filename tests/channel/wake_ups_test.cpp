@@ -79,6 +79,24 @@ TEST_F(WakeUps, TwoSleepingProducersBothGoOnWhenSlotsAreReleasedInTheOtherOrder)
   for (auto& sender : senders) sender.join();
 }
 
+TEST_F(WakeUps, APublisherLooksAgainWhenASubscriberHasJoined) {
+  // Which keeps more while it joins than afterwards.
+  const auto ticks = topic<std::uint64_t>::create_unnamed({.capacity_slots = 2, .subscriber_seats = 3});
+  auto slow = ticks.subscriber();
+  const auto ring = details_of(slow).ring();
+  std::thread sending([&] {
+    auto out = ticks.publisher(sleep_without_ticks());
+    for (std::uint64_t i = 0; i < 3; ++i) EXPECT_EQ(out.send(i), wait_result::ready);
+  });
+  await_parks(ring, role::producer, 1);
+  auto lossless = ticks.subscriber();
+  await_parks(ring, role::producer, 2);
+  auto droppable = ticks.droppable_subscriber();
+  await_parks(ring, role::producer, 3);
+  EXPECT_TRUE(slow.try_receive().has_value());
+  sending.join();
+}
+
 TEST_F(WakeUps, AProducerThatWaitsForRoomIsWokenBesideOneThatDrains) {
   const auto shared = link::create_unnamed({.capacity_slots = 4, .producer_seats = 2, .consumer_seats = 1});
   auto in = shared.consumer();

@@ -27,8 +27,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   template <class... How>
   raw_consumer(const attached_segment& attached, std::uint32_t ring_index, Wait wait = {}, const How&... how)
       : base(attached, ring_index, std::move(wait), how...), reach_(owner_->ring(), owner_->descriptor()) {
-    if constexpr (has_bell<Ring>)
-      if (const auto ns = Ring::drop_stalled_after_ns(owner_->descriptor())) refuse_to_be_dropped(ns);
+    if constexpr (has_bell<Ring>) joined();
   }
   raw_consumer(raw_consumer&&) noexcept = default;
   raw_consumer& operator=(raw_consumer&&) = delete;
@@ -213,7 +212,11 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
   }
 
  private:
-  [[noreturn, gnu::noinline]] void refuse_to_be_dropped(std::uint64_t ns) {
+  /// A topic. While it joined it kept more than it does now, and a publisher may sleep for that.
+  [[gnu::noinline]] void joined() {
+    if (must_wake(*control_, role::producer)) owner_->wake_all_of(role::producer);
+    const auto ns = Ring::drop_stalled_after_ns(owner_->descriptor());
+    if (ns == 0) return;
     leave();
     owner_->throw_would_be_dropped(ns);
   }

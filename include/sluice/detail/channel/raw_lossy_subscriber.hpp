@@ -20,7 +20,9 @@ class lossy_seat : public endpoint<Ring, lossy_subscriber<Ring::how_many>, role:
 
   lossy_seat(const attached_segment& attached, std::uint32_t ring_index, Wait wait, history wanted, resumes where,
              holding what = holding::nothing)
-      : base(attached, ring_index, std::move(wait), wanted, where, Ring::lie, what) {}
+      : base(attached, ring_index, std::move(wait), wanted, where, Ring::lie, what) {
+    let_publishers_go_on();  // while it joined it kept more than it does now
+  }
   lossy_seat(const lossy_seat&) = delete;
   lossy_seat& operator=(const lossy_seat&) = delete;
   ~lossy_seat() {
