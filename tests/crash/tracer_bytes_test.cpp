@@ -58,7 +58,7 @@ std::vector<scene<Ring>> producer_scenes(std::uint32_t sender, std::uint32_t hol
          all.send(0, 2);
          all.hold(holder);
        },
-       sends_one<Ring>(400), 1, 0},
+       sends_one<Ring>(180), 1, 0},
       {"fill a long one and abandon", 0, its_own(1), sends_one<Ring>(150, false)},
       {"fill a short one and abandon", 0, its_own(1), sends_one<Ring>(40, false)},
       {"a batch of 3", 0, {}, sends<Ring>(0, 3, 3), 3, 0},
