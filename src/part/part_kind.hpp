@@ -66,7 +66,7 @@ struct part_kind {
   part_facts (*look)(part_snapshot&, depth);
   /// Reads at most `max_bytes` of the message of a slot that holds one, and its length.
   void (*read_message)(part_snapshot&, const part_descriptor&, slot_report&, std::uint64_t max_bytes);
-  const slot_recovery* recovery;  // null: a ring of this kind cannot be durable
+  const slot_recovery* recovery;  // of what a reset of the machine left of a durable one; never null
 };
 
 /// All of them, in the order of their tags.

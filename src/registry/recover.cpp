@@ -25,10 +25,6 @@ segment_plan plan_of(const segment_header& header, const std::string& what) {
   std::vector<ring_request> requests;
   for (std::uint32_t i = 0; i < header.part_count; ++i) {
     const auto& ring = header.parts[i];
-    if (part_kind_of(ring).recovery == nullptr)
-      throw error(errc::wrong_kind, what + ": a " + part_kind_of(ring).name +
-                                        " cannot be durable, so nothing of it outlasts a reset of the machine; remove "
-                                        "it (sluice clear) and create it anew");
     if (durability_of(ring).is_none())
       throw error(errc::wrong_kind,
                   what +

@@ -19,7 +19,7 @@ namespace sluice::detail {
 /// Its row in the table of kinds. `recovery` stays as long as the row.
 [[nodiscard]] constexpr part_kind of_any_length(part_kind ring, ring_kind tag, const char* name,
                                                 decltype(part_kind::look) look,
-                                                const slot_recovery* recovery) noexcept {
+                                                const slot_recovery& recovery) noexcept {
   ring.tag = tag;
   ring.name = name;
   ring.look = look;
@@ -29,7 +29,7 @@ namespace sluice::detail {
   ring.bytes_in_slot = bytes_in_slot;
   ring.message_at = message_of_extent;
   ring.read_message = read_message_of_any_length;
-  ring.recovery = recovery;
+  ring.recovery = &recovery;
   return ring;
 }
 

@@ -118,6 +118,6 @@ constexpr part_kind row{
 
 constinit const part_kind mpmc_part = row;
 constinit const part_kind mpmc_bytes_part =
-    of_any_length(row, ring_kind::mpmc_bytes, "mpmc-bytes", look_with_arenas, &bytes_recovery);
+    of_any_length(row, ring_kind::mpmc_bytes, "mpmc-bytes", look_with_arenas, bytes_recovery);
 
 }  // namespace sluice::detail

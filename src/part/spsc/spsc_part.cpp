@@ -106,6 +106,6 @@ constexpr part_kind row{
 
 constinit const part_kind spsc_part = row;
 constinit const part_kind spsc_bytes_part =
-    of_any_length(row, ring_kind::spsc_bytes, "spsc-bytes", look_with_arenas, &bytes_recovery);
+    of_any_length(row, ring_kind::spsc_bytes, "spsc-bytes", look_with_arenas, bytes_recovery);
 
 }  // namespace sluice::detail

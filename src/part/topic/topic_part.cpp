@@ -213,7 +213,7 @@ template <publishers Publishers>
 constexpr part_kind row_of_any_length() noexcept {
   auto made = of_any_length(row<Publishers>, topic_bytes_ring<Publishers>::kind,
                             Publishers == publishers::one ? "topic-bytes" : "topic-many-bytes",
-                            look<Publishers, still_waits_with_arenas>, &bytes_recovery<Publishers>);
+                            look<Publishers, still_waits_with_arenas>, bytes_recovery<Publishers>);
   made.for_more = "topic-many-bytes";
   made.sequences_still_there = sequences_still_there<Publishers, messages_lie::in_arenas>;
   made.form = form_topic<form_bytes>;
