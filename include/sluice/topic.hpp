@@ -301,8 +301,8 @@ class watcher
 
  public:
   /// Of a post that topic<T> found for it.
-  watcher(detail::watch_post* post, Wait wait, history wanted, resumes where)
-      : base(new raw_type(post, std::move(wait), wanted, where)) {}
+  watcher(detail::owned<detail::watch_post> post, Wait wait, history wanted, resumes where)
+      : base(new raw_type(std::move(post), std::move(wait), wanted, where)) {}
 };
 
 /// A segment with one topic of messages T. Being attached keeps the name from being swept; it takes no seat.

@@ -40,11 +40,11 @@ name_state name_of_file_now(const segment_file& file) noexcept {
 
 struct watch_post::cold {
   observer mapped;
+  ring_view ring;
   readable_locks locks;
   seat_table table;
   std::string what;
-  std::vector<std::uint64_t> deaths_told = {};  // by publisher's seat: the last generation that died; 0: none
-  std::vector<std::uint64_t> deaths_found = {};
+  std::vector<std::uint64_t> deaths_told = {}, deaths_found = {};
   std::uint64_t looked_at_name_ns = 0;
   name_state name_found = name_state::same;
   bool name_loss_was_told = false;
@@ -55,7 +55,19 @@ struct watch_post::cold {
     const auto ring = view_ring(mapped.memory().bytes(), mapped.header().parts[only_ring]);
     auto locks = readable_locks::of(mapped.memory());
     seat_table table(mapped.memory(), ring, only_ring, locks.sight);
-    return new cold{std::move(mapped), std::move(locks), std::move(table), std::move(what)};
+    return new cold{std::move(mapped), ring, std::move(locks), std::move(table), std::move(what)};
+  }
+  [[nodiscard]] bool is_dead(std::uint32_t seat, std::uint64_t state) const {
+    return state_of(state) == seat_state::dead || table.owner_is_gone(seat) == true;
+  }
+  /// By publisher's seat, the generation that died there and none follows; 0: none.
+  [[nodiscard]] std::vector<std::uint64_t> deaths() const {
+    std::vector<std::uint64_t> found(ring.producer_seats);
+    for (std::uint32_t s = 0; s < ring.producer_seats; ++s) {
+      const auto state = ring.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
+      if (state_of(state) != seat_state::free && is_dead(s, state)) found[s] = generation_of(state);
+    }
+    return found;
   }
   [[nodiscard]] const segment& memory() const noexcept { return mapped.memory(); }
   [[nodiscard]] const part_descriptor& descriptor() const noexcept { return mapped.header().parts[only_ring]; }
@@ -64,35 +76,34 @@ struct watch_post::cold {
 void dispose(watch_post::cold* gone) noexcept { delete gone; }
 void dispose(watch_post* gone) noexcept { delete gone; }
 
-watch_post* watch_post::at(std::string_view name_or_path, const watched_kind& kind) {
-  return new watch_post(cold::of(observer::attach(name_or_path), kind), kind);
+owned<watch_post> watch_post::at(std::string_view name_or_path, const watched_kind& kind) {
+  return owned(new watch_post(cold::of(observer::attach(name_or_path), kind), kind));
 }
-watch_post* watch_post::at(const registry& where, const segment_name& name, const watched_kind& kind) {
-  return new watch_post(cold::of(observer::attach(where, name), kind), kind);
+owned<watch_post> watch_post::at(const registry& where, const segment_name& name, const watched_kind& kind) {
+  return owned(new watch_post(cold::of(observer::attach(where, name), kind), kind));
 }
-watch_post* watch_post::at_before(std::uint64_t deadline_ns, std::string_view name_or_path, const watched_kind& kind,
-                                  const stop_signal& stop) {
+owned<watch_post> watch_post::at_before(std::uint64_t deadline_ns, std::string_view name_or_path,
+                                        const watched_kind& kind, const stop_signal& stop) {
   const auto located = locate(name_or_path);
   return at_before(deadline_ns, located.where, located.name, kind, stop);
 }
-watch_post* watch_post::at_before(std::uint64_t deadline_ns, const registry& where, const segment_name& name,
-                                  const watched_kind& kind, const stop_signal& stop) {
+owned<watch_post> watch_post::at_before(std::uint64_t deadline_ns, const registry& where, const segment_name& name,
+                                        const watched_kind& kind, const stop_signal& stop) {
   owned<watch_post> made;
-  await_name(deadline_ns, stop, [&] { made.reset(at(where, name, kind)); });
-  return made.release();
+  await_name(deadline_ns, stop, [&] { made = at(where, name, kind); });
+  return made;
 }
-watch_post* watch_post::in(const segment& memory, const watched_kind& kind) {
-  return new watch_post(cold::of(observer(memory), kind), kind);
+owned<watch_post> watch_post::in(const segment& memory, const watched_kind& kind) {
+  return owned(new watch_post(cold::of(observer(memory), kind), kind));
 }
 
 watch_post::watch_post(cold* made, const watched_kind& kind)
     : cold_(made),
-      ring_(view_ring(made->memory().bytes(), made->descriptor())),
+      ring_(made->ring),
       place_(
           sleeper::that_only_reads(ring_, role::consumer, kind.bell(ring_), kind.wakes_watchers(made->descriptor()))),
       mark_(process_mark::here(made->memory(), made->what)) {
-  (void)publishers_have_died();
-  death_was_told();  // from before this watcher: no news to it
+  cold_->deaths_told = cold_->deaths();  // from before this watcher: no news to it
 }
 
 void watch_post::require_here() const {
@@ -125,11 +136,9 @@ bool watch_post::sees_every_claim() noexcept {
   return now_ns - refused_since_ns_ > tick_ns;
 }
 
-bool watch_post::is_dead(std::uint32_t seat, std::uint64_t state) const {
-  return state_of(state) == seat_state::dead || cold_->table.owner_is_gone(seat) == true;
-}
+bool watch_post::is_dead(std::uint32_t seat, std::uint64_t state) const { return cold_->is_dead(seat, state); }
 
-peer_state watch_post::publishers() const {
+peer_state watch_post::peer() const {
   bool has_dead = false;
   for (std::uint32_t s = 0; s < ring_.producer_seats; ++s) {
     const auto state = ring_.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
@@ -140,26 +149,14 @@ peer_state watch_post::publishers() const {
   return has_dead ? peer_state::dead : peer_state::none;
 }
 
-bool watch_post::publishers_have_died() {
-  auto& deaths = cold_->deaths_found;
-  auto& told = cold_->deaths_told;
-  deaths.resize(ring_.producer_seats);
-  told.resize(ring_.producer_seats);
-  bool is_news = false;
-  for (std::uint32_t s = 0; s < ring_.producer_seats; ++s) {
-    const auto state = ring_.seats[s].state.load(std::memory_order_acquire);  // seat_table.hpp A, D
-    if (state_of(state) == seat_state::free) continue;
-    if (!is_dead(s, state)) return false;
-    deaths[s] = generation_of(state);
-    is_news |= deaths[s] > told[s];
-  }
-  return is_news;
+bool watch_post::peer_has_died() {
+  if (peer() != peer_state::dead) return false;
+  cold_->deaths_found = cold_->deaths();
+  return !std::equal(cold_->deaths_found.begin(), cold_->deaths_found.end(), cold_->deaths_told.begin(),
+                     [](std::uint64_t found, std::uint64_t told) { return found <= told; });
 }
 
-void watch_post::death_was_told() noexcept {
-  for (std::size_t s = 0; s < cold_->deaths_told.size(); ++s)
-    cold_->deaths_told[s] = std::max(cold_->deaths_told[s], cold_->deaths_found[s]);
-}
+void watch_post::death_was_told() noexcept { cold_->deaths_told.swap(cold_->deaths_found); }
 
 bool watch_post::has_lost_its_name() {
   constexpr std::uint64_t between_looks_ns = 1'000'000'000;
@@ -168,7 +165,7 @@ bool watch_post::has_lost_its_name() {
   cold_->looked_at_name_ns = now_ns;
   cold_->name_found = name_of_file_now(cold_->memory().file());
   if (cold_->name_found == name_state::other) return true;
-  return cold_->name_found == name_state::removed && publishers() != peer_state::alive;
+  return cold_->name_found == name_state::removed && peer() != peer_state::alive;
 }
 
 void watch_post::throw_name_is_lost() {

@@ -272,6 +272,23 @@ TEST_F(WatchersOfMany, StepOverTheClaimOfADeadPublisherThatNoProcessMends) {
   EXPECT_EQ(in.lost(), 0U);
 }
 
+TEST_F(WatchersOfMany, ADeathFromBeforeIsNoNewsToThem) {
+  pipe_signal sits;
+  auto child = child_process::fork([&] {
+    auto out = link_->publisher();  // behind one that lives
+    (void)sits.tell();
+    wait_for_the_end();
+    return 0;
+  });
+  ASSERT_TRUE(sits.is_told());
+  child.kill();
+  auto in = watch();
+  out_.reset();
+  numbered message;
+  EXPECT_EQ(in.receive_for(message, 200ms), wait_result::timed_out);
+  EXPECT_EQ(in.peer(), peer_state::dead);
+}
+
 TEST(BytesWatchers, SeeMessagesOfEveryLengthAndAreToldWhatTheyLost) {
   const watchdog dog;
   temp_registry names;

@@ -23,7 +23,6 @@ class owned {
   [[nodiscard]] T& operator*() const noexcept { return *object_; }
   [[nodiscard]] T* operator->() const noexcept { return object_; }
   [[nodiscard]] explicit operator bool() const noexcept { return object_ != nullptr; }
-  [[nodiscard]] T* release() noexcept { return std::exchange(object_, nullptr); }
   void reset(T* object = nullptr) noexcept {
     if (T* const old = std::exchange(object_, object)) dispose(old);
   }

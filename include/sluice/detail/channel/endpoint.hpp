@@ -12,6 +12,7 @@
 #include "sluice/detail/channel/lending.hpp"
 #include "sluice/detail/channel/participant.hpp"
 #include "sluice/detail/channel/seat_list.hpp"
+#include "sluice/detail/channel/waiting.hpp"
 #include "sluice/detail/ring/ring_concept.hpp"
 #include "sluice/detail/wait/wait_strategy.hpp"
 
@@ -91,31 +92,15 @@ class endpoint {
     lent_ = lending::several;
   }
 
-  /// Waits at `place` while `look` has no answer; a stop that is requested is the last of them.
+  /// As wait_or_stop().
   template <class Look, class Tick>
   [[nodiscard]] wait_result wait_at(sleeper& place, const Look& look, const Tick& tick, std::uint64_t deadline_ns,
                                     const stop_signal& stop) {
-    const auto look_or_stop = [&]() -> wait_answer {
-      if (const auto answer = look()) return answer;
-      return stop.is_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
-    };
-    const stop_watch wakes(stop, {[](void* sleeps) noexcept { static_cast<sleeper*>(sleeps)->wake(); }, &place});
-    return wait_.wait(
-        place, look_or_stop, [&] { return tick(look_or_stop); }, deadline_ns);
+    return wait_or_stop(wait_, place, look, tick, deadline_ns, stop);
   }
-
-  /// What every tick of a wait that found nothing asks in the end: whether the other side is gone, or the name.
   template <class Look>
   [[nodiscard]] wait_answer ask_for_the_end(const Look& look) {
-    if (!owner_->peer_has_died()) {
-      if (!owner_->has_lost_its_name()) return std::nullopt;
-      if (const auto answer = look()) return answer;  // what came meanwhile is first, and the loss stays news
-      owner_->throw_name_is_lost();
-    }
-    // Once more, after the verdict: what the dead did up to the end comes first, and the death stays news.
-    if (const auto answer = look()) return answer;
-    owner_->death_was_told();
-    return wait_result::peer_gone;
+    return detail::ask_for_the_end(*owner_, look);
   }
 
   /// Wakes consumers that sleep for what was published, or for `count` slots that will never hold anything.

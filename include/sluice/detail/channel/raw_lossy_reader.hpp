@@ -146,4 +146,9 @@ class raw_lossy_reader : public Place {
   std::span<const std::byte> found_;  // the next message, where its length is any
 };
 
+template <class Place>
+void dispose(raw_lossy_reader<Place>* handle) noexcept {
+  delete handle;
+}
+
 }  // namespace sluice::detail

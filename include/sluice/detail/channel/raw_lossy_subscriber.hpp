@@ -75,9 +75,4 @@ class lossy_seat : public endpoint<Ring, lossy_subscriber<Ring::how_many>, role:
 template <ring Ring, wait_strategy Wait>
 using raw_lossy_subscriber = raw_lossy_reader<lossy_seat<Ring, Wait>>;
 
-template <class Ring, class Wait>
-void dispose(raw_lossy_reader<lossy_seat<Ring, Wait>>* handle) noexcept {
-  delete handle;
-}
-
 }  // namespace sluice::detail

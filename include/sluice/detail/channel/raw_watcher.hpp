@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <utility>
 
-#include "sluice/detail/channel/participant.hpp"
 #include "sluice/detail/channel/raw_lossy_reader.hpp"
 #include "sluice/detail/channel/seat_list.hpp"
+#include "sluice/detail/channel/waiting.hpp"
 #include "sluice/detail/channel/watch_post.hpp"
 #include "sluice/detail/part/topic/lossy_reader.hpp"
 
@@ -17,10 +17,13 @@ class watching {
  public:
   using ring_type = Ring;
 
-  watching(watch_post* post, Wait wait, history wanted, resumes where)
-      : post_(post), ring_(post_->ring(), wanted, where, Ring::lie), mark_(post_->mark()), wait_(std::move(wait)) {}
+  watching(owned<watch_post> post, Wait wait, history wanted, resumes where)
+      : post_(std::move(post)),
+        ring_(post_->ring(), wanted, where, Ring::lie),
+        mark_(post_->mark()),
+        wait_(std::move(wait)) {}
 
-  [[nodiscard]] peer_state peer() { return post_->publishers(); }
+  [[nodiscard]] peer_state peer() { return post_->peer(); }
   [[nodiscard]] seat_list seats() const { return post_->seats(); }
   [[nodiscard]] std::uint64_t capacity_slots() const noexcept { return post_->ring().capacity(); }
   [[noreturn]] void throw_too_short(std::uint64_t given, std::uint64_t bytes) const {
@@ -49,25 +52,14 @@ class watching {
   template <class Look, class Tick>
   [[nodiscard]] wait_result wait_there(const Look& look, const Tick& tick, std::uint64_t deadline_ns,
                                        const stop_signal& stop) {
-    const auto look_or_stop = [&]() -> wait_answer {
-      if (const auto answer = look()) return answer;
-      return stop.is_requested() ? wait_answer(wait_result::interrupted) : std::nullopt;
+    const auto tick_if_due = [&](const auto& again) -> wait_answer {
+      return tick_is_over() ? tick(again) : std::nullopt;
     };
-    const auto tick_if_due = [&]() -> wait_answer { return tick_is_over() ? tick(look_or_stop) : std::nullopt; };
-    const stop_watch wakes(stop,
-                           {[](void* sleeps) noexcept { static_cast<sleeper*>(sleeps)->wake(); }, &post_->place()});
-    return wait_.wait(post_->place(), look_or_stop, tick_if_due, deadline_ns);
+    return wait_or_stop(wait_, post_->place(), look, tick_if_due, deadline_ns, stop);
   }
   template <class Look>
   [[nodiscard]] wait_answer ask_for_the_end(const Look& look) {
-    if (!post_->publishers_have_died()) {
-      if (!post_->has_lost_its_name()) return std::nullopt;
-      if (const auto answer = look()) return answer;  // what came meanwhile is first, and the loss stays news
-      post_->throw_name_is_lost();
-    }
-    if (const auto answer = look()) return answer;  // what the dead did up to the end
-    post_->death_was_told();
-    return wait_result::peer_gone;
+    return detail::ask_for_the_end(*post_, look);
   }
 
   owned<watch_post> post_;
@@ -80,10 +72,5 @@ class watching {
 /// A reader of a topic that no other process sees, through a mapping that is only read.
 template <ring Ring, wait_strategy Wait>
 using raw_watcher = raw_lossy_reader<watching<Ring, Wait>>;
-
-template <class Ring, class Wait>
-void dispose(raw_lossy_reader<watching<Ring, Wait>>* handle) noexcept {
-  delete handle;
-}
 
 }  // namespace sluice::detail

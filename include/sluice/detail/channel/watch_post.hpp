@@ -3,8 +3,8 @@
 // What a process has that only reads a topic: the mapping, the bell, which publishers live, what became of the name. It
 // writes nothing to shared memory, takes no lock, and is not seen by others. Everything here is cold.
 
+#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <string_view>
 
 #include "sluice/detail/base/owned.hpp"
@@ -37,15 +37,16 @@ struct watched_kind {
 class watch_post {
  public:
   /// @throws error wrong_type; wrong_kind; and all of observer::attach().
-  [[nodiscard]] static watch_post* at(std::string_view name_or_path, const watched_kind& kind);
-  [[nodiscard]] static watch_post* at(const registry& where, const segment_name& name, const watched_kind& kind);
+  [[nodiscard]] static owned<watch_post> at(std::string_view name_or_path, const watched_kind& kind);
+  [[nodiscard]] static owned<watch_post> at(const registry& where, const segment_name& name, const watched_kind& kind);
   /// The same, and waits until the name exists. @throws error as registry::attach_before().
-  [[nodiscard]] static watch_post* at_before(std::uint64_t deadline_ns, std::string_view name_or_path,
-                                             const watched_kind& kind, const stop_signal& stop);
-  [[nodiscard]] static watch_post* at_before(std::uint64_t deadline_ns, const registry& where, const segment_name& name,
-                                             const watched_kind& kind, const stop_signal& stop);
+  [[nodiscard]] static owned<watch_post> at_before(std::uint64_t deadline_ns, std::string_view name_or_path,
+                                                   const watched_kind& kind, const stop_signal& stop);
+  [[nodiscard]] static owned<watch_post> at_before(std::uint64_t deadline_ns, const registry& where,
+                                                   const segment_name& name, const watched_kind& kind,
+                                                   const stop_signal& stop);
   /// In memory that was mapped with view::read_only. @throws error bad_argument: it may be written to.
-  [[nodiscard]] static watch_post* in(const segment& memory, const watched_kind& kind);
+  [[nodiscard]] static owned<watch_post> in(const segment& memory, const watched_kind& kind);
 
   watch_post(const watch_post&) = delete;
   watch_post& operator=(const watch_post&) = delete;
@@ -68,9 +69,10 @@ class watch_post {
   /// Whether the owner of a seat, whose state was `state`, is proven dead. Unclear is no.
   [[nodiscard]] bool is_dead(std::uint32_t seat, std::uint64_t state) const;
 
-  [[nodiscard]] peer_state publishers() const;
-  /// Whether all publishers have died and death_was_told() was not called for it.
-  [[nodiscard]] bool publishers_have_died();
+  /// Of the publishers, here and below.
+  [[nodiscard]] peer_state peer() const;
+  /// Whether all of them have died and death_was_told() was not called for it.
+  [[nodiscard]] bool peer_has_died();
   void death_was_told() noexcept;
   /// At ticks: whether nothing can come by the name any more; asks once a second, as participant::has_lost_its_name().
   [[nodiscard]] bool has_lost_its_name();
