@@ -40,7 +40,7 @@ struct many_run {
   double longest_gap_ns = 0;  // the longest time in which no consumer received anything, by the runner's samples
 };
 
-/// Who gets a message.
+/// Which consumers get a message.
 enum class delivery { to_one, to_all };
 
 struct many_entry {
