@@ -17,6 +17,7 @@
 #include "support/child_process.hpp"
 #include "support/expect_error.hpp"
 #include "support/pipe_signal.hpp"
+#include "support/publisher_counts.hpp"
 #include "support/watchdog.hpp"
 
 namespace sluice::detail::test {
@@ -24,11 +25,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using numbers = std::vector<std::uint64_t>;
-
-template <publishers P>
-struct of {
-  static constexpr publishers how_many = P;
-};
 
 template <class Of>
 class Droppable : public ::testing::Test {
@@ -55,14 +51,7 @@ class Droppable : public ::testing::Test {
   link link_ = link::create_unnamed({.capacity_slots = 8, .subscriber_seats = 8, .drop_stalled_after = 1ms});
   publisher<numbered, how_many> out_{link_.publisher()};
 };
-struct of_names {
-  template <class Of>
-  static std::string GetName(int) {
-    return Of::how_many == publishers::one ? "One" : "Many";
-  }
-};
-using publisher_counts = ::testing::Types<of<publishers::one>, of<publishers::many>>;
-TYPED_TEST_SUITE(Droppable, publisher_counts, of_names);
+TYPED_TEST_SUITE(Droppable, publisher_counts, publisher_count_names);
 
 TYPED_TEST(Droppable, ASubscriberThatGoesOnMissesNothingAndHoldsThePublisherUp) {
   auto in = this->link_.droppable_subscriber();

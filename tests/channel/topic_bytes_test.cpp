@@ -17,6 +17,7 @@
 #include "support/expect_error.hpp"
 #include "support/is_there.hpp"
 #include "support/pipe_signal.hpp"
+#include "support/publisher_counts.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -58,11 +59,6 @@ namespace {
 using namespace std::chrono_literals;
 using lines = std::vector<std::string>;
 
-template <publishers P>
-struct of {
-  static constexpr publishers how_many = P;
-};
-
 template <class Of>
 class TopicsOfBytes : public ::testing::Test {
  protected:
@@ -88,14 +84,7 @@ class TopicsOfBytes : public ::testing::Test {
   link link_ = link::create_unnamed({.capacity_slots = 16, .capacity_bytes = 1024, .subscriber_seats = 8});
   std::optional<publisher<bytes, how_many>> out_{link_.publisher()};
 };
-struct names {
-  template <class Of>
-  static std::string GetName(int) {
-    return Of::how_many == publishers::one ? "One" : "Many";
-  }
-};
-using publisher_counts = ::testing::Types<of<publishers::one>, of<publishers::many>>;
-TYPED_TEST_SUITE(TopicsOfBytes, publisher_counts, names);
+TYPED_TEST_SUITE(TopicsOfBytes, publisher_counts, publisher_count_names);
 
 TYPED_TEST(TopicsOfBytes, EverySubscriberSeesMessagesOfEveryLength) {
   auto first = this->link_.subscriber(), second = this->link_.subscriber();

@@ -17,6 +17,7 @@
 #include "support/expect_error.hpp"
 #include "support/is_there.hpp"
 #include "support/pipe_signal.hpp"
+#include "support/publisher_counts.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -25,11 +26,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using numbers = std::vector<std::uint64_t>;
-
-template <publishers P>
-struct of {
-  static constexpr publishers how_many = P;
-};
 
 template <class Of>
 class Topics : public ::testing::Test {
@@ -51,14 +47,7 @@ class Topics : public ::testing::Test {
   link link_ = link::create_unnamed({.capacity_slots = 8, .subscriber_seats = 8});
   std::optional<publisher<numbered, how_many>> out_{link_.publisher()};
 };
-struct topic_names {
-  template <class Of>
-  static std::string GetName(int) {
-    return Of::how_many == publishers::one ? "One" : "Many";
-  }
-};
-using publisher_counts = ::testing::Types<of<publishers::one>, of<publishers::many>>;
-TYPED_TEST_SUITE(Topics, publisher_counts, topic_names);
+TYPED_TEST_SUITE(Topics, publisher_counts, publisher_count_names);
 
 // ---- What a subscriber sees ---------------------------------------------------------------------------------------------------
 

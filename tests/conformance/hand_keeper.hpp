@@ -31,6 +31,15 @@ class hand_keeper final : public seat_keeper {
   }
   /// Its owner is dead from here on, which is not noticed yet.
   void die(std::uint32_t seat_index) { dead_.insert(seat_index); }
+  /// Its owner is dead: that is noticed, and the seat settled under its lock. False: one of these did not succeed.
+  template <class Ring>
+  [[nodiscard]] bool bury(std::uint32_t seat_index) {
+    die(seat_index);
+    if (!is_dead(seat_index, ring_.seats[seat_index].state.load()) || !try_lock(seat_index)) return false;
+    const bool is_settled = Ring::settle(ring_, seat_index, *this);
+    unlock(seat_index);
+    return is_settled;
+  }
 
   bool is_dead(std::uint32_t seat_index, std::uint64_t word) noexcept override {
     if (state_of(word) == seat_state::dead) return true;

@@ -124,15 +124,9 @@ class ring_rig {
 
  private:
   std::uint32_t reseat(std::uint32_t seat_index) {
-    auto& state = view.seats[seat_index].state;
-    keeper.die(seat_index);
-    EXPECT_TRUE(keeper.is_dead(seat_index, state.load()));
-    EXPECT_TRUE(keeper.try_lock(seat_index));
-    EXPECT_TRUE(ring::settle(view, seat_index, keeper));
+    EXPECT_TRUE(keeper.template bury<ring>(seat_index));
     const auto whose = seat_index < view.producer_seats ? role::producer : role::consumer;
-    keeper.sit(whose, seat_index - view.first_seat(whose));
-    keeper.unlock(seat_index);
-    return seat_index;
+    return keeper.sit(whose, seat_index - view.first_seat(whose));
   }
 };
 

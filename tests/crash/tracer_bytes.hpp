@@ -29,6 +29,46 @@ inline void fill_tail(std::span<std::byte> bytes) {
   return bytes.data();
 }
 
+/// What producers of messages of any length have in common here; how a batch is claimed they know.
+template <class Ring, std::uint64_t MaxBatch>
+class bytes_sender_of {
+ public:
+  bytes_sender_of(const ring_view& ring, const bytes_view& bytes, std::uint32_t seat_index)
+      : slots_(ring, seat_index), writer_(ring, bytes, seat_index) {}
+
+  [[nodiscard]] std::byte* claimed(std::uint64_t i) const { return rooms_[i].data(); }
+  void publish(std::uint64_t count) {
+    count = std::min(count, open_);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      fill_tail(rooms_[i]);
+      writer_.finish_room(slots_, i, rooms_[i], rooms_[i].size());
+    }
+    writer_.publish_batch(slots_, count, count);
+    open_ = 0;
+  }
+
+  /// One message by itself: put together before its slot is claimed, where others publish too. Claimed longer than it is.
+  bool send(std::uint64_t id, std::uint64_t length, bool publishes = true) {
+    const auto room = writer_.try_claim(slots_, length + 70);
+    if (room.data() == nullptr) return false;
+    fill(room.data(), id);
+    fill_tail(room.first(length));
+    if (publishes && writer_.publish(slots_, length)) return true;
+    writer_.abandon(slots_);
+    return false;
+  }
+
+  [[nodiscard]] bool is_drained() const { return slots_.is_drained(); }
+  void leave() { slots_.leave(); }
+
+ protected:
+  typename Ring::producer slots_;
+  bytes_writer<Ring> writer_;
+  std::array<std::span<std::byte>, MaxBatch> rooms_{};
+  std::uint64_t open_ = 0;
+  std::uint64_t next_ = 0;
+};
+
 template <bytes_ring Base>
 class traced_bytes : public Base {
  public:
@@ -55,10 +95,11 @@ class traced_bytes : public Base {
     return whole_or_torn(view_of(ring).message(payload));
   }
 
-  class producer {
+  class producer : public bytes_sender_of<Base, capacity> {
+    using sender = bytes_sender_of<Base, capacity>;
+
    public:
-    producer(const ring_view& ring, std::uint32_t seat_index)
-        : slots_(ring, seat_index), writer_(ring, view_of(ring), seat_index) {}
+    producer(const ring_view& ring, std::uint32_t seat_index) : sender(ring, view_of(ring), seat_index) {}
 
     std::uint64_t try_claim(std::uint64_t count) {
       if (open_ != 0) return std::min(open_, count);
@@ -69,37 +110,9 @@ class traced_bytes : public Base {
       }
       return open_;
     }
-    [[nodiscard]] std::byte* claimed(std::uint64_t i) const { return rooms_[i].data(); }
-    void publish(std::uint64_t count) {
-      count = std::min(count, open_);
-      for (std::uint64_t i = 0; i < count; ++i) {
-        fill_tail(rooms_[i]);
-        writer_.finish_room(slots_, i, rooms_[i], rooms_[i].size());
-      }
-      writer_.publish_batch(slots_, count, count);
-      open_ = 0;
-    }
-
-    /// One message by itself: put together before its slot is claimed, where others publish too. Claimed longer than it is.
-    bool send(std::uint64_t id, std::uint64_t length, bool publishes = true) {
-      const auto room = writer_.try_claim(slots_, length + 70);
-      if (room.data() == nullptr) return false;
-      fill(room.data(), id);
-      fill_tail(room.first(length));
-      if (publishes && writer_.publish(slots_, length)) return true;
-      writer_.abandon(slots_);
-      return false;
-    }
-
-    [[nodiscard]] bool is_drained() const { return slots_.is_drained(); }
-    void leave() { slots_.leave(); }
 
    private:
-    typename Base::producer slots_;
-    bytes_writer<Base> writer_;
-    std::array<std::span<std::byte>, capacity> rooms_{};
-    std::uint64_t open_ = 0;
-    std::uint64_t next_ = 0;
+    using sender::next_, sender::open_, sender::rooms_, sender::slots_, sender::writer_;
   };
 
   class consumer : public Base::consumer {

@@ -49,10 +49,11 @@ class traced_topic_bytes : public topic_bytes_ring<Publishers> {
     return true;
   }
 
-  class producer {
+  class producer : public bytes_sender_of<base, Capacity> {
+    using sender = bytes_sender_of<base, Capacity>;
+
    public:
-    producer(const ring_view& ring, std::uint32_t seat_index)
-        : slots_(ring, seat_index), writer_(ring, view_of(ring), seat_index) {}
+    producer(const ring_view& ring, std::uint32_t seat_index) : sender(ring, view_of(ring), seat_index) {}
 
     /// A batch ends where the arena has no room.
     std::uint64_t try_claim(std::uint64_t count) {
@@ -66,39 +67,11 @@ class traced_topic_bytes : public topic_bytes_ring<Publishers> {
       if (open_ == 0 && claimed != 0) writer_.publish_batch(slots_, 0, 0);
       return open_;
     }
-    [[nodiscard]] std::byte* claimed(std::uint64_t i) const { return rooms_[i].data(); }
     [[nodiscard]] sequence_run claimed_run(std::uint64_t count) const { return slots_.claimed_run(count); }
-    void publish(std::uint64_t count) {
-      count = std::min(count, open_);
-      for (std::uint64_t i = 0; i < count; ++i) {
-        fill_tail(rooms_[i]);
-        writer_.finish_room(slots_, i, rooms_[i], rooms_[i].size());
-      }
-      writer_.publish_batch(slots_, count, count);
-      open_ = 0;
-    }
-
-    /// Put together before its slot is claimed, where others publish too. Claimed longer than it is.
-    bool send(std::uint64_t id, std::uint64_t length, bool publishes = true) {
-      const auto room = writer_.try_claim(slots_, length + 70);
-      if (room.data() == nullptr) return false;
-      fill(room.data(), id);
-      fill_tail(room.first(length));
-      if (publishes && writer_.publish(slots_, length)) return true;
-      writer_.abandon(slots_);
-      return false;
-    }
-
     bool mend(seat_keeper& keeper) { return slots_.mend(keeper); }
-    [[nodiscard]] bool is_drained() const { return slots_.is_drained(); }
-    void leave() { slots_.leave(); }
 
    private:
-    typename base::producer slots_;
-    bytes_writer<base> writer_;
-    std::array<std::span<std::byte>, Capacity> rooms_{};
-    std::uint64_t open_ = 0;
-    std::uint64_t next_ = 0;
+    using sender::next_, sender::open_, sender::rooms_, sender::slots_, sender::writer_;
   };
 
   class consumer : public base::consumer {

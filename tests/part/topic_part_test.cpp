@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "part/forged.hpp"
 #include "part/part_kind.hpp"
 #include "ring/topic_bytes_rig.hpp"
 #include "ring/topic_rig.hpp"
@@ -69,17 +70,7 @@ TEST(TopicPart, OfAnyLengthADescriptorThatNoCreatorWritesIsCorrupted) {
       [](auto&, auto& form) { form.inline_bytes = 40; },
   };
   const auto plan = plan_segment(topic_bytes_request(ring_kind::topic_bytes));
-  auto whole = formatted(plan);
-  EXPECT_FALSE(thrown_by([&] { validate_segment(whole, whole.size(), "test"); }).reason);
-  for (std::size_t i = 0; i < forgeries.size(); ++i) {
-    auto bytes = formatted(plan);
-    forge(bytes, [&](segment_header& header) {
-      auto form = arena_form_of(header.parts[0]);
-      forgeries[i](header.parts[0], form);
-      set_arena_form(header.parts[0], form);
-    });
-    EXPECT_THAT(thrown_by([&] { validate_segment(bytes, bytes.size(), "test"); }), Threw(errc::corrupted)) << i;
-  }
+  expect_corrupted(plan, forgeries);
 }
 
 TEST(TopicPart, ADescriptorThatNoCreatorWritesIsCorrupted) {
@@ -95,18 +86,13 @@ TEST(TopicPart, ADescriptorThatNoCreatorWritesIsCorrupted) {
         part.slots.payload_offset = 16;
       },
       [](auto& part) { part.slots.capacity_slots = 12; },
+      [](auto& part) { set_topic_form(part, {.drop_stalled_after_ns = 0, .wakes_watchers = 2}); },
       [](auto& part) { part.slots.capacity_slots *= 2; },
       [](auto& part) { part.slots.slot_stride_bytes = 8; },
       [](auto& part) { part.body_bytes -= 8; },
       [](auto& part) { part.seats_offset -= 128; },
   };
-  auto whole = formatted(plan);
-  EXPECT_FALSE(thrown_by([&] { validate_segment(whole, whole.size(), "test"); }).reason);
-  for (std::size_t i = 0; i < forgeries.size(); ++i) {
-    auto bytes = formatted(plan);
-    forge(bytes, [&](segment_header& header) { forgeries[i](header.parts[0]); });
-    EXPECT_THAT(thrown_by([&] { validate_segment(bytes, bytes.size(), "test"); }), Threw(errc::corrupted)) << i;
-  }
+  expect_corrupted(plan, forgeries);
 }
 
 // ---- A look ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "sluice/detail/layout/segment_header.hpp"
 #include "sluice/port.hpp"
@@ -34,6 +35,25 @@ inline constexpr port_wait port_waits[] = {
     {"Park", wait_kind::park},
     {"BusySpin", wait_kind::busy_spin},
 };
+
+/// Of a look for `count` messages: `read` makes of each what is kept of it.
+template <class Kept, class Read>
+std::vector<Kept> peeked_by(consumer_port& in, std::uint64_t count, const Read& read) {
+  std::vector<Kept> found;
+  const auto ready = in.try_peek(count);
+  for (std::uint64_t i = 0; i < ready; ++i) found.emplace_back(read(in.peeked(i)));
+  return found;
+}
+/// Of all that there is now, released.
+template <class Kept, class Read>
+std::vector<Kept> received_by(consumer_port& in, const Read& read) {
+  std::vector<Kept> got;
+  for (auto some = peeked_by<Kept>(in, 3, read); !some.empty(); some = peeked_by<Kept>(in, 3, read)) {
+    got.insert(got.end(), some.begin(), some.end());
+    in.release();
+  }
+  return got;
+}
 
 inline std::string name_of_port_case(const ::testing::TestParamInfo<port_case>& info) {
   return std::string(std::get<0>(info.param).name) + std::get<1>(info.param).name;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "port/port_kinds.hpp"
 #include "sluice/bytes.hpp"
 #include "sluice/port.hpp"
 #include "sluice/registry.hpp"
@@ -32,19 +33,9 @@ class TopicBytesPorts : public ::testing::TestWithParam<ring_kind> {
     return out_->try_send(std::as_bytes(std::span(text)));
   }
   static lines peeked(consumer_port& in, std::uint64_t count) {
-    lines found;
-    const auto ready = in.try_peek(count);
-    for (std::uint64_t i = 0; i < ready; ++i) found.emplace_back(as_text(in.peeked(i)));
-    return found;
+    return peeked_by<lines::value_type>(in, count, as_text);
   }
-  static lines all_of(consumer_port& in) {
-    lines got;
-    for (auto some = peeked(in, 3); !some.empty(); some = peeked(in, 3)) {
-      got.insert(got.end(), some.begin(), some.end());
-      in.release();
-    }
-    return got;
-  }
+  static lines all_of(consumer_port& in) { return received_by<lines::value_type>(in, as_text); }
 
   watchdog dog_;
   temp_registry names_;

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "port/port_kinds.hpp"
 #include "sluice/port.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
@@ -70,19 +71,9 @@ class TopicPorts : public ::testing::TestWithParam<ring_kind> {
   }
   /// Of a look for that many.
   static numbers peeked(consumer_port& in, std::uint64_t count) {
-    numbers found;
-    const auto ready = in.try_peek(count);
-    for (std::uint64_t i = 0; i < ready; ++i) found.push_back(number_in(in.peeked(i)));
-    return found;
+    return peeked_by<numbers::value_type>(in, count, number_in);
   }
-  static numbers all_of(consumer_port& in) {
-    numbers got;
-    for (auto some = peeked(in, 3); !some.empty(); some = peeked(in, 3)) {
-      got.insert(got.end(), some.begin(), some.end());
-      in.release();
-    }
-    return got;
-  }
+  static numbers all_of(consumer_port& in) { return received_by<numbers::value_type>(in, number_in); }
 
   watchdog dog_;
   temp_registry names_;

@@ -11,6 +11,7 @@
 #include "sluice/topic.hpp"
 #include "support/disk.hpp"
 #include "support/expect_error.hpp"
+#include "support/publisher_counts.hpp"
 #include "support/temp_registry.hpp"
 #include "support/watchdog.hpp"
 
@@ -20,11 +21,6 @@ namespace {
 const segment_name name("ticks");
 constexpr std::uint64_t capacity = 16;
 using numbers = std::vector<std::uint64_t>;
-
-template <publishers P>
-struct of {
-  static constexpr publishers how_many = P;
-};
 
 template <class Of>
 class RecoverTopic : public ::testing::Test {
@@ -66,14 +62,7 @@ class RecoverTopic : public ::testing::Test {
   watchdog dog_;
   std::optional<temp_registry> names_;
 };
-struct topic_names {
-  template <class Of>
-  static std::string GetName(int) {
-    return Of::how_many == publishers::one ? "One" : "Many";
-  }
-};
-using publisher_counts = ::testing::Types<of<publishers::one>, of<publishers::many>>;
-TYPED_TEST_SUITE(RecoverTopic, publisher_counts, topic_names);
+TYPED_TEST_SUITE(RecoverTopic, publisher_counts, publisher_count_names);
 
 numbers from_to(std::uint64_t first, std::uint64_t last) {
   numbers all;

@@ -1,11 +1,11 @@
 // Topics in files, between processes whose deaths the kernel tells.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 #include "support/bytes_ends.hpp"
 #include "support/child_process.hpp"
+#include "support/pipe_signal.hpp"
 #include "support/temp_registry.hpp"
 #include "support/topic_ends.hpp"
 #include "support/watchdog.hpp"
@@ -13,35 +13,40 @@
 namespace sluice::detail::test {
 namespace {
 
-template <publishers Publishers>
-class topic_in_a_file : public ::testing::Test {
+/// A topic by name, and processes that attach to it.
+template <class Segment>
+class in_a_file : public ::testing::Test {
  protected:
+  explicit in_a_file(const segment_plan& plan) : topic_(names_->create(segment_name("topic"), plan)) {}
+
+  /// A process that attaches by name and does `act`, and then stays until it is killed.
+  template <class Act>
+  child_process started(Act act) {
+    pipe_signal ready;
+    auto child = child_process::fork([this, act, &ready] {
+      Segment found(names_->attach(segment_name("topic")));
+      act(found, [&] { (void)ready.tell(); });
+      wait_for_the_end();
+    });
+    EXPECT_TRUE(ready.is_told());
+    return child;
+  }
+
+  watchdog dog_;
+  temp_registry names_;
+  Segment topic_;
+};
+
+template <publishers Publishers>
+class topic_in_a_file : public in_a_file<topic_segment<Publishers>> {
+ protected:
+  topic_in_a_file() : in_a_file<topic_segment<Publishers>>(plan()) {}
   static segment_plan plan() {
     ring_request request{identity_of<std::uint64_t>(), {.capacity_slots = 8, .consumer_seats = 3}};
     request.options.kind = topic_ring<Publishers>::kind;
     if (Publishers == publishers::many) request.options.producer_seats = 2;
     return plan_segment(request);
   }
-  /// A process that attaches by name and does `act`, and then stays until it is killed.
-  template <class Act>
-  child_process started(Act act) {
-    int ready[2];
-    EXPECT_EQ(::pipe(ready), 0);
-    auto child = child_process::fork([this, act, &ready] {
-      topic_segment<Publishers> found(names_->attach(segment_name("topic")));
-      act(found, [&] { (void)!::write(ready[1], "!", 1); });
-      wait_for_the_end();
-    });
-    char byte = 0;
-    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
-    ::close(ready[0]);
-    ::close(ready[1]);
-    return child;
-  }
-
-  watchdog dog_;
-  temp_registry names_;
-  topic_segment<Publishers> topic_{names_->create(segment_name("topic"), plan())};
 };
 using TopicOfOneInAFile = topic_in_a_file<publishers::one>;
 using TopicOfManyInAFile = topic_in_a_file<publishers::many>;
@@ -97,9 +102,13 @@ TEST_F(TopicOfManyInAFile, AClaimOfAKilledPublisherIsSteppedOverAndOfAStoppedOne
 // ---- Messages of any length --------------------------------------------------------------------------------------------
 
 template <publishers Publishers>
-class topic_of_bytes_in_a_file : public ::testing::Test {
+class topic_of_bytes_in_a_file : public in_a_file<bytes_segment<topic_bytes_ring<Publishers>>> {
  protected:
   using ring = topic_bytes_ring<Publishers>;
+  using base = in_a_file<bytes_segment<ring>>;
+  using base::started, base::topic_;
+
+  topic_of_bytes_in_a_file() : base(plan()) {}
 
   static segment_plan plan() {
     ring_request request{{"bytes", 0, 1, 1}, {.kind = ring::kind, .capacity_slots = 64, .capacity_bytes = 1024}};
@@ -108,23 +117,6 @@ class topic_of_bytes_in_a_file : public ::testing::Test {
     return plan_segment(request);
   }
   static byte_vector message(std::uint64_t number) { return byte_vector(400 + number, std::byte(number)); }
-
-  /// A process that attaches by name and does `act`, and then stays until it is killed.
-  template <class Act>
-  child_process started(Act act) {
-    int ready[2];
-    EXPECT_EQ(::pipe(ready), 0);
-    auto child = child_process::fork([this, act, &ready] {
-      bytes_segment<ring> found(names_->attach(segment_name("topic")));
-      act(found, [&] { (void)!::write(ready[1], "!", 1); });
-      wait_for_the_end();
-    });
-    char byte = 0;
-    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
-    ::close(ready[0]);
-    ::close(ready[1]);
-    return child;
-  }
 
   void expect_arena_kept_by_the_living() {
     auto child = started([](auto& found, const auto& is_ready) {
@@ -165,10 +157,6 @@ class topic_of_bytes_in_a_file : public ::testing::Test {
     EXPECT_TRUE(out.send(message(2)));
     EXPECT_EQ(in.receive()->message, message(2));
   }
-
-  watchdog dog_;
-  temp_registry names_;
-  bytes_segment<ring> topic_{names_->create(segment_name("topic"), plan())};
 };
 using TopicOfBytesInAFile = topic_of_bytes_in_a_file<publishers::one>;
 using TopicOfManyBytesInAFile = topic_of_bytes_in_a_file<publishers::many>;

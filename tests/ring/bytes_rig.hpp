@@ -112,13 +112,9 @@ class bytes_rig {
 
  private:
   void seat_again(std::uint32_t seat_index) {
-    keeper.die(seat_index);
-    ASSERT_TRUE(keeper.is_dead(seat_index, view.seats[seat_index].state.load()));
-    ASSERT_TRUE(keeper.try_lock(seat_index));
-    ASSERT_TRUE(Ring::settle(view, seat_index, keeper));
+    ASSERT_TRUE(keeper.template bury<Ring>(seat_index));
     const auto whose = seat_index < view.producer_seats ? role::producer : role::consumer;
     keeper.sit(whose, seat_index - view.first_seat(whose));
-    keeper.unlock(seat_index);
   }
 };
 

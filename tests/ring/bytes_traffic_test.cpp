@@ -135,12 +135,8 @@ TYPED_TEST(BytesTraffic, ProducersThatAreKilledWhileTheySendLeaveNothingTornAndN
     });
     for (auto left = 1 + random() % 300; left > 0;) left -= receive() ? 1U : 0U;
     child.kill();
-    keeper.die(0);
-    ASSERT_TRUE(keeper.is_dead(0, view.seats[0].state.load()));
-    ASSERT_TRUE(keeper.try_lock(0));
-    ASSERT_TRUE(TypeParam::settle(view, 0, keeper));
+    ASSERT_TRUE(keeper.template bury<TypeParam>(0));
     keeper.sit(role::producer);
-    keeper.unlock(0);
   }
   // The last one's messages are there, and beside them all of the arena can be used.
   typename bytes_rig<TypeParam>::producer_side out(view, bytes, 0);

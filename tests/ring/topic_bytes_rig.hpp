@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ring/bytes_rig.hpp"
+#include "ring/topic_seats.hpp"
 #include "sluice/detail/part/topic/lossy_reader.hpp"
 #include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 
@@ -48,10 +49,12 @@ class lossy_bytes_reader : public lossy_reader<Publishers> {
 };
 
 template <publishers Publishers>
-class topic_bytes_rig {
+class topic_bytes_rig : public topic_seats<topic_bytes_ring<Publishers>> {
+  using seats = topic_seats<topic_bytes_ring<Publishers>>;
+
  public:
+  using seats::ins, seats::keeper, seats::view;
   using rules = topic_bytes_ring<Publishers>;
-  using subscriber = typename rules::consumer;
   using reader = lossy_bytes_reader<Publishers>;
 
   struct publisher_side {
@@ -62,11 +65,7 @@ class topic_bytes_rig {
   };
 
   explicit topic_bytes_rig(const bytes_sizes& sizes = {}, std::uint32_t subscribers = 4)
-      : request(topic_bytes_request(rules::kind, sizes, subscribers)),
-        memory(request),
-        view(memory.view()),
-        bytes(view, plan_segment(request).parts[0]),
-        keeper(view) {
+      : seats(topic_bytes_request(rules::kind, sizes, subscribers)), bytes(view, plan_segment(this->request).parts[0]) {
     publish_from(0);
   }
 
@@ -76,24 +75,9 @@ class topic_bytes_rig {
     outs[i].emplace(view, bytes, keeper.sit(role::producer, i));
     return *outs[i];
   }
-  subscriber& join(std::uint32_t i, history wanted = history::none()) {
-    if (ins.size() <= i) ins.resize(i + 1);
-    ins[i].emplace(view, keeper.sit(role::consumer, i), wanted);
-    return *ins[i];
-  }
-  void leave(std::uint32_t i) {
-    ins[i]->leave();
-    ins[i].reset();
-    keeper.template leave<rules>(seat_of(i));
-  }
-  [[nodiscard]] std::uint32_t seat_of(std::uint32_t subscriber_index) const {
-    return view.first_seat(role::consumer) + subscriber_index;
-  }
   void publisher_dies_and_successor_comes(std::uint32_t i = 0) {
     outs[i].reset();
-    keeper.die(i);
-    ASSERT_TRUE(keeper.is_dead(i, view.seats[i].state.load()));
-    ASSERT_TRUE(rules::settle(view, i, keeper));
+    ASSERT_TRUE(keeper.template bury<rules>(i));
     publish_from(i);
   }
 
@@ -123,13 +107,8 @@ class topic_bytes_rig {
     return {view, bytes, wanted, where};
   }
 
-  ring_request request;
-  callers_memory memory;
-  ring_view view;
   bytes_view bytes;
-  hand_keeper keeper;
   std::deque<std::optional<publisher_side>> outs;
-  std::deque<std::optional<subscriber>> ins;
 };
 
 }  // namespace sluice::detail::test

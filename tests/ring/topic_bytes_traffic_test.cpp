@@ -171,12 +171,8 @@ void run_deaths() {
     });
     for (auto left = 1 + random() % 300; left > 0;) left -= receive() ? 1U : 0U;
     child.kill();
-    keeper.die(0);
-    ASSERT_TRUE(keeper.is_dead(0, view.seats[0].state.load()));
-    ASSERT_TRUE(keeper.try_lock(0));
-    ASSERT_TRUE(rules::settle(view, 0, keeper));
+    ASSERT_TRUE(keeper.template bury<rules>(0));
     keeper.sit(role::producer);
-    keeper.unlock(0);
   }
   // The last one's messages are there, and beside them all of the arena can be used.
   typename topic_bytes_rig<Publishers>::publisher_side out(view, bytes, 0);

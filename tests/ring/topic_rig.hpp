@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "conformance/ring_rig.hpp"
+#include "ring/topic_seats.hpp"
 #include "sluice/detail/part/topic/lossy_reader.hpp"
 
 namespace sluice::detail::test {
@@ -23,15 +24,17 @@ inline ring_request topic_request(ring_kind kind, std::uint64_t capacity_slots =
 }
 
 template <publishers Publishers>
-class topic_rig {
+class topic_rig : public topic_seats<topic_ring<Publishers>> {
+  using seats = topic_seats<topic_ring<Publishers>>;
+
  public:
+  using seats::ins, seats::keeper, seats::view;
   using rules = topic_ring<Publishers>;
   using publisher = typename rules::producer;
-  using subscriber = typename rules::consumer;
   using reader = lossy_reader<Publishers>;
 
   explicit topic_rig(std::uint64_t capacity_slots = 8, std::uint32_t subscribers = 4)
-      : memory(topic_request(rules::kind, capacity_slots, subscribers)), view(memory.view()), keeper(view) {
+      : seats(topic_request(rules::kind, capacity_slots, subscribers)) {
     publish_from(0);
   }
 
@@ -40,19 +43,6 @@ class topic_rig {
     if (outs.size() <= i) outs.resize(i + 1);
     outs[i].emplace(view, keeper.sit(role::producer, i));
     return *outs[i];
-  }
-  subscriber& join(std::uint32_t i, history wanted = history::none()) {
-    if (ins.size() <= i) ins.resize(i + 1);
-    ins[i].emplace(view, keeper.sit(role::consumer, i), wanted);
-    return *ins[i];
-  }
-  void leave(std::uint32_t i) {
-    ins[i]->leave();
-    ins[i].reset();
-    keeper.template leave<rules>(seat_of(i));
-  }
-  [[nodiscard]] std::uint32_t seat_of(std::uint32_t subscriber_index) const {
-    return view.first_seat(role::consumer) + subscriber_index;
   }
 
   bool send(std::uint64_t number, std::uint32_t from = 0) {
@@ -98,11 +88,7 @@ class topic_rig {
   [[nodiscard]] bool is_sane() const { return rules::is_sane(view); }
   [[nodiscard]] std::uint64_t size_approx() const { return rules::size_approx(view); }
 
-  callers_memory memory;
-  ring_view view;
-  hand_keeper keeper;
   std::deque<std::optional<publisher>> outs;
-  std::deque<std::optional<subscriber>> ins;
 };
 
 }  // namespace sluice::detail::test

@@ -171,11 +171,7 @@ class between_processes : public ::testing::Test {
   /// The child in that seat is killed; the seat is settled for the next.
   void kill(child_process& child, std::uint32_t seat_index) {
     EXPECT_TRUE(child.kill().was_killed());
-    keeper_.die(seat_index);
-    ASSERT_TRUE(keeper_.is_dead(seat_index, view_.seats[seat_index].state.load()));
-    ASSERT_TRUE(keeper_.try_lock(seat_index));
-    ASSERT_TRUE(rules::settle(view_, seat_index, keeper_));
-    keeper_.unlock(seat_index);
+    ASSERT_TRUE(keeper_.template bury<rules>(seat_index));
   }
 
   watchdog dog_{std::chrono::seconds(250)};

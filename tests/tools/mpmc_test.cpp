@@ -5,7 +5,7 @@
 #include <set>
 #include <sstream>
 
-#include "tools/run_cli.hpp"
+#include "tools/numbers.hpp"
 
 namespace sluice::detail::test {
 namespace {
@@ -27,12 +27,6 @@ std::map<std::string, std::vector<std::size_t>> ledger_of(const std::string& tex
   for (std::size_t number = 0; in >> sender >> number;) ledger[sender].push_back(number);
   return ledger;
 }
-
-bool is_rising(const std::vector<std::size_t>& numbers) {
-  return std::adjacent_find(numbers.begin(), numbers.end(), std::greater_equal<>()) == numbers.end();
-}
-
-json summary_of(const outcome& end) { return json::parse(end.err.substr(end.err.rfind("{\"bytes\""))); }
 
 class Mpmc : public Cli {
  protected:

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "support/small_filesystem.hpp"
-#include "tools/run_cli.hpp"
+#include "tools/numbers.hpp"
 
 namespace sluice::detail::test {
 namespace {
@@ -16,25 +16,6 @@ std::string random_bytes(std::size_t count) {
   std::mt19937_64 next(42);
   for (char& c : bytes) c = static_cast<char>(next());
   return bytes;
-}
-
-std::string numbered_lines(std::size_t from, std::size_t count) {
-  std::string lines;
-  for (auto i = from; i < from + count; ++i) lines += std::to_string(i) + "\n";
-  return lines;
-}
-
-std::vector<std::size_t> numbers_in(const std::string& text) {
-  std::istringstream in(text.substr(0, text.rfind('\n') + 1));  // whole lines
-  std::vector<std::size_t> numbers;
-  for (std::size_t number = 0; in >> number;) numbers.push_back(number);
-  return numbers;
-}
-
-bool is_run(const std::vector<std::size_t>& numbers) {
-  for (std::size_t i = 1; i < numbers.size(); ++i)
-    if (numbers[i] != numbers[i - 1] + 1) return false;
-  return true;
 }
 
 TEST_F(Cli, StreamsArriveExactlyWhateverTheMessageSize) {

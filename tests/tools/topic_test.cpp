@@ -5,36 +5,14 @@
 #include <sstream>
 
 #include "sluice/topic.hpp"
-#include "tools/run_cli.hpp"
+#include "tools/numbers.hpp"
 
 namespace sluice::detail::test {
 namespace {
 
 using nlohmann::json;
 
-std::string lines_of(std::size_t from, std::size_t to) {
-  std::string lines;
-  for (auto i = from; i <= to; ++i) lines += std::to_string(i) + "\n";
-  return lines;
-}
-
-std::vector<std::size_t> numbers_in(const std::string& text) {
-  std::istringstream in(text.substr(0, text.rfind('\n') + 1));  // whole lines
-  std::vector<std::size_t> numbers;
-  for (std::size_t number = 0; in >> number;) numbers.push_back(number);
-  return numbers;
-}
-
-bool is_run(const std::vector<std::size_t>& numbers) {
-  for (std::size_t i = 1; i < numbers.size(); ++i)
-    if (numbers[i] != numbers[i - 1] + 1) return false;
-  return true;
-}
-bool is_rising(const std::vector<std::size_t>& numbers) {
-  return std::adjacent_find(numbers.begin(), numbers.end(), std::greater_equal<>()) == numbers.end();
-}
-
-json summary_of(const outcome& end) { return json::parse(end.err.substr(end.err.rfind("{\"bytes\""))); }
+std::string lines_of(std::size_t from, std::size_t to) { return numbered_lines(from, to - from + 1); }
 
 class CliTopic : public Cli {
  protected:
