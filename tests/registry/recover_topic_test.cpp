@@ -4,9 +4,11 @@
 
 #include <cstring>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "channel/channel_places.hpp"
+#include "sluice/bytes.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/topic.hpp"
 #include "support/disk.hpp"
@@ -25,7 +27,8 @@ using numbers = std::vector<std::uint64_t>;
 template <class Of>
 class RecoverTopic : public ::testing::Test {
  protected:
-  using link = topic<numbered, Of::how_many>;
+  static constexpr publishers how_many = Of::how_many;
+  using link = topic<numbered, how_many>;
 
   void SetUp() override {
     if (!on_a_disk()) GTEST_SKIP() << "no folder on a disk: nothing there survives a reset";
@@ -131,6 +134,61 @@ TYPED_TEST(RecoverTopic, WithoutDurabilityNothingIsBelieved) {
   this->reset_with(this->on_disk());
   EXPECT_THAT(thrown_by([&] { (void)TestFixture::link::attach(this->names(), name); }), Threw(errc::corrupted));
   EXPECT_THAT(thrown_by([&] { (void)this->names().recover(name); }), Threw(errc::wrong_kind));
+}
+
+// ---- Messages of any length ------------------------------------------------------------------------------------------
+
+TYPED_TEST(RecoverTopic, MessagesOfAnyLengthAreHistoryTooAndTornOnesAreTold) {
+  using lines = topic<bytes, TestFixture::how_many>;
+  const auto line_of = [](std::size_t i) { return std::string(50 + 60 * i, static_cast<char>('a' + i)); };
+  {
+    const auto made = lines::create(
+        this->names(), name, {.capacity_slots = capacity, .capacity_bytes = 4096, .durability = durability::every(1)});
+    auto out = made.publisher();
+    for (std::size_t i = 0; i < 8; ++i) ASSERT_TRUE(out.try_send(line_of(i)));
+  }
+  auto torn = this->on_disk();
+  const auto part = header_in(torn).parts[0];
+  std::uint64_t word = 0;
+  std::memcpy(&word, this->slot(torn, 5) + part.slots.payload_offset, sizeof word);
+  torn[part.body_offset + arena_form_of(part).arena_offset + extent::of(word).place * arena_unit_bytes] ^= std::byte{1};
+  this->reset_with(torn);
+  this->expect_found(7, 1, 0);
+  const auto found = lines::attach(this->names(), name);
+  auto in = found.subscriber(history::all());
+  auto out = found.publisher();
+  std::string line;
+  for (const std::size_t i : {0U, 1U, 2U, 3U, 4U, 6U, 7U}) {
+    ASSERT_TRUE(in.try_receive(line)) << i;
+    EXPECT_EQ(line, line_of(i));
+  }
+  for (std::size_t round = 0; round < 100; ++round) {  // the arena goes on as any other
+    ASSERT_TRUE(out.try_send(line_of(round % 20)));
+    ASSERT_TRUE(in.try_receive(line));
+    EXPECT_EQ(line, line_of(round % 20));
+  }
+}
+
+TYPED_TEST(RecoverTopic, BytesThatWereTakenBackAreGoneAndNotMissing) {
+  using lines = topic<bytes, TestFixture::how_many>;
+  {
+    const auto made = lines::create(
+        this->names(), name, {.capacity_slots = capacity, .capacity_bytes = 1024, .durability = durability::every(1)});
+    auto out = made.publisher();
+    for (std::size_t i = 0; i < capacity; ++i) ASSERT_TRUE(out.try_send(std::string(300, static_cast<char>('a' + i))));
+  }
+  this->reset_with(this->on_disk());
+  const auto recovered = this->names().recover(name).rings.at(0);
+  EXPECT_GE(recovered.kept, 2U);
+  EXPECT_LE(recovered.kept, 3U) << "as many as the arena holds";
+  EXPECT_EQ(recovered.torn, 0U);
+  EXPECT_EQ(recovered.missing, 0U);
+  auto in = lines::attach(this->names(), name).subscriber(history::all());
+  std::string line, last;
+  std::uint64_t got = 0;
+  for (; in.try_receive(line); ++got) last = line;
+  EXPECT_EQ(got, recovered.kept);
+  EXPECT_EQ(last, std::string(300, static_cast<char>('a' + capacity - 1)));
 }
 
 }  // namespace
