@@ -14,17 +14,13 @@
 #include <span>
 
 #include "sluice/detail/base/bytes.hpp"
+#include "sluice/detail/part/copy_if_intact.hpp"
 #include "sluice/detail/part/topic/topic_ring.hpp"
 
 namespace sluice::detail {
 
 /// Where a reader goes on that was overtaken.
 enum class resumes { at_oldest, at_newest };
-
-/// Copies `bytes` and says whether they are what `word` was of, which it still is after the copy. The only place where bytes
-/// are read that a publisher may be writing; ThreadSanitizer does not look at it.
-[[nodiscard]] bool copy_if_intact(std::byte* into, const std::byte* from, std::size_t bytes,
-                                  const std::atomic<std::uint64_t>& word, std::uint64_t expected) noexcept;
 
 template <publishers Publishers>
 class lossy_reader {

@@ -1,19 +1,6 @@
 // In a file of its own, so that what ThreadSanitizer is told to overlook is this function and nothing else.
 
-#include <cstring>
-
-#include "sluice/detail/part/topic/lossy_reader.hpp"
-
-#if defined(__SANITIZE_THREAD__)
-#define SLUICE_COPIES_BY_HAND 1  // its memcpy(3) reports what it reads, whatever function calls it
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SLUICE_COPIES_BY_HAND 1
-#endif
-#endif
-#if !defined(SLUICE_COPIES_BY_HAND)
-#define SLUICE_COPIES_BY_HAND 0
-#endif
+#include "sluice/detail/part/copy_if_intact.hpp"
 
 namespace sluice::detail {
 
