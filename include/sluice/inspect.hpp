@@ -35,6 +35,7 @@ class registry;
 class segment_name;
 
 using detail::durability_of;
+using detail::holds_values;
 using detail::is_durable;
 using detail::is_topic;
 using detail::lifetime_of;
@@ -119,6 +120,14 @@ struct hold_report {
   std::uint64_t waited_for_since_realtime_ns = 0;  // a participant waits for one of them; 0: none said so
 };
 
+/// A value of a part that holds the newest of each.
+struct value_report {
+  std::vector<std::byte> key;           // empty: the part has one value and no keys
+  std::uint64_t version = 0;            // how many values were written; 0: none yet
+  std::uint64_t written_ns = 0;         // when the newest was, on CLOCK_MONOTONIC to within a step of the coarse clock
+  std::optional<std::uint32_t> writer;  // the seat that writes it; empty: none does now
+};
+
 struct part_facts {
   std::uint64_t tail = 0;        // next sequence to publish (mpmc: to claim)
   std::uint64_t head = 0;        // next sequence to release (mpmc: to claim for reading)
@@ -127,6 +136,9 @@ struct part_facts {
   std::uint64_t published_bytes = 0;  // of the messages in published and taken ones; as looked at
   std::vector<hold_report> holds;     // of the same slots; an spsc producer's claims leave no trace
   std::vector<stall_report> stalls;   // what is being waited for now
+  std::uint64_t keys = 0;             // of a table; 1 of a latest value that was written
+  std::vector<value_report>
+      values;  // of the first 16,384 keys, of a table not in a list; where there are messages, none
 };
 
 /// How much was to be learned of a process's own mappings.
@@ -202,6 +214,7 @@ struct ring_info : part_facts {
   // Messages of any length: the longest, which is also each producer's arena, and the longest that lies in its slot.
   std::uint64_t capacity_bytes = 0;  // 0: messages have one size
   topic_policy topic;                // of a topic
+  value_policy value_form;           // of a part that holds values
   std::uint64_t inline_bytes = 0;
   bool is_closed = false;
   wake_mode mode = wake_mode::membarrier;

@@ -63,6 +63,24 @@ struct topic_policy {
   [[nodiscard]] constexpr bool operator==(const topic_policy&) const noexcept = default;
 };
 
+/// How people read a key of a table, and write it.
+enum class key_kind : std::uint64_t {
+  bytes = 0,            ///< as hexadecimal digits
+  text = 1,             ///< up to its first zero byte
+  unsigned_number = 2,  ///< of 1, 2, 4 or 8 bytes
+  signed_number = 3,
+};
+
+/// Of a latest value or a table of them: what its form is. latest_options says more.
+struct value_policy {
+  std::uint64_t slots_each = 0;  ///< of each value: power of two, 2 to 1024; 0: 4
+  std::uint64_t key_bytes = 0;   ///< 0: one value without a key
+  std::uint64_t key_hash = 0;    ///< of the type of the keys, as type_identity::hash
+  key_kind keys = key_kind::bytes;
+
+  [[nodiscard]] constexpr bool operator==(const value_policy&) const noexcept = default;
+};
+
 /// A ring by itself, without a segment: see ring.hpp.
 struct ring_options {
   ring_kind kind = ring_kind::spsc;
@@ -73,7 +91,8 @@ struct ring_options {
   std::uint32_t producer_seats = 0;          ///< mpmc: how many producers at once, 1 to 4096; 0: 64. spsc: always 1
   std::uint32_t consumer_seats = 0;          ///< mpmc: how many consumers at once, 1 to 4096; 0: 64. spsc: always 1
   sluice::durability durability = {};        ///< for a ring in a file on a disk
-  sluice::topic_policy topic = {};           ///< of a topic
+  sluice::topic_policy topic = {};           ///< of a topic; wakes_watchers of values too
+  sluice::value_policy values = {};          ///< of a latest value or a table
 };
 
 /// Pages of 2 MiB (on x86) instead of 4 KiB: fewer misses of the translation cache in rings of many megabytes.
@@ -110,6 +129,7 @@ struct requirements {
   std::uint32_t consumer_seats = 0;    ///< at least so many
   sluice::durability durability = {};  ///< that, or more often flushed
   sluice::topic_policy topic = {};     ///< of a topic: what of it is not zero, exactly
+  sluice::value_policy values = {};    ///< of values: at least so many slots each, and keys of that type
 };
 
 /// What a channel is created with. All have defaults that serve. An existing channel that offers less than the capacity,
@@ -128,9 +148,10 @@ struct channel_options {
   sluice::lifetime lifetime = sluice::lifetime::persistent;
   /// What survives a reset of the machine; by name and on a disk only. A durable channel is persistent.
   sluice::durability durability = {};
-  std::uint32_t mode = 0600;        ///< permissions of the file, whatever the umask. chmod(2) later moves no locks
-  memory_options memory = {};       ///< how this process maps it: huge pages, prefault, …
-  sluice::topic_policy topic = {};  ///< of a topic: topic_options says what it means
+  std::uint32_t mode = 0600;         ///< permissions of the file, whatever the umask. chmod(2) later moves no locks
+  memory_options memory = {};        ///< how this process maps it: huge pages, prefault, …
+  sluice::topic_policy topic = {};   ///< of a topic: topic_options says what it means
+  sluice::value_policy values = {};  ///< of a latest value or a table: latest_options says what it means
 };
 
 /// How an existing channel is attached to.

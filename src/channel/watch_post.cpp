@@ -13,17 +13,16 @@
 #include "registry/await_name.hpp"
 #include "sluice/detail/base/clock.hpp"
 #include "sluice/detail/plan/segment_plan.hpp"
+#include "sluice/detail/registry/requirements.hpp"
 #include "sluice/inspect.hpp"
 #include "sluice/registry.hpp"
 
 namespace sluice::detail {
 namespace {
 
-constexpr std::uint32_t only_ring = 0;  // of a topic
+constexpr std::uint32_t only_ring = 0;  // of a topic, or values
 
-std::string name_of(const segment& memory) {
-  return memory.has_file() ? memory.file().path : "a topic in memory without a file";
-}
+std::string name_of(const segment& memory) { return memory.has_file() ? memory.file().path : "memory without a file"; }
 
 /// What leads to a file that was opened by its path.
 name_state name_of_file_now(const segment_file& file) noexcept {
@@ -52,6 +51,9 @@ struct watch_post::cold {
   static cold* of(observer mapped, const watched_kind& kind) {
     auto what = "watch " + name_of(mapped.memory());
     require_ring(mapped.header(), only_ring, kind.ring, kind.type, what);
+    ring_options found;
+    part_kind_of(mapped.header().parts[only_ring]).recall(mapped.header().parts[only_ring], found);
+    require_keys(kind.keys, found.values, what);
     const auto ring = view_ring(mapped.memory().bytes(), mapped.header().parts[only_ring]);
     auto locks = readable_locks::of(mapped.memory());
     seat_table table(mapped.memory(), ring, only_ring, locks.sight);
@@ -170,17 +172,17 @@ bool watch_post::has_lost_its_name() {
 
 void watch_post::throw_name_is_lost() {
   cold_->name_loss_was_told = true;
+  const std::string peer = role_name(kind_in(cold_->descriptor()), role::producer);
   if (cold_->name_found == name_state::other)
     throw error(errc::not_found,
-                cold_->what +
-                    ": the name now leads to another file, made since this process attached, and a new "
-                    "publisher comes there; watch it again");
-  throw error(errc::not_found, cold_->what +
-                                   ": the name was removed and no publisher is attached, so none can come; watch it "
-                                   "again once it was created anew");
+                cold_->what + ": the name now leads to another file, made since this process attached, and a new " +
+                    peer + " comes there; watch it again");
+  throw error(errc::not_found, cold_->what + ": the name was removed and no " + peer +
+                                   " is attached, so none can come; watch it again once it was created anew");
 }
 
 const part_descriptor& watch_post::descriptor() const noexcept { return cold_->descriptor(); }
+const std::string& watch_post::what() const noexcept { return cold_->what; }
 
 void watch_post::throw_wrong_extent() const {
   throw error(

@@ -12,11 +12,14 @@ extern const part_kind topic_part;
 extern const part_kind topic_many_part;
 extern const part_kind topic_bytes_part;
 extern const part_kind topic_many_bytes_part;
+extern const part_kind latest_part;
+extern const part_kind table_part;
 
 namespace {
 
-constexpr const part_kind* rows[] = {&spsc_part,  &mpmc_part,       &spsc_bytes_part,  &mpmc_bytes_part,
-                                     &topic_part, &topic_many_part, &topic_bytes_part, &topic_many_bytes_part};
+constexpr const part_kind* rows[] = {&spsc_part,   &mpmc_part,       &spsc_bytes_part,  &mpmc_bytes_part,
+                                     &topic_part,  &topic_many_part, &topic_bytes_part, &topic_many_bytes_part,
+                                     &latest_part, &table_part};
 
 }  // namespace
 
@@ -43,9 +46,15 @@ bool is_topic(ring_kind kind) noexcept {
   return row != nullptr && row->is_topic;
 }
 
+bool holds_values(ring_kind kind) noexcept {
+  const auto* row = find_part_kind(static_cast<std::uint32_t>(kind));
+  return row != nullptr && row->holds_values;
+}
+
 const char* role_name(ring_kind kind, role whose) noexcept {
-  if (!is_topic(kind)) return to_string(whose);
-  return whose == role::producer ? "publisher" : "subscriber";
+  const auto* row = find_part_kind(static_cast<std::uint32_t>(kind));
+  if (row == nullptr) return to_string(whose);
+  return whose == role::producer ? row->producer_name : row->consumer_name;
 }
 
 std::vector<seat_report> report_seats(const seat_table& table, const ring_view& ring, ring_kind kind) {

@@ -35,8 +35,11 @@ struct seat_limits {
 
 struct part_kind {
   ring_kind tag;
-  const char* name;       // in the CLI, in errors and in documents
-  bool is_topic = false;  // every consumer gets every message
+  const char* name;           // in the CLI, in errors and in documents
+  bool is_topic = false;      // every consumer gets every message
+  bool holds_values = false;  // the newest ones, and no messages
+  const char* producer_name = "producer";
+  const char* consumer_name = "consumer";
   seat_limits producers;
   seat_limits consumers;
   const char* for_more;  // the kind to use for more seats than that; null: there is none
@@ -66,7 +69,7 @@ struct part_kind {
   part_facts (*look)(part_snapshot&, depth);
   /// Reads at most `max_bytes` of the message of a slot that holds one, and its length.
   void (*read_message)(part_snapshot&, const part_descriptor&, slot_report&, std::uint64_t max_bytes);
-  const slot_recovery* recovery;  // of what a reset of the machine left of a durable one; never null
+  const slot_recovery* recovery;  // of what a reset of the machine left of a durable one; null: none is durable
 };
 
 /// All of them, in the order of their tags.

@@ -85,6 +85,10 @@ part_descriptor describe(const ring_request& request) {
                 "a " + std::string(kind.name) +
                     " ring that wakes watchers or drops stalled subscribers: only topics do; create a "
                     "topic, or leave that out");
+  if (!kind.holds_values && options.values != value_policy())
+    throw error(errc::bad_argument, "a " + std::string(kind.name) +
+                                        " ring with keys or slots for each value: only latest values and tables have "
+                                        "them; create one of these, or leave that out");
   if (part.body_bytes > max_segment_bytes)
     throw error(errc::bad_argument, "a " + std::string(kind.name) + " ring of " + quantity(part.body_bytes) +
                                         " bytes: above the limit of 64 TiB");

@@ -23,6 +23,13 @@ std::string stalled_for(const topic_policy& policy) {
 
 }  // namespace
 
+void require_keys(const value_policy& asked, const value_policy& found, const std::string& where) {
+  if (asked.key_bytes == 0 || (asked.key_bytes == found.key_bytes && asked.key_hash == found.key_hash)) return;
+  throw error(errc::wrong_type, where + ": its keys are of another type, of " + std::to_string(found.key_bytes) +
+                                    " bytes and not " + std::to_string(asked.key_bytes) +
+                                    ": build both sides from one definition");
+}
+
 void require_options(const segment_header& header, std::size_t index, const requirements& asked,
                      const std::string& where) {
   const auto& ring = header.parts[index];
@@ -48,6 +55,8 @@ void require_options(const segment_header& header, std::size_t index, const requ
            "one that drops them " + stalled_for(offered.topic));
   if (asked.topic.wakes_watchers && !offered.topic.wakes_watchers)
     refuse("a topic that wakes watchers", "one that does not");
+  require_count(asked.values.slots_each, offered.values.slots_each, "", " slots for each value");
+  require_keys(asked.values, offered.values, where);
   if (!is_met(asked.durability, durability_of(ring)))
     refuse("durability " + to_string(asked.durability), "durability " + to_string(durability_of(ring)));
 }

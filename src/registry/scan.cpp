@@ -94,6 +94,7 @@ ring_info read_ring(const detail::opened_file& opened, const segment& copy, std:
   info.capacity_bytes = options.capacity_bytes;
   info.inline_bytes = options.inline_bytes;
   info.topic = options.topic;
+  info.value_form = options.values;
   info.is_closed = says_closed(control.closed.load(std::memory_order_relaxed));  // of a copy, here and below
   info.mode = static_cast<wake_mode>(control.mode.load(std::memory_order_relaxed) & 1);
   info.holes = control.holes.load(std::memory_order_relaxed);

@@ -15,6 +15,7 @@
 #include "sluice/detail/base/clock.hpp"
 #include "sluice/detail/part/mpmc/mpmc_ring.hpp"
 #include "sluice/detail/part/topic/topic_bytes_ring.hpp"
+#include "sluice/latest.hpp"
 #include "sluice/registry.hpp"
 #include "support/bytes_ends.hpp"
 #include "support/disk.hpp"
@@ -194,10 +195,42 @@ TEST(GoldenTopic, MessagesOfAnyLengthInAFileOfVersion2AreReadAsTheyWereLeft) {
   expect_topic_of_any_length_as_it_was_left<publishers::many>();
 }
 
+/// The last value is there, whole, and the successor of the writer that was killed in the next one goes on.
+TEST(GoldenValues, AreReadFromFilesOfVersion2AsTheyWereLeft) {
+  const watchdog dog;
+  const temp_registry names;
+  write_image(names.path("golden"), still_of_this_boot(image_of(kept + "/format2-latest")));
+  auto in = latest<golden_message>::watch(*names, golden);
+  EXPECT_EQ(in.get(), golden_message::of(golden_sent - 1));
+  EXPECT_EQ(in.version(), golden_sent);
+  auto out = latest<golden_message>::attach(*names, golden).writer();
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    out.set(golden_message::of(i));
+    EXPECT_EQ(in.get(), golden_message::of(i));
+  }
+}
+TEST(GoldenValues, OfTablesAreReadFromFilesOfVersion2AsTheyWereLeft) {
+  const watchdog dog;
+  const temp_registry names;
+  write_image(names.path("golden"), still_of_this_boot(image_of(kept + "/format2-table")));
+  using link = table<golden_key, golden_message>;
+  auto in = link::watch(*names, golden);
+  EXPECT_EQ(in.keys().size(), golden_keys);
+  for (auto i = golden_sent - golden_keys; i < golden_sent; ++i)
+    EXPECT_EQ(in.get(golden_key_of(i)), golden_message::of(i));
+  auto out = link::attach(*names, golden).writer();
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    out.set(golden_key_of(i), golden_message::of(i));
+    EXPECT_EQ(in.get(golden_key_of(i)), golden_message::of(i));
+  }
+  out.set("another", golden_message::of(77));
+  EXPECT_EQ(in.get("another"), golden_message::of(77));
+}
+
 TEST(GoldenFiles, NoneIsWithoutATest) {
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kept)) files += entry.is_regular_file() ? 1 : 0;
-  EXPECT_EQ(files, 12U);
+  EXPECT_EQ(files, 14U);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "sluice/channel.hpp"
 #include "sluice/error.hpp"
 #include "sluice/inspect.hpp"
+#include "sluice/latest.hpp"
 #include "sluice/options.hpp"
 #include "sluice/port.hpp"
 #include "sluice/registry.hpp"
@@ -105,6 +106,33 @@ TEST_F(Face, EverySubscriberSeesMessagesOfAnyLength) {
     EXPECT_EQ(copy, "x");
   }
   fast.next();
+}
+
+TEST_F(Face, ReadersGetTheNewestValueAndTablesHaveKeys) {
+  sluice::latest<quote>::create_or_attach(path("quote")).writer().set({7, 1.0, 1.1});
+  EXPECT_EQ(sluice::latest<quote>::attach(path("quote")).reader().get().id, 7);
+  auto eye = sluice::latest<quote>::watch(path("quote"));
+  quote q{};
+  EXPECT_EQ(eye.get_change(q), sluice::wait_result::ready);
+  EXPECT_EQ(eye.get_change_for(q, 1ms), sluice::wait_result::timed_out);
+  EXPECT_LT(eye.age_ns(), 100'000'000'000U);
+  EXPECT_EQ(eye.version(), 1U);
+
+  using settings = sluice::table<sluice::key_text<32>, double>;
+  auto out = settings::create_or_attach(path("settings"), {.keys = 100}).writer();
+  out.set("speed", 1.5);
+  if (auto slot = out.claim("limit")) {
+    *slot = 0.5;
+    slot.publish();
+  }
+  auto in = settings::attach(path("settings")).reader();
+  EXPECT_EQ(in.get("speed"), 1.5);
+  EXPECT_EQ(in.keys().size(), 2U);
+  sluice::key_text<32> key;
+  int changes = 0;
+  for (double value; in.get_any_change_for(key, value, 1ms) == sluice::wait_result::ready; ++changes)
+    EXPECT_TRUE(key == "limit" || value == 1.5);
+  EXPECT_EQ(changes, 1) << "of speed it has got the newest";
 }
 
 TEST_F(Face, MessagesHaveAnyLength) {

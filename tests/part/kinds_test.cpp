@@ -30,11 +30,18 @@ TEST(PartKinds, EveryKindHasATagAndANameOfItsOwn) {
   EXPECT_FALSE(names.empty());
 }
 
-TEST(PartKinds, ParticipantsOfATopicHaveNamesOfTheirOwn) {
+TEST(PartKinds, ParticipantsOfTopicsAndOfValuesHaveNamesOfTheirOwn) {
   for (const auto* kind : part_kinds()) {
-    EXPECT_EQ(is_topic(kind->tag), std::string(kind->name).starts_with("topic")) << kind->name;
-    EXPECT_STREQ(role_name(kind->tag, role::producer), is_topic(kind->tag) ? "publisher" : "producer");
-    EXPECT_STREQ(role_name(kind->tag, role::consumer), is_topic(kind->tag) ? "subscriber" : "consumer");
+    const std::string name = kind->name;
+    EXPECT_EQ(is_topic(kind->tag), name.starts_with("topic")) << name;
+    EXPECT_EQ(holds_values(kind->tag), name == "latest" || name == "table") << name;
+    const bool has_values = holds_values(kind->tag);
+    EXPECT_STREQ(role_name(kind->tag, role::producer), is_topic(kind->tag) ? "publisher"
+                                                       : has_values        ? "writer"
+                                                                           : "producer");
+    EXPECT_STREQ(role_name(kind->tag, role::consumer), is_topic(kind->tag) ? "subscriber"
+                                                       : has_values        ? "reader"
+                                                                           : "consumer");
   }
   EXPECT_STREQ(role_name(static_cast<ring_kind>(77), role::consumer), "consumer");
 }

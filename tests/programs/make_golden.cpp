@@ -15,6 +15,7 @@
 
 #include "sluice/channel.hpp"
 #include "sluice/detail/part/topic/topic_bytes_ring.hpp"
+#include "sluice/latest.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
 #include "support/bytes_ends.hpp"
@@ -114,6 +115,34 @@ void write_topic_bytes(const std::string& folder, const std::string& name) {
   ::waitpid(child, nullptr, 0);
 }
 
+/// The writer of a value was killed in the middle of the next one.
+void write_latest(const std::string& path) {
+  const auto made = latest<golden_message>::create(path);
+  const auto child = ::fork();
+  if (child == 0) {
+    auto out = latest<golden_message>::attach(path).writer();
+    for (std::uint64_t i = 0; i < golden_sent; ++i) out.set(golden_message::of(i));
+    auto slot = out.claim();
+    slot->number = golden_sent;
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
+/// Of a table, by keys.
+void write_table(const std::string& path) {
+  const auto made = table<golden_key, golden_message>::create(path, {.keys = 5, .slots = 2, .writer_seats = 2});
+  const auto child = ::fork();
+  if (child == 0) {
+    auto out = table<golden_key, golden_message>::attach(path).writer();
+    for (std::uint64_t i = 0; i < golden_sent; ++i) out.set(golden_key_of(i), golden_message::of(i));
+    auto slot = out.claim(golden_key_of(0));
+    slot->number = golden_sent;
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -142,6 +171,8 @@ int main(int argc, char** argv) try {
   write_topic<publishers::many>(folder, name("topic-many"));
   write_topic_bytes<publishers::one>(folder, name("topic-bytes"));
   write_topic_bytes<publishers::many>(folder, name("topic-many-bytes"));
+  write_latest(path("latest"));
+  write_table(path("table"));
   return 0;
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "make_golden: %s\n", problem.what());

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "sluice/detail/channel/key_text.hpp"
 #include "sluice/detail/layout/type_identity.hpp"
 
 namespace sluice::detail::test {
@@ -38,6 +39,13 @@ inline std::vector<std::byte> golden_bytes_of(std::uint64_t number) {
 inline constexpr std::uint64_t golden_sent = 11, golden_released = 4, golden_held = 2;
 /// Where the arena is shorter than the messages: of the first so many the bytes are gone.
 inline constexpr std::uint64_t golden_gone = 6;
+
+/// Of a table: messages by turns under three keys.
+using golden_key = key_text<12>;
+inline constexpr std::uint64_t golden_keys = 3;
+inline golden_key golden_key_of(std::uint64_t number) {
+  return golden_key(number % golden_keys == 0 ? "zero" : number % golden_keys == 1 ? "one" : "two");
+}
 
 }  // namespace sluice::detail::test
 

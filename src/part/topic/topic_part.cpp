@@ -191,6 +191,8 @@ constexpr part_kind row{
     .tag = topic_ring<Publishers>::kind,
     .name = Publishers == publishers::one ? "topic" : "topic-many",
     .is_topic = true,
+    .producer_name = "publisher",
+    .consumer_name = "subscriber",
     .producers = Publishers == publishers::one ? seat_limits{1, 1} : seat_limits{many_seats, max_topic_seats},
     .consumers = {many_seats, max_topic_seats},
     .for_more = "topic-many",

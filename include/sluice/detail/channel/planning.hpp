@@ -14,7 +14,7 @@ namespace sluice::detail {
                                               const channel_options& options) {
   return {type,
           {kind, options.capacity_slots, options.capacity_bytes, options.inline_bytes, options.sized_for,
-           options.producer_seats, options.consumer_seats, options.durability, options.topic}};
+           options.producer_seats, options.consumer_seats, options.durability, options.topic, options.values}};
 }
 
 /// What would be made, before it is: sizes and offsets. @throws error bad_argument.
@@ -25,8 +25,8 @@ template <class T>
 
 /// What an existing channel must offer to be taken in place of the one that would be made.
 [[nodiscard]] inline requirements asked_by(const channel_options& options) {
-  return {options.capacity_slots, options.capacity_bytes, options.producer_seats,
-          options.consumer_seats, options.durability,     options.topic};
+  return {options.capacity_slots, options.capacity_bytes, options.producer_seats, options.consumer_seats,
+          options.durability,     options.topic,          options.values};
 }
 
 [[nodiscard]] inline naming naming_of(const channel_options& options) {

@@ -1,10 +1,11 @@
 #pragma once
 
-// What a process has that only reads a topic: the mapping, the bell, which publishers live, what became of the name. It
+// What a process has that only reads a topic or values: the mapping, the bell, which publishers live, what became of the name. It
 // writes nothing to shared memory, takes no lock, and is not seen by others. Everything here is cold.
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "sluice/detail/base/owned.hpp"
@@ -14,6 +15,7 @@
 #include "sluice/detail/seat/process_mark.hpp"
 #include "sluice/detail/wait/parking.hpp"
 #include "sluice/error.hpp"
+#include "sluice/options.hpp"
 
 namespace sluice {
 class registry;
@@ -31,6 +33,7 @@ struct watched_kind {
   ring_kind ring;
   std::atomic<std::uint32_t>& (*bell)(const ring_view&);
   bool (*wakes_watchers)(const part_descriptor&) noexcept;
+  value_policy keys = {};  // of a table
 };
 
 /// One thread at a time, as the watcher that has it.
@@ -53,6 +56,8 @@ class watch_post {
 
   [[nodiscard]] const ring_view& ring() const noexcept { return ring_; }
   [[nodiscard]] const part_descriptor& descriptor() const noexcept;
+  /// How errors call it.
+  [[nodiscard]] const std::string& what() const noexcept;
   [[nodiscard]] sleeper& place() noexcept { return place_; }
   [[nodiscard]] const process_mark& mark() const noexcept { return mark_; }
 

@@ -30,6 +30,8 @@ enum class ring_kind : std::uint32_t {
   topic_many = 20,   ///< the same with many
   topic_bytes = 21,  ///< the same two with messages of any length
   topic_many_bytes = 22,
+  latest = 23,  ///< the newest value; one writer
+  table = 24,   ///< the newest value of each key; many writers, one for a key
 };
 
 /// Whether the name outlives the participants.
@@ -44,7 +46,10 @@ enum class lifetime : std::uint32_t {
 
 /// Whether every consumer gets every message.
 [[nodiscard]] bool is_topic(ring_kind kind) noexcept;
-/// What a participant of such a ring is called: "producer" or "consumer", of a topic "publisher" or "subscriber".
+/// Whether it holds the newest of each value and no messages.
+[[nodiscard]] bool holds_values(ring_kind kind) noexcept;
+/// What a participant of such a ring is called: "producer" or "consumer", of a topic "publisher" or "subscriber", where there
+/// are values "writer" or "reader".
 [[nodiscard]] const char* role_name(ring_kind kind, role whose) noexcept;
 
 inline constexpr std::size_t type_name_bytes = 96;
