@@ -3,12 +3,21 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstring>
 
 #include "cgroup.hpp"
+#include "format.hpp"
 #include "sluice/inspect.hpp"
 
 namespace sluice::tools {
 namespace {
+
+std::uint64_t age_ns(const value_report& value) {
+  const auto now_ns =
+      static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+  return now_ns - std::min(now_ns, value.written_ns);
+}
 
 nlohmann::json json_of(const claim_report& claim) {
   return {{"first", claim.first}, {"count", claim.count}, {"is_won", claim.is_won}};
@@ -70,14 +79,23 @@ nlohmann::json json_of(const ring_info& ring, const hold_report& hold) {
           {"waited_for_since_realtime_ns", hold.waited_for_since_realtime_ns}};
 }
 
+nlohmann::json json_of(const ring_info& ring, const value_report& value) {
+  return {
+      {"key", ring.value_form.key_bytes == 0 ? nlohmann::json() : nlohmann::json(key_text(ring.value_form, value.key))},
+      {"version", value.version},
+      {"age_ns", value.written_ns == 0 ? nlohmann::json() : nlohmann::json(age_ns(value))},
+      {"writer_seat", value.writer ? nlohmann::json(*value.writer) : nlohmann::json()}};
+}
+
 nlohmann::json json_of(const ring_info& ring) {
   const auto& form = ring.descriptor;
   nlohmann::json holds = nlohmann::json::array(), stalls = nlohmann::json::array(), seats = nlohmann::json::array(),
-                 repairs = nlohmann::json::array();
+                 repairs = nlohmann::json::array(), values = nlohmann::json::array();
   for (const auto& hold : ring.holds) holds.push_back(json_of(ring, hold));
   for (const auto& stall : ring.stalls) stalls.push_back(json_of(ring, stall));
   for (const auto& seat : ring.seats) seats.push_back(json_of(ring, seat));
   for (const auto& repair : ring.repairs) repairs.push_back(json_of(repair));
+  for (const auto& value : ring.values) values.push_back(json_of(ring, value));
   return {{"kind", to_string(static_cast<ring_kind>(form.kind))},
           {"label", form.label},
           {"type_name", ring.type_name},
@@ -97,6 +115,10 @@ nlohmann::json json_of(const ring_info& ring) {
           {"durability", to_string(durability_of(form))},
           {"drop_stalled_after_ns", ring.topic.drop_stalled_after_ns},
           {"wakes_watchers", ring.topic.wakes_watchers},
+          {"keys", ring.keys},
+          {"key_bytes", ring.value_form.key_bytes},
+          {"slots_each", ring.value_form.slots_each},
+          {"values", std::move(values)},
           {"checksum_offset", form.slots.checksum_offset},
           {"recovered", ring.recovered},
           {"recovered_torn", ring.recovered_torn},
@@ -227,6 +249,30 @@ const char* to_string(slot_kind kind) noexcept {
 }
 
 const char* to_string(wake_mode mode) noexcept { return mode == wake_mode::membarrier ? "membarrier" : "fence"; }
+
+std::string age_text(const value_report& value) { return value.written_ns == 0 ? "?" : duration_text(age_ns(value)); }
+
+std::string key_text(const value_policy& form, std::span<const std::byte> key) {
+  std::uint64_t number = 0;
+  switch (form.keys) {
+    case key_kind::text: {
+      const std::string_view all(reinterpret_cast<const char*>(key.data()), key.size());
+      return std::string(all.substr(0, all.find('\0')));
+    }
+    case key_kind::unsigned_number:
+    case key_kind::signed_number: {
+      if (key.size() > sizeof number) break;
+      std::memcpy(&number, key.data(), key.size());
+      const auto unused = 8 * (sizeof number - key.size());
+      if (form.keys == key_kind::unsigned_number || unused >= 64) return std::to_string(number);
+      return std::to_string(static_cast<std::int64_t>(number << unused) >> unused);
+    }
+    case key_kind::bytes: break;
+  }
+  std::string hex = "0x";
+  for (const auto byte : key) hex += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+  return hex;
+}
 
 std::string boot_id_text(const std::uint64_t (&words)[2]) {
   return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", words[0] >> 32, words[0] >> 16 & 0xffff, words[0] & 0xffff,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 
 #include "sluice/inspect.hpp"
@@ -13,7 +14,7 @@ namespace sluice::tools {
 /// "alive", "stopped", "frozen", "exiting", "dead", "left" or "died" (and what it left was settled).
 [[nodiscard]] const char* condition_of(const seat_report& seat);
 
-/// "producer" or "consumer", of a topic "publisher" or "subscriber".
+/// "producer" or "consumer", of a topic "publisher" or "subscriber", of values "writer" or "reader".
 [[nodiscard]] const char* role_text(const ring_info& ring, role whose);
 
 /// "4711", or "4711 (of another pid namespace)": such a number means nothing here, or another process.
@@ -36,6 +37,11 @@ namespace sluice::tools {
 [[nodiscard]] const char* to_string(repair_kind kind) noexcept;
 [[nodiscard]] const char* to_string(slot_kind kind) noexcept;
 [[nodiscard]] const char* to_string(wake_mode mode) noexcept;
+
+/// How long ago a value was set: "3s", "?" for one of which that is not known.
+[[nodiscard]] std::string age_text(const value_report& value);
+/// A key as people write it: its text, its number, or its bytes as hexadecimal digits.
+[[nodiscard]] std::string key_text(const value_policy& form, std::span<const std::byte> key);
 
 /// "01234567-89ab-cdef-0123-456789abcdef", as /proc/sys/kernel/random/boot_id has it.
 [[nodiscard]] std::string boot_id_text(const std::uint64_t (&words)[2]);

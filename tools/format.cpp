@@ -32,7 +32,11 @@ std::string age_text(std::uint64_t realtime_ns) {
   const auto now =
       static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
   if (realtime_ns == 0 || realtime_ns > now) return "?";
-  const auto s = (now - realtime_ns) / ns_per_s;
+  return duration_text(now - realtime_ns);
+}
+
+std::string duration_text(std::uint64_t ns) {
+  const auto s = ns / ns_per_s;
   if (s < 60) return fmt::format("{}s", s);
   if (s < 3600) return fmt::format("{}m{:02}s", s / 60, s % 60);
   if (s < 86400) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);

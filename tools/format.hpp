@@ -16,6 +16,8 @@ namespace sluice::tools {
 
 /// "12s", "3m05s", "2h10m", "5d02h"; "?" for a time in the future or none at all.
 [[nodiscard]] std::string age_text(std::uint64_t realtime_ns);
+/// The same of a length of time.
+[[nodiscard]] std::string duration_text(std::uint64_t ns);
 
 /// "2024-05-01 12:00:00 UTC (3m05s ago)".
 [[nodiscard]] std::string time_text(std::uint64_t realtime_ns);

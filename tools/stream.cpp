@@ -199,6 +199,13 @@ stream open_stream(const session& common, const stream_options& options) {
   const auto& header = attached.memory().header();
   const auto& ring = header.parts[0];
   const auto kind = static_cast<ring_kind>(ring.kind);
+  if (holds_values(kind)) {
+    attached.leave_name();  // this process has no business with it
+    throw error(errc::wrong_kind,
+                fmt::format("attach {}: it is of kind {}, which holds values and no messages; look at them with "
+                            "`sluice get` and `sluice watch`",
+                            attached.what(), sluice::to_string(kind)));
+  }
   if (!is_asked_for(kind, options)) {
     attached.leave_name();  // this process has no business with it
     throw error(errc::wrong_kind,

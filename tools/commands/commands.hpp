@@ -19,6 +19,8 @@ runner add_recover(CLI::App& app, const session& common);
 runner add_doctor(CLI::App& app, const session& common);
 runner add_send(CLI::App& app, const session& common);
 runner add_recv(CLI::App& app, const session& common);
+runner add_get(CLI::App& app, const session& common);
+runner add_watch(CLI::App& app, const session& common);
 
 struct command {
   const char* name;
@@ -34,6 +36,8 @@ inline constexpr command commands[] = {
     {"doctor", "Check this machine for limits and settings that affect channels", add_doctor},
     {"send", "Send standard input through a channel", add_send},
     {"recv", "Write the messages of a channel to standard output", add_recv},
+    {"get", "Write the newest value of a latest value, or of a table", add_get},
+    {"watch", "Write each change of a latest value, or of a table", add_watch},
 };
 
 }  // namespace sluice::tools

@@ -133,6 +133,18 @@ void print_header(const segment_info& info) {
   if (info.gate_holder.pid != 0) line("gate", "last taken by pid {}", printable(pid_text(info.gate_holder)));
 }
 
+/// Where the two sides of a ring of messages are.
+void print_progress(const ring_info& ring) {
+  const auto& form = ring.descriptor;
+  line("positions", "tail {}, head {}, fill {} ({}%)", ring.tail, ring.head, ring.fill_slots,
+       ring.fill_slots * 100 / form.slots.capacity_slots);
+  const bool redelivers = !is_topic(static_cast<ring_kind>(form.kind));
+  line("slot states", "{} published, {} claimed, {} holes{}", ring.published_slots, ring.claimed_slots, ring.hole_slots,
+       redelivers ? fmt::format(", {} taken from a dead consumer", ring.taken_slots) : "");
+  line("repaired", "{} holes, {}{} seats settled or taken over", ring.holes,
+       redelivers ? fmt::format("{} redelivered, ", ring.redelivered) : "", ring.settled);
+}
+
 void print_ring(const ring_info& ring, std::size_t index) {
   const auto& form = ring.descriptor;
   print_line("");
@@ -143,8 +155,14 @@ void print_ring(const ring_info& ring, std::size_t index) {
     line("message", "any length up to {} bytes, those up to {} in their slots", ring.capacity_bytes, ring.inline_bytes);
   else
     line("message", "{} bytes, aligned to {}", form.message_bytes, form.message_alignment);
-  line("slots", "{} of {} bytes, the message at {}", form.slots.capacity_slots, form.slots.slot_stride_bytes,
-       form.slots.payload_offset);
+  const bool has_values = holds_values(static_cast<ring_kind>(form.kind));
+  if (has_values)
+    line("values", "{} of {} place(s) of {} bytes, {} slots each{}", ring.keys, form.slots.capacity_slots,
+         form.slots.slot_stride_bytes, ring.value_form.slots_each,
+         ring.value_form.key_bytes == 0 ? "" : fmt::format(", keys of {} bytes", ring.value_form.key_bytes));
+  else
+    line("slots", "{} of {} bytes, the message at {}", form.slots.capacity_slots, form.slots.slot_stride_bytes,
+         form.slots.payload_offset);
   line("offsets", "control {}, seats {} ({} + {}), slots {}", form.control_offset, form.seats_offset,
        form.producer_seats, form.consumer_seats, form.body_offset);
   line("wake-ups", "{}{}", to_string(ring.mode), ring.topic.wakes_watchers ? ", of watchers too" : "");
@@ -157,16 +175,28 @@ void print_ring(const ring_info& ring, std::size_t index) {
   if (ring.recovered_realtime_ns != 0)
     line("recovered", "{}: {} messages kept, {} torn, {} missing", time_text(ring.recovered_realtime_ns),
          ring.recovered, ring.recovered_torn, ring.recovered_missing);
-  line("positions", "tail {}, head {}, fill {} ({}%)", ring.tail, ring.head, ring.fill_slots,
-       ring.fill_slots * 100 / form.slots.capacity_slots);
-  const bool redelivers = !is_topic(static_cast<ring_kind>(form.kind));
-  line("slot states", "{} published, {} claimed, {} holes{}", ring.published_slots, ring.claimed_slots, ring.hole_slots,
-       redelivers ? fmt::format(", {} taken from a dead consumer", ring.taken_slots) : "");
-  line("repaired", "{} holes, {}{} seats settled or taken over", ring.holes,
-       redelivers ? fmt::format("{} redelivered, ", ring.redelivered) : "", ring.settled);
+  if (!has_values) print_progress(ring);
   if (ring.unanswered != 0)
     line("unanswered", "{} times a participant could not tell whether another lives, or not mend; it was told why",
          ring.unanswered);
+}
+
+/// What a table holds, or the one value; the first few.
+void print_values(const ring_info& ring) {
+  constexpr std::size_t max_shown = 100;
+  if (ring.values.empty()) return;
+  table rows({{"KEY"}, {"VERSION", true}, {"AGE", true}, {"WRITER"}});
+  for (std::size_t i = 0; i < std::min(ring.values.size(), max_shown); ++i) {
+    const auto& value = ring.values[i];
+    std::string writer = "-";
+    for (const auto& seat : ring.seats)
+      if (seat.index == value.writer) writer = fmt::format("{} {}", occupant_text(seat), condition_of(seat));
+    rows.add({ring.value_form.key_bytes == 0 ? "-" : key_text(ring.value_form, value.key),
+              std::to_string(value.version), value.version == 0 ? "-" : age_text(value), writer});
+  }
+  print_line("");
+  print_lines(rows.text("  "));
+  if (ring.values.size() > max_shown) print_line("  ... and {} more", ring.values.size() - max_shown);
 }
 
 /// The participants for which a side waits: of a topic, all subscribers that have not released that message.
@@ -326,6 +356,7 @@ exit_code run(const session& common, const inspect_options& options) {
       print_stalls(ring);
       print_holds(ring);
       print_seats(ring);
+      print_values(ring);
       print_repairs(ring);
     }
     if (!options.with_slots) continue;

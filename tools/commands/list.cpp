@@ -26,7 +26,15 @@ std::string durability_text(const durability& value) {
   return "?";
 }
 
+/// How many keys have a place, or how old the one value is.
+std::string values_text(const ring_info& ring) {
+  if (ring.value_form.key_bytes != 0) return std::to_string(ring.keys);
+  return ring.values.empty() ? "no value" : age_text(ring.values[0]) + " old";
+}
+
 std::string fill_text(const ring_info& ring) {
+  if (holds_values(static_cast<ring_kind>(ring.descriptor.kind)))
+    return values_text(ring) + (ring.is_closed ? ", closed" : "");
   const auto capacity = ring.descriptor.slots.capacity_slots;
   if (ring.fill_slots == 0) return ring.is_closed ? "0 closed" : "0";
   return fmt::format("{} ({}%){}", ring.fill_slots, ring.fill_slots * 100 / capacity, ring.is_closed ? " closed" : "");
@@ -140,7 +148,8 @@ runner add_list(CLI::App& app, const session& common) {
       "(no process is attached, and one died or the channel is ephemeral: `sluice clear --dead` removes\n"
       "it), broken (see PROBLEM). ASKED is what the rings need, MAPPED the same in whole pages, RESIDENT\n"
       "what the file takes. FILL is what waits to be read; in a topic, how far the slowest lossless subscriber\n"
-      "is behind. Reads only: no byte, seat or lock changes.");
+      "is behind; of a latest value how old it is, of a table how many keys it has. Reads only: no byte, seat or lock "
+      "changes.");
   return [&common] { return run(common); };
 }
 
