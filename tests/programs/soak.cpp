@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "part/part_kind.hpp"
+#include "soak_latest.hpp"
 #include "soak_ledger.hpp"
 #include "soak_worker.hpp"
 #include "support/behind.hpp"
@@ -549,9 +550,26 @@ class round_of {
   std::uint64_t delivered_before_ = 0;
 };
 
+template <class Of>
+tally run_values(const options& how, std::uint64_t seed, std::uint64_t duration_ns) {
+  values_round<Of> round(seed, how.directory);
+  const auto counts = round.run(duration_ns);
+  const auto& book = round.book();
+  tally all;
+  all.rounds = 1;
+  all.kills = counts.kills, all.stops = counts.stops, all.restarts = counts.restarts;
+  all.messages = round.values_set();
+  all.lost = book.missing, all.torn = book.torn, all.duplicated = book.twice, all.disordered = book.back;
+  all.leaked_seats = counts.leaked_seats, all.unexpected = counts.unexpected, all.wedged = counts.wedged;
+  if (book.got == 0) ++all.wedged;  // no reader got anything
+  return all;
+}
+
 tally run_round(const combination& which, const options& how, std::uint64_t seed, std::uint64_t duration_ns) {
   using sluice::bytes, sluice::channel, sluice::mpmc_ring, sluice::publishers, sluice::spsc_ring;
   using sluice::detail::topic_ring;
+  if (which.ring == "latest") return run_values<soaked_latest>(how, seed, duration_ns);
+  if (which.ring == "table") return run_values<soaked_table>(how, seed, duration_ns);
   if (which.ring == "spsc") return round_of<channel<message, spsc_ring>>(how, which, seed).run(duration_ns);
   if (which.ring == "mpmc") return round_of<channel<message, mpmc_ring>>(how, which, seed).run(duration_ns);
   if (which.ring == "spsc-bytes") return round_of<channel<bytes, spsc_ring>>(how, which, seed).run(duration_ns);
@@ -566,10 +584,14 @@ tally run_round(const combination& which, const options& how, std::uint64_t seed
   return round_of<channel<bytes, mpmc_ring>>(how, which, seed).run(duration_ns);
 }
 
+/// Not messages: only files have a round of these.
+bool are_values(std::string_view ring) { return ring == "latest" || ring == "table"; }
+
 [[noreturn]] void usage() {
   std::fputs(
       "usage: soak SECONDS [--seed N]\n"
-      "            [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|topic|topic-many|topic-bytes|topic-many-bytes|all]\n"
+      "            [--ring spsc|mpmc|spsc-bytes|mpmc-bytes|topic|topic-many|topic-bytes|topic-many-bytes|\n"
+      "             latest|table|all]   (the last two in files only)\n"
       "            [--segment file|anonymous|zero|all]\n"
       "            [--producers 1..16] [--consumers 1..16] [--directory DIR] [--privileges kept|dropped]\n"
       "--privileges dropped needs root and --segment file\n",
@@ -606,7 +628,7 @@ options parse(int argc, char** argv) {
       how.seed = number_from(value.c_str());
     else if (option == "--ring")
       how.ring = one_of({"spsc", "mpmc", "spsc-bytes", "mpmc-bytes", "topic", "topic-many", "topic-bytes",
-                         "topic-many-bytes", "all"});
+                         "topic-many-bytes", "latest", "table", "all"});
     else if (option == "--segment")
       how.segment = one_of({"file", "anonymous", "zero", "all"});
     else if (option == "--producers")
@@ -620,6 +642,7 @@ options parse(int argc, char** argv) {
     else
       usage();
   }
+  if (are_values(how.ring) && (how.segment != "file" && how.segment != "all")) usage();
   if (how.drops_privileges && (how.segment != "file" || ::geteuid() != 0)) usage();
   return how;
 }
@@ -627,9 +650,10 @@ options parse(int argc, char** argv) {
 int run(const options& how) {
   std::vector<combination> combinations;
   for (const char* segment : {"file", "anonymous", "zero"})
-    for (const char* ring :
-         {"mpmc", "spsc", "mpmc-bytes", "spsc-bytes", "topic", "topic-many", "topic-bytes", "topic-many-bytes"})
-      if ((how.ring == "all" || how.ring == ring) && (how.segment == "all" || how.segment == segment))
+    for (const char* ring : {"mpmc", "spsc", "mpmc-bytes", "spsc-bytes", "topic", "topic-many", "topic-bytes",
+                             "topic-many-bytes", "latest", "table"})
+      if ((!are_values(ring) || segment == std::string_view("file")) && (how.ring == "all" || how.ring == ring) &&
+          (how.segment == "all" || how.segment == segment))
         combinations.push_back({ring, segment, {}});
 
   std::printf("soak: %.0f s, seed %llu\n", how.seconds, static_cast<unsigned long long>(how.seed));
