@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "harness/statistics.hpp"
 #include "ours/sluice_link.hpp"
 #include "reference/vyukov_mpmc.hpp"
+#include "sluice/latest.hpp"
 #include "sluice/port.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
@@ -142,6 +144,74 @@ void publish_to_topic(benchmark::State& state) {
 }
 BENCHMARK(publish_to_topic<sluice::publishers::one>)->Arg(0)->Arg(1)->Arg(64);
 BENCHMARK(publish_to_topic<sluice::publishers::many>)->Arg(0)->Arg(1)->Arg(64);
+
+// ---- Latest values of 64 bytes -------------------------------------------------------------------------------------
+
+using value = plain_message<64>;
+
+/// What a read is measured against: the same bytes, which lie in the same memory.
+void copy_a_value(benchmark::State& state) {
+  const auto link = sluice::latest<value>::create_unnamed();
+  auto out = link.writer();
+  auto slot = out.claim();
+  value got;
+  for (auto _ : state) {
+    got = *slot;
+    benchmark::DoNotOptimize(got);
+    benchmark::ClobberMemory();
+  }
+}
+BENCHMARK(copy_a_value);
+void get_a_value(benchmark::State& state) {
+  const auto link = sluice::latest<value>::create_unnamed();
+  auto out = link.writer();
+  auto in = link.reader();
+  out.set({});
+  value got;
+  for (auto _ : state) {
+    if (!in.try_get(got)) state.SkipWithError("there is no value");
+    benchmark::DoNotOptimize(got);
+    benchmark::ClobberMemory();
+  }
+}
+BENCHMARK(get_a_value);
+/// Beside so many readers, which do not look.
+void set_a_value(benchmark::State& state) {
+  const auto link = sluice::latest<value>::create_unnamed();
+  auto out = link.writer();
+  std::vector<sluice::latest_reader<value>> readers;
+  for (int i = 0; i < state.range(0); ++i) readers.push_back(link.reader());
+  value set{};
+  for (auto _ : state) {
+    set.bytes[0] = static_cast<std::byte>(state.iterations());
+    out.set(set);
+  }
+}
+BENCHMARK(set_a_value)->Arg(0)->Arg(1)->Arg(16);
+
+using values_by_number = sluice::table<std::uint64_t, value>;
+void get_by_key(benchmark::State& state) {
+  const auto link = values_by_number::create_unnamed({.keys = 64});
+  auto out = link.writer();
+  auto in = link.reader();
+  for (std::uint64_t key = 0; key < 64; ++key) out.set(key, {});
+  value got;
+  std::uint64_t key = 0;
+  for (auto _ : state) {
+    if (!in.try_get(key++ % 64, got)) state.SkipWithError("there is no value");
+    benchmark::DoNotOptimize(got);
+    benchmark::ClobberMemory();
+  }
+}
+BENCHMARK(get_by_key);
+void set_by_key(benchmark::State& state) {
+  const auto link = values_by_number::create_unnamed({.keys = 64});
+  auto out = link.writer();
+  value set{};
+  std::uint64_t key = 0;
+  for (auto _ : state) out.set(key++ % 64, set);
+}
+BENCHMARK(set_by_key);
 
 template <template <std::size_t> class Link>
 void send_to_full(benchmark::State& state) {
@@ -285,6 +355,37 @@ void print_pair_ratio(const char* ours, const char* reference) {
       quantile(ratios, 0.75), rounds);
 }
 
+/// A read of a latest value against a copy of the same bytes, in turns.
+void print_values_ratio() {
+  constexpr std::size_t reads = 100'000;
+  constexpr int rounds = 81;
+  const auto link = sluice::latest<value>::create_unnamed();
+  auto out = link.writer();
+  auto in = link.reader();
+  out.set({});
+  auto slot = out.claim();
+  value got;
+  const auto time_of = [&](auto&& read) {
+    const std::uint64_t began = ticks();
+    for (std::size_t i = 0; i < reads; ++i) {
+      read();
+      benchmark::DoNotOptimize(got);
+      benchmark::ClobberMemory();
+    }
+    return static_cast<double>(ticks() - began) * ns_per_tick() / static_cast<double>(reads);
+  };
+  std::vector<double> get_ns, copy_ns, ratios;
+  for (int round = 0; round < rounds; ++round) {
+    get_ns.push_back(time_of([&] {
+      if (!in.try_get(got)) std::abort();
+    }));
+    copy_ns.push_back(time_of([&] { got = *slot; }));
+    ratios.push_back(get_ns.back() / copy_ns.back());
+  }
+  std::printf("sluice:latest   64 B get %6.2f ns, a copy %6.2f ns, ratio %.2f (quartiles %.2f to %.2f of %d rounds)\n",
+              median(get_ns), median(copy_ns), median(ratios), quantile(ratios, 0.25), quantile(ratios, 0.75), rounds);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -297,6 +398,7 @@ int main(int argc, char** argv) {
   print_pair_ratio<spsc<64>, vyukov_mpmc<64>, 64>("sluice:spsc", "ref:vyukov_mpmc");
   print_pair_ratio<mpmc<8>, vyukov_mpmc<8>, 8>("sluice:mpmc", "ref:vyukov_mpmc");
   print_pair_ratio<mpmc<64>, vyukov_mpmc<64>, 64>("sluice:mpmc", "ref:vyukov_mpmc");
+  print_values_ratio();
   ::rmdir(directory.directory().c_str());
   return 0;
 }
