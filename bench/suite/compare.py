@@ -59,6 +59,7 @@ MORE = [
     rate("sluice:spsc", "8", batch=True), rate("sluice:mpmc", "64", batch=True),
     *(latency(f"sluice:{ring}-bytes", size) for ring in ("spsc", "mpmc") for size in ("64", "1K")),
     *(rate(f"sluice:{ring}-bytes", size) for ring in ("spsc", "mpmc") for size in ("64", "1K")),
+    *(of(f"sluice:{ring}", "64") for of in (latency, rate) for ring in ("topic", "topic-many")),
     latency("sluice:spsc copy", "64"), rate("sluice:spsc copy", "64"),
     latency("sluice:spsc busy_spin", "64"), rate("sluice:spsc busy_spin", "64"),
     crowd("sluice:mpmc", "1+1"), crowd("sluice:mpmc", "2+2"), crowd("sluice:mpmc", "4+4"),
