@@ -89,6 +89,7 @@ struct seat_report {
   bool is_lossy = false;             // of those, one that holds up no publisher: overtaken instead,
   std::uint64_t lost = 0;            // by so many messages, over all owners
   bool was_dropped = false;  // it was lossless, and a publisher made it lossy because it held that up for too long
+  std::string subscription;  // of a topic: the name that the seat is kept for, whether a process sits there or not
   std::vector<claim_report> claims;  // what it claimed last; an mpmc producer's may be published by now
 };
 

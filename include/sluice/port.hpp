@@ -22,8 +22,8 @@
 // that stall.
 // Order: several claims at once are one claim: a second one before publish() or abandon() throws misuse. Peeks likewise.
 // Crash: killed at any instruction, a producer's open claim is void and what it published is delivered; what a consumer
-// had peeked and not released is delivered again to the next consumer, marked by was_delivered_before(). Not in a topic: a
-// subscriber begins where its subscription says, whatever its predecessor had.
+// had peeked and not released is delivered again to the next consumer, marked by was_delivered_before(). In a topic only to the
+// next of the same subscription's name; one without a name begins where it asks to.
 // Errors: those of producer<T> and consumer<T>. misuse also where an index, a count or a size does not fit: nothing has
 // happened then. Full, empty, closed and timed out are values: 0 or false, and status() says which.
 // Blocks: calls named try_ never; publish() of a durable channel for the disk, when a flush is due.
@@ -34,6 +34,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/detail/base/clock.hpp"
@@ -64,6 +65,8 @@ struct subscription {
   history from = history::none();  ///< how much of what was published before it wants, as far as it is still there
   /// Empty: lossless, it holds publishers up when it is a ring behind. Else it is overtaken, and goes on there.
   std::optional<resumes> lossy = {};
+  /// Of a lossless one: topic<T>::named_subscriber(), and `from` is for the first. Empty: its place ends with its process.
+  std::string name = {};
 };
 
 /// What was repaired in a ring so far, after deaths. Counters for people.
@@ -424,10 +427,13 @@ class consumer_port : public port {
                                                            std::uint32_t ring_index = 0,
                                                            wait_kind wait = wait_kind::spin_then_park);
 /// Takes a consumer's seat likewise. What a dead predecessor had not released comes first; in a topic, what `how` says.
-/// @throws error misuse: the ring is no topic, and `how` asks for something.
+/// @throws error misuse: the ring is no topic, and `how` asks for something; or it has a name and is lossy, or the topic
+///         drops those that stall. bad_name.
 [[nodiscard]] std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached,
                                                            std::uint32_t ring_index = 0,
                                                            wait_kind wait = wait_kind::spin_then_park,
                                                            const subscription& how = {});
+/// As topic<T>::unsubscribe(). @throws error also misuse: the ring is no topic.
+void end_subscription(const attached_segment& attached, std::string_view name, std::uint32_t ring_index = 0);
 
 }  // namespace sluice

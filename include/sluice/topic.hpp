@@ -24,8 +24,8 @@
 // and errors: as channel.hpp says.
 // Crash: killed at any instruction, what was published is seen by every subscriber, what was not is never seen. A dead
 // lossless subscriber holds up a publisher until its next tick, 50 ms; a stopped one for as long as it is stopped, and
-// `sluice inspect` names it.
-// docs/format.md, tables 12 and 13; docs/decisions/0046-broadcast.md, 0047-topics-of-any-length.md.
+// `sluice inspect` names it. What a named subscription keeps stays until the next subscriber of its name has released it.
+// docs/format.md, tables 12 and 13; docs/decisions/0046-broadcast.md, 0047-topics-of-any-length.md, 0050-named-subscriptions.md.
 
 #include "sluice/detail/base/language.hpp"
 
@@ -264,7 +264,7 @@ template <class T, publishers Publishers = publishers::one, wait_strategy Wait =
 using publisher = producer<T, detail::topic_ring<Publishers>, Wait>;
 
 /// Misses nothing from where it began: a consumer that shares no message with others. What it had not released when it was
-/// killed is lost to it; its successor begins where it asks to.
+/// killed is lost to it, and its successor begins where it asks to; unless it was a named_subscriber().
 template <class T, publishers Publishers = publishers::one, wait_strategy Wait = spin_then_park>
 using subscriber = consumer<T, detail::topic_ring<Publishers>, Wait>;
 
@@ -353,6 +353,29 @@ class topic {
   [[nodiscard]] sluice::subscriber<T, Publishers, Wait> subscriber(history wanted = history::none(),
                                                                    Wait wait = {}) const {
     return {detail::access::attached(channel_), detail::access::ring_index(channel_), std::move(wait), wanted};
+  }
+  /// Joins, lossless, by the name of a subscription that stays when its subscriber leaves or dies: its seat is kept, and publishers
+  /// overwrite nothing that it has not released, whether a process is there or not, until unsubscribe(). The first one begins
+  /// with `if_new`. Each later one goes on where the one before released last; what that one had been handed and not released
+  /// comes again, marked (redelivered). One process at a time. Name: 1 to 24 of A-Z a-z 0-9 . _ -, the first a letter or a
+  /// digit. Other systems say durable subscription. It ends with the segment; it survives a reset of the machine where the
+  /// topic does.
+  /// @throws error seat_taken, with the pid of the process that has it, or when no seat is left for a new one; bad_name;
+  ///         in_use: another process is subscribing by a name, and was stopped in it; wrong_kind: as subscriber().
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] sluice::subscriber<T, Publishers, Wait> named_subscriber(std::string_view subscription,
+                                                                         history if_new = history::none(),
+                                                                         Wait wait = {}) const {
+    return {detail::access::attached(channel_), detail::access::ring_index(channel_), std::move(wait),
+            detail::named_subscription{{detail::subscription_name(subscription)}, if_new}};
+  }
+  /// Ends a subscription in which no process is: what it kept is kept no more, and publishers that waited for it go on.
+  /// @throws error not_found: there is none of this name; seat_taken, with the pid of the process that has it; bad_name.
+  void unsubscribe(std::string_view subscription) const {
+    detail::raw_consumer<typename detail::ring_for<T, detail::topic_ring<Publishers>>::type, park> last(
+        detail::access::attached(channel_), detail::access::ring_index(channel_), {},
+        detail::named_subscription{{detail::subscription_name(subscription), true}, {}});
+    last.end_subscription();
   }
   /// Joins, lossless until a publisher drops it: topic_options::drop_stalled_after. Until then it is overtaken by none and
   /// holds publishers up. Because it may be dropped at any moment it reads as a lossy one does.

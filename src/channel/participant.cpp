@@ -66,10 +66,11 @@ struct participant::cold {
   bool name_loss_was_told = false;
 
   static cold* of(attached_segment attached, std::uint32_t ring_index, ring_kind kind, role own,
-                  const seat_rules& rules) {
+                  const seat_rules& rules, const seat_request& asked) {
     const auto ring = view_ring(attached.memory().bytes(), descriptor_of(attached, ring_index, kind, own));
     seat_table table(attached.memory(), ring, ring_index, attached.locks());
-    auto seat = table.take(own, rules, where(attached, kind, own));
+    const auto what = where(attached, kind, own);
+    auto seat = asked.subscription.is_none() ? table.take(own, rules, what) : table.take_for(asked, rules, what);
     return new cold{std::move(attached), std::move(table), std::move(seat)};
   }
 };
@@ -78,8 +79,9 @@ void dispose(participant::cold* gone) noexcept { delete gone; }
 void dispose(participant* gone) noexcept { delete gone; }
 
 participant::participant(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind, role own,
-                         const seat_rules& rules, std::atomic<std::uint32_t>& (*bell)(const ring_view&))
-    : cold_(cold::of(joined(attached), ring_index, kind, own, rules)),
+                         const seat_rules& rules, std::atomic<std::uint32_t>& (*bell)(const ring_view&),
+                         const seat_request& asked)
+    : cold_(cold::of(joined(attached), ring_index, kind, own, rules, asked)),
       ring_(view_ring(cold_->attached.memory().bytes(), cold_->attached.memory().header().parts[ring_index])),
       own_(own),
       ring_index_(ring_index),

@@ -9,11 +9,14 @@ bool is_occupied(const seat_report& seat) noexcept {
   return seat.state == seat_state::taken || seat.state == seat_state::dead;
 }
 
+/// Whether a process sits there or died there, or may come: then a seat has its hand on what its claims say.
+bool holds_claims(const seat_report& seat) noexcept { return is_occupied(seat) || !seat.subscription.empty(); }
+
 /// The participant that holds a slot. One that is known to have won it comes before one that only announced it.
 const seat_report* holder_of(const std::vector<seat_report>& seats, const slot_report& slot) {
   const seat_report* found = nullptr;
   for (const auto& seat : seats) {
-    if (!is_occupied(seat)) continue;
+    if (!holds_claims(seat)) continue;
     if (slot.kind == slot_kind::taken && seat.index == slot.taken_seat) return &seat;
     if (slot.kind != (seat.role == role::producer ? slot_kind::free : slot_kind::published)) continue;
     for (const auto& claim : seat.claims) {

@@ -155,20 +155,23 @@ slots_recovered recover_slots(const slot_recovery& kind, const old_slots& from_s
   const auto last = tail > end && tail - end <= capacity ? tail : end;
 
   slots_recovered done;
+  std::vector<std::uint64_t> kept;
   for (auto sequence = first; sequence < last; ++sequence) {
     switch (from.fate_of(sequence)) {
       case fate::whole:
         if (sequence >= end) break;  // no process was attached, so no correct one wrote it
         into.append(from.payload(), from.message());
-        ++done.kept;
+        kept.push_back(sequence);
         break;
       case fate::absent: ++done.missing; break;
       case fate::torn:
       case fate::released: break;
     }
   }
+  done.kept = kept.size();
   done.torn = static_cast<std::uint64_t>(std::count_if(torn.begin(), torn.end(), [&](auto s) { return s >= first; }));
   into.finish(done, from.is_closed());
+  if (kind.keep_subscriptions != nullptr) kind.keep_subscriptions(from_slots, into_slots, kept);
   return done;
 }
 

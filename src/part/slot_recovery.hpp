@@ -42,6 +42,10 @@ struct slot_recovery {
   /// The message of a slot whose payload was read; `room` is for what lies elsewhere. Nothing: the slot leads to none.
   std::optional<std::span<const std::byte>> (*message)(const old_slots& from, std::span<const std::byte> payload,
                                                        std::vector<std::byte>& room) = message_in_slot;
+  /// Gives the new ring the named subscriptions of the old one, given the old sequences of what it holds, in order. Null: the
+  /// kind has none.
+  void (*keep_subscriptions)(const old_slots& from, const new_slots& into,
+                             std::span<const std::uint64_t> kept) = nullptr;
   /// Puts it into a new slot, whose word is written later.
   void (*put)(const new_slots& into, std::byte* payload, std::span<const std::byte> old_payload,
               std::span<const std::byte> message) = put_in_slot;

@@ -106,6 +106,7 @@ class consumer_port_over : public port_over<consumer_port, raw_consumer<Ring, ch
 
   [[nodiscard]] bool is_finished() override { return raw_->is_finished(); }
   [[nodiscard]] bool empty() const override { return raw_->is_empty(); }
+  void end_subscription() requires has_subscriptions<Ring> { raw_->end_subscription(); }
 
  protected:
   using over::raw_;
@@ -386,15 +387,37 @@ std::unique_ptr<consumer_port> open_consumer(const attached_segment& attached, s
       // Where publishers drop those that stall, a message may be overwritten under one that is lossless so far.
       const bool is_copied =
           how.lossy || Ring::drop_stalled_after_ns(attached.memory().header().parts[ring_index]) != 0;
+      if (is_copied && !how.name.empty())
+        throw error(errc::misuse, "open a port of " + attached.what() + " for subscription \"" + how.name +
+                                      "\": " + (how.lossy ? "it is lossy" : "this topic drops subscribers that stall") +
+                                      ", and a subscription that has a name keeps all until it is released; leave out "
+                                      "the name, or subscribe lossless in a topic that drops none");
       if (is_copied) return std::make_unique<typename ports::lossy_consumer>(attached, ring_index, wait, how);
+      if (!how.name.empty())
+        return std::make_unique<typename ports::consumer>(attached, ring_index, wait,
+                                                          named_subscription{{subscription_name(how.name)}, how.from});
       return std::make_unique<typename ports::consumer>(attached, ring_index, wait, how.from);
     } else {
-      if (how.from.count != 0 || how.lossy)
+      if (how.from.count != 0 || how.lossy || !how.name.empty())
         throw error(errc::misuse, "open a port of " + attached.what() + " with a subscription: its ring is of kind " +
                                       to_string(Ring::kind) +
                                       ", in which each message goes to one consumer, and those that wait come first; "
                                       "only a topic has subscriptions");
       return std::make_unique<typename ports::consumer>(attached, ring_index, wait);
+    }
+  });
+}
+
+void end_subscription(const attached_segment& attached, std::string_view name, std::uint32_t ring_index) {
+  const auto last = open<consumer_port>(attached, ring_index, [&]<ring Ring>() -> std::unique_ptr<consumer_port> {
+    if constexpr (has_subscriptions<Ring>) {
+      auto port = std::make_unique<typename ports_of<Ring>::consumer>(
+          attached, ring_index, wait_kind::park, named_subscription{{subscription_name(name), true}, {}});
+      port->end_subscription();
+      return port;
+    } else {
+      throw error(errc::misuse, "end a subscription of " + attached.what() + ": its ring is of kind " +
+                                    to_string(Ring::kind) + "; only a topic has subscriptions");
     }
   });
 }

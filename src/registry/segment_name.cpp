@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "layout/name_characters.hpp"
 #include "sluice/error.hpp"
 
 namespace sluice {
@@ -12,15 +13,10 @@ namespace {
 
 constexpr std::size_t max_name_bytes = 63;
 
-bool is_alphanumeric(char c) noexcept {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-bool may_stand_in_name(char c) noexcept { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; }
-
 }  // namespace
 
 bool segment_name::is_legal(std::string_view text) noexcept {
-  return !text.empty() && text.size() <= max_name_bytes && is_alphanumeric(text.front()) &&
+  return !text.empty() && text.size() <= max_name_bytes && may_begin_name(text.front()) &&
          std::all_of(text.begin(), text.end(), may_stand_in_name);
 }
 

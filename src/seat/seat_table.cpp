@@ -1,8 +1,10 @@
 #include "sluice/detail/seat/seat_table.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "os/address_space.hpp"
 #include "os/byte_locks.hpp"
@@ -29,6 +31,7 @@ liveness liveness_of(os::process_state state) noexcept {
 }  // namespace
 
 constexpr std::uint32_t max_holders_named = 8;  // in an error's text
+constexpr std::uint64_t longest_naming_ns = 1'000'000'000;
 
 struct seat_table::impl final : seat_keeper {
   impl(segment memory_, const ring_view& ring_, std::uint32_t ring_index_, std::shared_ptr<os::byte_locks> locks_,
@@ -204,7 +207,11 @@ struct seat_table::impl final : seat_keeper {
 
   /// Tries once for the lock of a seat: a kernel lock where there is a file, else the seat's mender word.
   /// @throws error when the lock cannot be asked for; in_use when a reader is in the way.
-  [[nodiscard]] bool lock_seat(std::uint32_t i) {
+  [[nodiscard]] bool lock_seat(std::uint32_t i) { return lock(i, ring.seats[i].mender); }
+  void unlock_seat(std::uint32_t i) noexcept { unlock(i, ring.seats[i].mender); }
+
+  /// The same for naming_seat, which has no seat and brings its word.
+  [[nodiscard]] bool lock(std::uint32_t i, std::atomic<std::uint64_t>& mender) {
     if (memory.has_file()) {
       const auto answer = own_locks().try_lock(lock_of(i), os::lock_mode::exclusive);
       if (answer == os::lock_answer::held_by_reader)
@@ -212,19 +219,34 @@ struct seat_table::impl final : seat_keeper {
                                                        own_locks().reader_of(lock_of(i))));
       return answer == os::lock_answer::locked;
     }
-    auto& mender = ring.seats[i].mender;
     auto holder = mender.load(std::memory_order_relaxed);  // the exchange decides
     if (holder != 0 && state_of_process(holder) != os::process_state::dead) return false;
     return mender.compare_exchange_strong(holder, mender_word, std::memory_order_acq_rel,
                                           std::memory_order_relaxed);  // L
   }
-
-  void unlock_seat(std::uint32_t i) noexcept {
+  void unlock(std::uint32_t i, std::atomic<std::uint64_t>& mender) noexcept {
     if (memory.has_file()) {
       if (locks != nullptr) locks->unlock(lock_of(i));
     } else {
-      ring.seats[i].mender.exchange(0, std::memory_order_acq_rel);  // L
+      mender.exchange(0, std::memory_order_acq_rel);  // L
     }
+  }
+
+  /// Which seats serve one that takes a seat.
+  struct choice {
+    subscription_name kept_for;  // none: those that are kept for no subscription
+    subscription_name new_name;  // the seat is kept for it from now on
+  };
+  [[nodiscard]] bool serves(std::uint32_t i, const choice& which, const seat_rules& kind) const noexcept {
+    if (kind.subscriptions == nullptr || role_of(i) != role::consumer) return true;
+    return kind.subscriptions->of(ring, i) == which.kept_for;
+  }
+  [[nodiscard]] std::unique_ptr<held_seat::impl> try_take(role own, const choice& which, const seat_rules& kind,
+                                                          const std::string& where, const std::shared_ptr<impl>& self_);
+  [[nodiscard]] bool is_kept_for(const subscription_name& subscription, const seat_rules& kind) const noexcept {
+    for (auto i = ring.producer_seats; i < ring.producer_seats + ring.consumer_seats; ++i)
+      if (kind.subscriptions->of(ring, i) == subscription) return true;
+    return false;
   }
 
   bool try_lock(std::uint32_t i) noexcept override {
@@ -246,6 +268,8 @@ struct seat_table::impl final : seat_keeper {
 
   /// "all 64 producer seats are taken: 60 by pid 4711 (feed, alive), …", and what to do.
   [[nodiscard]] std::string holders_of(role own, const seat_rules& kind) const;
+  /// "pid 4711 (feed, alive) sits there".
+  [[nodiscard]] std::string sitting_for(const subscription_name& subscription, const seat_rules& kind) const;
 
   void record(repair_kind what, std::uint32_t i, std::uint64_t sequence, std::uint64_t count) noexcept override {
     auto& control = *ring.control;
@@ -354,19 +378,34 @@ std::string seat_table::impl::holders_of(role own, const seat_rules& kind) const
             (holders[i].second > 1 ? " in " + std::to_string(holders[i].second) + " of them" : "");
   if (holders.size() > max_holders_named)
     text += " and " + std::to_string(holders.size() - max_holders_named) + " more";
+  if (own == role::consumer && kind.subscriptions != nullptr) {
+    std::uint32_t kept = 0;
+    for (auto i = ring.producer_seats; i < ring.producer_seats + ring.consumer_seats; ++i)
+      kept += state_of(ring.seats[i].state.load(std::memory_order_relaxed)) != seat_state::taken &&  // for people
+              !kind.subscriptions->of(ring, i).is_none();
+    if (kept != 0) text += ", and " + std::to_string(kept) + " kept for subscriptions in which no process is";
+  }
   if (kind.has_many_seats) text += "; create the channel with more " + name + "_seats, or let one of them end";
   return text;
 }
 
-held_seat seat_table::take(role own, const seat_rules& kind, const std::string& where) {
-  auto& table = *impl_;
-  const auto& ring = table.ring;
+std::string seat_table::impl::sitting_for(const subscription_name& subscription, const seat_rules& kind) const {
+  for (const auto& seat : reports())
+    if (seat.role == role::consumer && seat.state == seat_state::taken &&
+        kind.subscriptions->of(ring, seat.index) == subscription)
+      return process_text(seat) + " has it; one process at a time subscribes by a name";
+  return "a process is coming or leaving there, or settles what a dead one left; try again";
+}
+
+std::unique_ptr<held_seat::impl> seat_table::impl::try_take(role own, const choice& which, const seat_rules& kind,
+                                                            const std::string& where,
+                                                            const std::shared_ptr<impl>& self_) {
   auto held = std::make_unique<held_seat::impl>();  // whatever can fail, fails before a lock is held
   // Before the seat is ours, or another's membarrier would miss this process.
   if (!os::membarrier_register())
     ring.control->mode.store(static_cast<std::uint32_t>(wake_mode::fence), std::memory_order_relaxed);
 
-  table.failure.reset();
+  failure.reset();
 
   // Those that say they are taken come last: to prove one of them dead costs system calls.
   const auto first = ring.first_seat(own), count = ring.seat_count(own);
@@ -374,46 +413,79 @@ held_seat seat_table::take(role own, const seat_rules& kind, const std::string& 
     const auto i = first + turn % count;
     const bool is_second_look = turn >= count;
     auto& record = ring.seats[i];
+    if (!serves(i, which, kind)) continue;
     const auto seen = record.state.load(std::memory_order_acquire);  // A, D
-    if (state_of(seen) == seat_state::taken && (!is_second_look || !table.is_dead(i, seen))) continue;
+    if (state_of(seen) == seat_state::taken && (!is_second_look || !is_dead(i, seen))) continue;
     try {
-      if (!table.lock_seat(i)) continue;
+      if (!lock_seat(i)) continue;
     } catch (const error& problem) {
       if (problem.reason() != errc::in_use) throw error(problem.reason(), where + ": " + problem.what());
-      table.failure = problem;  // a reader is in the way here, and perhaps not at the next seat
+      failure = problem;  // a reader is in the way here, and perhaps not at the next seat
       continue;
     }
     auto word = record.state.load(std::memory_order_acquire);  // A, D: it may have changed before we had the lock
     if (state_of(word) == seat_state::taken) {
       // A kernel lock is the owner's for as long as it sits there: now that it is ours, the owner is dead.
-      if (table.memory.has_file()) {
-        table.mark_dead(i, word);
-      } else if (!table.is_dead(i, word)) {
-        table.unlock_seat(i);
+      if (memory.has_file()) {
+        mark_dead(i, word);
+      } else if (!is_dead(i, word)) {
+        unlock_seat(i);
         continue;
       }
       word = record.state.load(std::memory_order_acquire);  // A, D
     }
     const bool was_dead = state_of(word) == seat_state::dead;
-    if (was_dead && !kind.settle(ring, i, table)) {
-      table.unlock_seat(i);
+    if (!serves(i, which, kind) || (was_dead && !kind.settle(ring, i, *this))) {
+      unlock_seat(i);
       continue;
     }
-    if (was_dead && !left_in_order(record, word)) table.record(repair_kind::takeover, i, kind.resumes_at(ring, i), 1);
-    record.owner.store(table.self, std::memory_order_relaxed);  // A publishes these
-    record.pid_namespace.store(table.pid_namespace, std::memory_order_relaxed);
+    if (was_dead && !left_in_order(record, word)) this->record(repair_kind::takeover, i, kind.resumes_at(ring, i), 1);
+    if (!which.new_name.is_none()) kind.subscriptions->keep_for(ring, i, which.new_name);
+    record.owner.store(self, std::memory_order_relaxed);  // A publishes these
+    record.pid_namespace.store(pid_namespace, std::memory_order_relaxed);
     record.taken_realtime_ns.store(realtime_now_ns(), std::memory_order_relaxed);
     record.parked.store(0, std::memory_order_relaxed);
     record.state.store(seat_word(seat_state::taken, generation_of(word) + 1), std::memory_order_release);  // A
-    held->table = impl_;
+    held->table = self_;
     held->holds_something = kind.holds_something;
     held->index = i;
     held->generation = generation_of(word) + 1;
-    if (!table.memory.has_file()) table.unlock_seat(i);  // the mender word; the kernel lock is the seat's
-    return held_seat(std::move(held));
+    if (!memory.has_file()) unlock_seat(i);  // the mender word; the kernel lock is the seat's
+    return held;
   }
-  if (table.failure) throw error(table.failure->reason(), where + ": " + table.failure->what());
-  throw error(errc::seat_taken, where + ": " + table.holders_of(own, kind));
+  if (failure) throw error(failure->reason(), where + ": " + failure->what());
+  return nullptr;
+}
+
+held_seat seat_table::take(role own, const seat_rules& kind, const std::string& where) {
+  if (auto held = impl_->try_take(own, {}, kind, where, impl_)) return held_seat(std::move(held));
+  throw error(errc::seat_taken, where + ": " + impl_->holders_of(own, kind));
+}
+
+held_seat seat_table::take_for(const seat_request& asked, const seat_rules& kind, const std::string& where) {
+  auto& table = *impl_;
+  const auto& subscription = asked.subscription;
+  auto& naming = kind.subscriptions->naming(table.ring);
+  const auto called = "subscription \"" + subscription.text() + "\"";
+  // One process at a time looks for the name and gives it, or two seats would be kept for one subscription.
+  for (const auto begun_ns = monotonic_now_ns(); !table.lock(naming_seat, naming);) {
+    if (monotonic_now_ns() - begun_ns > longest_naming_ns)
+      throw error(errc::in_use, where + " for " + called +
+                                    ": another process is subscribing by a name, and did not get on with it for a "
+                                    "second; try again");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const auto unlock = [&table](std::atomic<std::uint64_t>* word) { table.unlock(naming_seat, *word); };
+  const std::unique_ptr<std::atomic<std::uint64_t>, decltype(unlock)> locked(&naming, unlock);
+
+  const bool is_kept = table.is_kept_for(subscription, kind);
+  if (!is_kept && asked.must_exist)
+    throw error(errc::not_found, where + ": there is no " + called + "; `sluice inspect` shows those that there are");
+  const impl::choice kept{.kept_for = subscription, .new_name = {}}, named{.kept_for = {}, .new_name = subscription};
+  if (auto held = table.try_take(role::consumer, is_kept ? kept : named, kind, where, impl_))
+    return held_seat(std::move(held));
+  if (!is_kept) throw error(errc::seat_taken, where + ": " + table.holders_of(role::consumer, kind));
+  throw error(errc::seat_taken, where + " for " + called + ": " + table.sitting_for(subscription, kind));
 }
 
 peer_count seat_table::count(role whom) {

@@ -101,6 +101,35 @@ TYPED_TEST(RecoverTopic, ItGoesOnAsAnyOther) {
   }
 }
 
+TYPED_TEST(RecoverTopic, ASubscriptionThatHasANameGoesOnAndAllThatItGetsIsMarked) {
+  this->make(30);  // so that what is kept begins with no round number
+  {
+    const auto made = TestFixture::link::attach(this->names(), name);
+    auto in = made.named_subscriber("billing");
+    { auto other = made.named_subscriber("archive", history::last(3)); }
+    auto out = made.publisher();
+    for (std::uint64_t i = 30; i < 36; ++i) ASSERT_TRUE(out.try_send(numbered::of(i)));
+    for (int i = 0; i < 2; ++i) ASSERT_TRUE(in.try_receive().has_value());
+  }
+  auto bytes = this->on_disk();
+  std::memset(this->slot(bytes, 34) + 16, 0xee, 8);  // torn
+  this->reset_with(bytes);
+  this->expect_found(capacity - 1, 1, 0);
+  const auto found = TestFixture::link::attach(this->names(), name);
+  auto out = found.publisher();
+  EXPECT_TRUE(out.try_send(numbered::of(36)));  // in place of the torn one
+  EXPECT_EQ(out.size_approx(), 9U) << "archive keeps 27 and what follows";
+  auto next = found.named_subscriber("billing", history::all());
+  numbers got;
+  std::uint64_t marked = 0;
+  for (numbered message; next.try_receive(message); got.push_back(message.number))
+    marked += next.last_was_redelivered() ? 1 : 0;
+  EXPECT_EQ(got, (numbers{32, 33, 35, 36}));
+  EXPECT_EQ(marked, 3U) << "all but the new one";
+  found.unsubscribe("archive");
+  EXPECT_EQ(out.size_approx(), 0U);
+}
+
 TYPED_TEST(RecoverTopic, ATornMessageIsToldByItsChecksumAndTheOthersKeepTheirOrder) {
   this->make(10);
   auto bytes = this->on_disk();

@@ -1,6 +1,7 @@
 // A topic as cold code sees it: sluice/part/topic/topic_ring.hpp says what its words mean.
 
 #include <algorithm>
+#include <span>
 #include <string>
 
 #include "part/bytes/bytes_part.hpp"
@@ -39,7 +40,8 @@ part_cursors cursors_of(const ring_view& ring) noexcept {
   const auto tail = published_up_to<Publishers>(ring);
   auto head = tail;
   for (auto s = ring.first_seat(role::consumer); s < ring.producer_seats + ring.consumer_seats; ++s) {
-    if (state_of(ring.seats[s].state.load(std::memory_order_relaxed)) != seat_state::taken) continue;
+    const auto state = state_of(ring.seats[s].state.load(std::memory_order_relaxed));
+    if (state != seat_state::taken && !is_named(topic_seat_of(ring, s))) continue;
     const auto keep = topic_seat_of(ring, s).keep.load(std::memory_order_relaxed);
     if (keeps_anything(keep)) head = earlier_of(head, believed(kept_near(keep, tail), tail, ring.capacity()));
   }
@@ -54,11 +56,14 @@ void describe_seat(const ring_view& ring, seat_report& report) {
   report.messages = own.messages.load(std::memory_order_relaxed);
   if (report.role == role::consumer) {
     report.lost = own.lost.load(std::memory_order_relaxed);
-    if (!is_occupied(report.state)) return;
+    report.subscription = subscription_of(own).text();
+    if (!is_occupied(report.state) && report.subscription.empty()) return;
     const auto keep = own.keep.load(std::memory_order_relaxed);
-    report.is_lossy = !keeps_anything(keep);
+    report.is_lossy = !keeps_anything(keep) && report.subscription.empty();
     report.was_dropped = keep == dropped_keep;
-    const auto next = report.is_lossy ? own.sequence.load(std::memory_order_relaxed) : kept_near(keep, tail);
+    const auto next = report.is_lossy        ? own.sequence.load(std::memory_order_relaxed)
+                      : keeps_anything(keep) ? kept_near(keep, tail)
+                                             : tail;  // no subscriber of this name has joined yet
     report.lag = is_before(next, tail) ? tail - next : 0;
     if (report.is_lossy) return;
     const auto from = believed(next, tail, ring.capacity());
@@ -154,6 +159,11 @@ void recall_topic(const part_descriptor& part, ring_options& options) noexcept {
   options.topic = {form.drop_stalled_after_ns, form.wakes_watchers != 0};
 }
 
+struct topic_seat_copy {
+  std::uint64_t sequence, floor, keep, intent, messages, lost, abandoned;
+};
+static_assert(sizeof(topic_seat_copy) == sizeof(topic_seat));
+
 /// Where the word is that counts what was published, or claimed where many publish.
 template <publishers Publishers>
 std::uint64_t tail_offset(const part_descriptor& part) {
@@ -162,7 +172,7 @@ std::uint64_t tail_offset(const part_descriptor& part) {
   return part.control_offset + sizeof(ring_control) + offsetof(topic_control, tail);
 }
 
-/// As history: no subscriber has released anything of it, because none is known.
+/// As history, for those that come.
 template <publishers Publishers>
 void fill_recovered(const ring_view& fresh, std::uint64_t count) noexcept {
   if constexpr (Publishers == publishers::one) {
@@ -174,6 +184,36 @@ void fill_recovered(const ring_view& fresh, std::uint64_t count) noexcept {
   }
 }
 
+/// A seat of the old ring, as it reached the disk.
+topic_seat_copy subscriber_on_disk(const old_slots& from, std::uint32_t seat_index) {
+  topic_seat_copy words;
+  (void)from.read(from.ring.seats_offset + seat_index * sizeof(seat) + offsetof(seat, own),
+                  std::as_writable_bytes(std::span(&words, 1)));
+  return words;
+}
+
+/// A keep on the disk may be older than what was released, so all that it keeps may have been seen.
+void keep_subscriptions(const old_slots& from, const new_slots& into, std::span<const std::uint64_t> kept) {
+  const auto& ring = into.view;
+  for (auto s = ring.first_seat(role::consumer); s < ring.producer_seats + ring.consumer_seats; ++s) {
+    const auto words = subscriber_on_disk(from, s);
+    const subscription_name name({words.floor, words.intent, words.abandoned});
+    if (!name.is_legal()) continue;  // none, or torn
+    auto& own = topic_seat_of(ring, s);
+    set_subscription(own, name);
+    ring.seats[s].state.store(seat_word(seat_state::free, 1),
+                              std::memory_order_relaxed);  // no other process, here and below
+    if (!keeps_anything(words.keep) || is_joining(words.keep)) continue;
+    const auto near = kept.empty() ? words.keep >> 2 : kept.back();
+    const auto is_below = [keep = kept_near(words.keep, near)](std::uint64_t q) { return is_before(q, keep); };
+    const auto first =
+        static_cast<std::uint64_t>(std::partition_point(kept.begin(), kept.end(), is_below) - kept.begin());
+    own.keep.store(keep_word(first), std::memory_order_relaxed);
+    own.sequence.store(kept.size(), std::memory_order_relaxed);
+    topic_control_of(ring).keeping.fetch_or(keeping_bit(ring, s), std::memory_order_relaxed);
+  }
+}
+
 template <publishers Publishers>
 constexpr slot_recovery recovery{
     .consumers_write_words = false,
@@ -181,6 +221,7 @@ constexpr slot_recovery recovery{
     .tail_offset = tail_offset<Publishers>,
     .released_offset = nullptr,  // whatever is whole is there for those that come
     .fill = fill_recovered<Publishers>,
+    .keep_subscriptions = keep_subscriptions,
 };
 
 template <publishers Publishers>

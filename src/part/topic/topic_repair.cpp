@@ -59,7 +59,9 @@ std::uint64_t least_kept(const ring_view& ring, std::uint64_t want, seat_keeper*
   auto least = want;
   each_keep(ring, [&](std::uint32_t s, std::uint64_t state, std::uint64_t keep) {
     const auto from = kept_near(keep, want);
-    if (is_before(from, least) && (keeper == nullptr || !keeper->is_dead(s, state))) least = from;
+    if (!is_before(from, least)) return;
+    // A named seat keeps for whichever process comes next.
+    if (keeper == nullptr || is_named(topic_seat_of(ring, s)) || !keeper->is_dead(s, state)) least = from;
   });
   return least;
 }
@@ -77,6 +79,12 @@ void keep_nothing(const ring_view& ring, std::uint32_t seat_index) noexcept {
   if (ring.consumer_seats <= keeping_bits)
     topic_control_of(ring).keeping.fetch_and(~keeping_bit(ring, seat_index),
                                              std::memory_order_release);  // topic_ring.hpp S
+}
+
+void end_subscription(const ring_view& ring, std::uint32_t seat_index) noexcept {
+  set_subscription(topic_seat_of(ring, seat_index),
+                   {});  // first: killed here, a dead subscriber without a name is left
+  keep_nothing(ring, seat_index);
 }
 
 bool is_never_published(const ring_view& ring, std::uint64_t sequence,
@@ -141,7 +149,7 @@ std::uint64_t mend_holes(const ring_view& ring, std::uint64_t from, seat_keeper&
 template <publishers Publishers>
 bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept {
   if (dead_seat >= ring.producer_seats) {
-    keep_nothing(ring, dead_seat);
+    if (!is_named(topic_seat_of(ring, dead_seat))) keep_nothing(ring, dead_seat);
     return true;
   }
   if constexpr (Publishers == publishers::many) {
@@ -169,7 +177,9 @@ template <publishers Publishers>
 bool is_sane(const ring_view& ring) noexcept {
   const auto first = ring.first_seat(role::consumer);
   for (auto s = first; s < first + ring.consumer_seats; ++s) {
-    if (is_vacant(ring.seats[s].state.load(std::memory_order_acquire))) continue;   // seat_table.hpp A, D
+    if (is_vacant(ring.seats[s].state.load(std::memory_order_acquire)) &&  // seat_table.hpp A, D
+        !is_named(topic_seat_of(ring, s)))
+      continue;
     const auto keep = topic_seat_of(ring, s).keep.load(std::memory_order_acquire);  // topic_ring.hpp S
     if (!keeps_anything(keep) || is_joining(keep)) continue;  // one that joins may be stopped for longer than a lap
     const auto tail = claimed_up_to<Publishers>(ring);

@@ -51,7 +51,8 @@ class endpoint {
   /// `how` is for the side itself, if it takes anything.
   template <class... How>
   endpoint(const attached_segment& attached, std::uint32_t ring_index, Wait wait, const How&... how)
-      : owner_(new participant(attached, ring_index, Ring::kind, Own, seat_rules_of<Ring>, bell_of())),
+      : owner_(
+            new participant(attached, ring_index, Ring::kind, Own, seat_rules_of<Ring>, bell_of(), seat_for(how...))),
         ring_(owner_->ring(), owner_->seat_index(), how...),
         control_(owner_->ring().control),
         wait_(std::move(wait)) {
@@ -117,6 +118,15 @@ class endpoint {
     else
       return nullptr;
   }
+
+  /// What the side takes may ask for a certain seat.
+  template <class... How>
+  [[nodiscard]] static seat_request seat_for(const How&...) noexcept {
+    return {};
+  }
+  template <class How>
+  requires requires(const How& how) { how.seat; }
+  [[nodiscard]] static seat_request seat_for(const How& how) noexcept { return how.seat; }
 
   owned<participant> owner_;
   Side ring_;

@@ -34,8 +34,10 @@ class participant {
   /// Takes a seat of `own` in ring `ring_index` of a validated segment. @throws error seat_taken; misuse: there is no such
   /// ring; wrong_kind: it is not of `kind`.
   /// @param bell  of the ring, where its consumers have one: see has_bell. Null: they have none.
+  /// @param asked  of a kind that has subscriptions. @throws error in_use; not_found: see seat_table::take_for().
   participant(const attached_segment& attached, std::uint32_t ring_index, ring_kind kind, role own,
-              const seat_rules& rules, std::atomic<std::uint32_t>& (*bell)(const ring_view&));
+              const seat_rules& rules, std::atomic<std::uint32_t>& (*bell)(const ring_view&),
+              const seat_request& asked = {});
   participant(const participant&) = delete;
   participant& operator=(const participant&) = delete;
   ~participant() = default;

@@ -106,6 +106,12 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     owner_->close();
   }
 
+  /// Of a topic: the subscription that it was made for is none any more when it goes.
+  void end_subscription() requires has_subscriptions<Ring> {
+    owner().require_here();
+    ring_.end_subscription();
+  }
+
   /// @throws error wrong_process; truncated: the file was cut short.
   void require_here() const { owner().require_here(); }
   /// Whether a look at this moment would find no message, beside what is lent. Takes nothing.
@@ -217,6 +223,7 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
     if (must_wake(*control_, role::producer)) owner_->wake_all_of(role::producer);
     const auto ns = Ring::drop_stalled_after_ns(owner_->descriptor());
     if (ns == 0) return;
+    if constexpr (has_subscriptions<Ring>) ring_.end_subscription();  // none was there before: it is new
     leave();
     owner_->throw_would_be_dropped(ns);
   }

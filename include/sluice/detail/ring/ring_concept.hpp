@@ -13,9 +13,23 @@
 
 namespace sluice::detail {
 
+/// A kind that keeps seats for subscriptions that outlive their subscribers.
+template <class R>
+concept has_subscriptions = requires {
+  { R::subscriptions } -> std::convertible_to<subscription_rules>;
+};
 template <class Ring>
-inline constexpr seat_rules seat_rules_of{Ring::settle, Ring::holds_something, Ring::resumes_at, Ring::has_many_seats,
-                                          Ring::kind};
+[[nodiscard]] constexpr const subscription_rules* subscription_rules_of() noexcept {
+  if constexpr (has_subscriptions<Ring>)
+    return &Ring::subscriptions;
+  else
+    return nullptr;
+}
+
+template <class Ring>
+inline constexpr seat_rules seat_rules_of{Ring::settle,     Ring::holds_something,
+                                          Ring::resumes_at, Ring::has_many_seats,
+                                          Ring::kind,       subscription_rules_of<Ring>()};
 
 /// What a ring's side owes the world after a call, because it may not do it itself.
 struct ring_debt {

@@ -2,9 +2,11 @@
 
 // What mending asks of the world, so that a ring makes no system call itself. The seats answer: seat_table::keeper().
 
+#include <atomic>
 #include <cstdint>
 
 #include "sluice/detail/layout/ring_view.hpp"
+#include "sluice/detail/layout/subscription_name.hpp"
 
 namespace sluice::detail {
 
@@ -30,6 +32,22 @@ class seat_keeper {
   ~seat_keeper() = default;
 };
 
+/// Which seat a participant asks for.
+struct seat_request {
+  subscription_name subscription;  // none: any that is kept for no subscription
+  bool must_exist = false;         // a seat is kept for it already
+};
+
+/// Of a kind whose consumers may have a subscription that outlives them: their seat is kept for a successor that names it.
+struct subscription_rules {
+  /// The subscription that a seat is kept for, or none.
+  subscription_name (*of)(const ring_view&, std::uint32_t seat_index) noexcept;
+  /// Keeps a seat for one that no other seat is kept for. Under the seat's lock, by the process that may give names.
+  void (*keep_for)(const ring_view&, std::uint32_t seat_index, const subscription_name&) noexcept;
+  /// Where that process writes its identity in memory that has no file to lock.
+  std::atomic<std::uint64_t>& (*naming)(const ring_view&) noexcept;
+};
+
 /// What the seats ask of the kind of their ring.
 struct seat_rules {
   /// Settles what the dead owner of a seat left, under the seat's lock; false: not now, another process must act first.
@@ -38,8 +56,9 @@ struct seat_rules {
   bool (*holds_something)(const ring_view&, std::uint32_t seat_index) noexcept;
   /// The sequence at which a successor of a dead owner goes on, for the log; 0: none in particular.
   std::uint64_t (*resumes_at)(const ring_view&, std::uint32_t seat_index) noexcept;
-  bool has_many_seats;  ///< of each role, if it is created so
-  ring_kind kind;       ///< for errors
+  bool has_many_seats;                                ///< of each role, if it is created so
+  ring_kind kind;                                     ///< for errors
+  const subscription_rules* subscriptions = nullptr;  ///< null: consumers have none
 };
 
 }  // namespace sluice::detail

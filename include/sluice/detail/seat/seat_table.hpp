@@ -85,9 +85,14 @@ class seat_table {
   /// For report() alone.
   seat_table(segment memory, const ring_view& ring, std::uint32_t ring_index, lock_sight sight);
 
-  /// Takes a seat of `own` for this process: one that is free, or else a dead owner's after settling it.
+  /// Takes a seat of `own` for this process: one that is free, or else a dead owner's after settling it. None that is kept for a
+  /// subscription.
   /// @throws error seat_taken, with the pids and states of the processes that sit there; or why no lock can be had.
   [[nodiscard]] held_seat take(role own, const seat_rules& kind, const std::string& where);
+  /// The consumer's seat that is kept for this subscription; a free one, kept for it from now on, if there is none. Waits, for
+  /// a second at most, while another process does this.
+  /// @throws error as above; seat_taken as well: a living process sits there; not_found: none is kept, and one must be.
+  [[nodiscard]] held_seat take_for(const seat_request& asked, const seat_rules& kind, const std::string& where);
 
   /// Proves deaths and counts. System calls: a few for each seat that is taken.
   [[nodiscard]] peer_count count(role whom);
@@ -126,5 +131,7 @@ inline constexpr std::uint64_t presence_lock_offset = gate_lock_offset + 1;
 [[nodiscard]] constexpr std::uint64_t seat_lock_offset(std::uint32_t ring_index, std::uint32_t seat_index) noexcept {
   return gate_lock_offset + 0x10000 + std::uint64_t{ring_index} * 0x10000 + seat_index;
 }
+/// No seat, and no ring has so many: its byte is locked by the process that gives a seat the name of a subscription.
+inline constexpr std::uint32_t naming_seat = 0xffff;
 
 }  // namespace sluice::detail

@@ -9,6 +9,7 @@
 
 #include "sluice/detail/layout/ring_view.hpp"
 #include "sluice/detail/layout/segment_header.hpp"
+#include "sluice/detail/layout/subscription_name.hpp"
 
 namespace sluice::detail {
 
@@ -30,7 +31,8 @@ struct alignas(2 * cache_line_bytes) topic_control {
   std::atomic<std::uint32_t> reserved2;
   std::atomic<std::uint64_t> holes;                      // many publishers: how often one was noted below
   std::atomic<std::uint64_t> hole_at[remembered_holes];  // its sequence + 1; note number n is at n mod 8
-  std::atomic<std::uint64_t> reserved3[5];
+  std::atomic<std::uint64_t> naming;  // identity of the process that may name subscriptions; memory without a file only
+  std::atomic<std::uint64_t> reserved3[4];
 };
 
 /// In a seat.
@@ -84,6 +86,27 @@ inline constexpr std::uint64_t dropped_keep = 2;
 /// The sequence it begins at, given one near it: its 62 bits are read relative to that.
 [[nodiscard]] constexpr std::uint64_t kept_near(std::uint64_t word, std::uint64_t near) noexcept {
   return near + static_cast<std::uint64_t>(static_cast<std::int64_t>((word & ~std::uint64_t{3}) - (near << 2)) >> 2);
+}
+
+// ---- Named subscriptions ---------------------------------------------------------------------------------------------
+
+/// Whether the seat is a subscriber's that is kept for a subscription: its keep stands whatever becomes of its owner.
+[[nodiscard]] inline bool is_named(const topic_seat& subscriber) noexcept {
+  return subscriber.floor.load(std::memory_order_acquire) != 0;  // topic_ring.hpp N
+}
+[[nodiscard]] inline subscription_name subscription_of(const topic_seat& subscriber) noexcept {
+  const auto first = subscriber.floor.load(std::memory_order_acquire);  // topic_ring.hpp N
+  if (first == 0) return {};
+  return subscription_name({first, subscriber.intent.load(std::memory_order_relaxed),  // N orders them
+                            subscriber.abandoned.load(std::memory_order_relaxed)});
+}
+/// Or none. Its first word stands last, and falls first.
+inline void set_subscription(topic_seat& subscriber, const subscription_name& name) noexcept {
+  const auto& words = name.as_stored();
+  subscriber.floor.store(0, std::memory_order_release);          // topic_ring.hpp N
+  subscriber.intent.store(words[1], std::memory_order_relaxed);  // N orders them
+  subscriber.abandoned.store(words[2], std::memory_order_relaxed);
+  subscriber.floor.store(words[0], std::memory_order_release);  // topic_ring.hpp N
 }
 
 inline constexpr std::uint32_t keeping_bits = 64;

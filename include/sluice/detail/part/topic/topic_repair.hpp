@@ -22,6 +22,8 @@ namespace sluice::detail::topic_repair {
 
 /// The subscriber of a seat keeps nothing from now on. By its owner, or under its lock.
 void keep_nothing(const ring_view& ring, std::uint32_t seat_index) noexcept;
+/// Ends the subscription that the seat is kept for, if any. By its owner.
+void end_subscription(const ring_view& ring, std::uint32_t seat_index) noexcept;
 
 /// Many publishers: turns what dead ones claimed and never published into holes, from `from` on, up to the first claim that
 /// may be alive. No lock. @return how many holes were made.
@@ -41,7 +43,7 @@ void note_hole(const ring_view& ring, std::uint64_t sequence) noexcept;
                                           std::uint64_t notes_before, bool& are_all) noexcept;
 
 /// Settles a dead seat, under its lock, for the newcomer that takes it: a publisher's claim becomes holes, a subscriber keeps
-/// nothing. @return false: later.
+/// nothing, unless its seat is named. @return false: later.
 template <publishers Publishers>
 bool settle(const ring_view& ring, std::uint32_t dead_seat, seat_keeper& keeper) noexcept;
 

@@ -19,7 +19,9 @@
 //   3. Many publishers: as in an mpmc ring, tail only grows, by exchange, and a living winner's intent covers what it owns from
 //      before the claim until it is published. A publisher claims a slot only when its last lap is done with.
 //   4. One publisher: what is claimed and not published is lost to no subscriber; a successor finds the tail from seat and slots.
-//   5. A subscriber's seat that is free, dead or settled keeps nothing.
+//   5. A subscriber's seat that is free, dead or settled keeps nothing, unless it is named.
+//   6. No two seats are kept for one subscription. A seat is named before its owner takes it, and then its keep stands,
+//      whatever becomes of its owners, until one of them ends the subscription.
 // What remains is as in an mpmc ring: a publisher that dies between its claim and its mark, while another that intended the
 // same position is stopped before it noticed that it lost, stalls the topic until that one goes on or ends.
 //
@@ -36,6 +38,8 @@
 //      and a claim is seen after the words of what was published before.
 //   X: mender's word exchange (acq_rel) -> word load (acquire): part of the publisher's release sequence.
 //   O: note of a hole (release) -> its load (acquire): a hole that was passed is noted.
+//   N: first word of a subscription's name (release) -> its load (acquire): the other words of that name.
+//   H: handed out up to here (release) -> a successor's load (acquire): what a process may have seen.
 
 #include <atomic>
 #include <cstddef>
@@ -59,6 +63,13 @@ struct history {
   [[nodiscard]] static constexpr history none() noexcept { return {}; }
   [[nodiscard]] static constexpr history last(std::uint64_t count) noexcept { return {count}; }
   [[nodiscard]] static constexpr history all() noexcept { return {~std::uint64_t{0}}; }
+};
+
+/// The place in a topic that a subscription has, whichever process subscribes: a seat that is kept for this name. Its first
+/// subscriber begins with `if_new`, each later one where the one before released last.
+struct named_subscription {
+  seat_request seat;
+  history if_new = history::none();
 };
 
 template <publishers Publishers>
@@ -372,7 +383,25 @@ class topic_subscriber {
   /// Joins. From first_sequence() on it misses nothing.
   topic_subscriber(const ring_view& ring, std::uint32_t seat_index, history wanted = history::none()) noexcept
       : ring_(ring), own_(&topic_seat_of(ring, seat_index)), own_index_(seat_index), pace_(ring, messages()) {
-    at_ = handed_out_ = join_topic<Publishers>(ring, seat_index, wanted);
+    at_ = handed_out_ = seen_ = join_topic<Publishers>(ring, seat_index, wanted);
+  }
+  /// In a seat that is kept for the subscription. Goes on where the last owner released last, if one had joined.
+  topic_subscriber(const ring_view& ring, std::uint32_t seat_index, const named_subscription& subscription) noexcept
+      : ring_(ring),
+        own_(&topic_seat_of(ring, seat_index)),
+        own_index_(seat_index),
+        pace_(ring, messages()),
+        is_named_(true) {
+    const auto keep = own_->keep.load(std::memory_order_acquire);  // S
+    if (!keeps_anything(keep) || is_joining(keep)) {
+      own_->sequence.store(0, std::memory_order_release);  // H: what an owner of another name left there
+      at_ = handed_out_ = seen_ = join_topic<Publishers>(ring, seat_index, subscription.if_new);
+      return;
+    }
+    const auto tail = claimed_up_to<Publishers>(ring);
+    at_ = handed_out_ = kept_near(keep, tail);
+    const auto seen = own_->sequence.load(std::memory_order_acquire);  // H
+    seen_ = seen - at_ <= ring.capacity() ? seen : at_;                // input; 0: nothing was
   }
 
   /// Where it joined, and so how much of the history that it wanted was still there.
@@ -381,7 +410,7 @@ class topic_subscriber {
   [[gnu::always_inline]] std::uint64_t try_peek(std::uint64_t count) noexcept {
     std::uint64_t ready = 0;
     while (ready < count && is_published(at_ + ready)) ++ready;
-    if (ready > handed_out_ - at_) handed_out_ = at_ + ready;
+    if (ready > handed_out_ - at_) hand_out_up_to(at_ + ready);
     if (ready != 0) return ready;
     if constexpr (Publishers == publishers::many)
       if (word_at(at_) == topic_word::hole) [[unlikely]]
@@ -390,7 +419,8 @@ class topic_subscriber {
   }
 
   [[nodiscard]] const std::byte* peeked(std::uint64_t i) const noexcept { return ring_.payload(at_ + i); }
-  [[nodiscard]] static constexpr bool was_delivered_before(std::uint64_t) noexcept { return false; }
+  /// Whether a subscriber of the same subscription, before this one, may have seen it.
+  [[nodiscard]] bool was_delivered_before(std::uint64_t i) const noexcept { return is_before(at_ + i, seen_); }
 
   [[gnu::always_inline]] void release(std::uint64_t count) noexcept {
     count = lesser(count, handed_out_ - at_);
@@ -418,8 +448,15 @@ class topic_subscriber {
   [[nodiscard]] bool owes() const noexcept { return debt_.producers != 0 || debt_.consumers != 0; }
   ring_debt owed() noexcept { return std::exchange(debt_, {}); }
 
-  /// Keeps nothing from now on. All publishers that wait are to be woken.
-  void leave() noexcept { topic_repair::keep_nothing(ring_, own_index_); }
+  /// Its seat is a seat like any other from now on.
+  void end_subscription() noexcept {
+    if (is_named_) topic_repair::end_subscription(ring_, own_index_);
+    is_named_ = false;
+  }
+  /// Keeps nothing from now on, unless its seat is named. All publishers that wait are to be woken.
+  void leave() noexcept {
+    if (!is_named_) topic_repair::keep_nothing(ring_, own_index_);
+  }
 
   // ---- A second message beside a single one; of several that are peeked, the next. Released before the first it is only
   // ---- noted, and handed back with it.
@@ -429,11 +466,13 @@ class topic_subscriber {
     while (word_at(second() + holes) == topic_word::hole) ++holes;
     if (!is_published(second() + holes)) return nullptr;
     done_behind_ += holes;  // only now: without a second message, release() ends the first alone
-    handed_out_ = later_of(handed_out_, second() + 1);
+    hand_out_up_to(later_of(handed_out_, second() + 1));
     second_is_open_ = true;
     return ring_.payload(second());
   }
-  [[nodiscard]] static constexpr bool was_delivered_before_one(const std::byte*) noexcept { return false; }
+  [[nodiscard]] bool was_delivered_before_one(const std::byte* message) const noexcept {
+    return is_before(message == ring_.payload(at_) ? at_ : second(), seen_);
+  }
   void release_one(const std::byte* message) noexcept {
     if (message == ring_.payload(at_))
       advance(1 + std::exchange(done_behind_, 0));
@@ -459,6 +498,16 @@ class topic_subscriber {
   }
   [[nodiscard]] std::uint64_t second() const noexcept { return at_ + 1 + done_behind_; }
 
+  [[gnu::always_inline]] void hand_out_up_to(std::uint64_t end) noexcept {
+    handed_out_ = end;
+    if (is_named_) [[unlikely]]
+      note_handed_out();
+  }
+  /// Before its caller sees them. Never less than what was seen before it.
+  [[gnu::noinline]] void note_handed_out() noexcept {
+    if (is_before(seen_, handed_out_)) own_->sequence.store(handed_out_, std::memory_order_release);  // H
+  }
+
   void advance(std::uint64_t count) noexcept {
     at_ += count;
     handed_out_ = later_of(handed_out_, at_);
@@ -482,7 +531,7 @@ class topic_subscriber {
     advance(holes);
     std::uint64_t ready = 0;
     while (ready < count && is_published(at_ + ready)) ++ready;
-    handed_out_ = later_of(handed_out_, at_ + ready);
+    hand_out_up_to(later_of(handed_out_, at_ + ready));
     return ready;
   }
 
@@ -492,6 +541,8 @@ class topic_subscriber {
   stream_pace pace_;
   std::uint64_t at_ = 0;          // next sequence to release
   std::uint64_t handed_out_ = 0;  // up to here
+  std::uint64_t seen_ = 0;        // what lies below it, a subscriber before this one may have seen
+  bool is_named_ = false;
   ring_debt debt_;
   bool second_is_open_ = false;
   std::uint64_t done_behind_ = 0;  // sequences after the first that were released before it, or are holes
@@ -522,8 +573,21 @@ class topic_ring {
   }
   static bool holds_something(const ring_view&, std::uint32_t) noexcept { return false; }
   static std::uint64_t resumes_at(const ring_view& ring, std::uint32_t seat_index) noexcept {
-    return topic_seat_of(ring, seat_index).sequence.load(std::memory_order_relaxed);  // for people
+    const auto& own = topic_seat_of(ring, seat_index);
+    const auto sequence = own.sequence.load(std::memory_order_relaxed);  // for people, here and below
+    return seat_index >= ring.producer_seats && is_named(own)
+               ? kept_near(own.keep.load(std::memory_order_relaxed), sequence)
+               : sequence;
   }
+  static constexpr subscription_rules subscriptions{
+      .of = [](const ring_view& ring,
+               std::uint32_t seat) noexcept { return subscription_of(topic_seat_of(ring, seat)); },
+      .keep_for = [](const ring_view& ring, std::uint32_t seat,
+                     const subscription_name& name) noexcept { set_subscription(topic_seat_of(ring, seat), name); },
+      .naming = [](const ring_view& ring) noexcept -> std::atomic<std::uint64_t>& {
+        return topic_control_of(ring).naming;
+      },
+  };
   static bool is_sane(const ring_view& ring) noexcept { return topic_repair::is_sane<Publishers>(ring); }
 
   /// How far behind the slowest lossless subscriber is.
