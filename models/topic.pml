@@ -14,6 +14,8 @@
  * LEASE slots, a subscriber that joins wants up to HIST sequences of history and joins up to JOINS times. ARENA: before each
  * claim a publisher uses the bytes of its last message again, as an arena makes it do that is shorter than the slots. DROPS:
  * so many subscribers that are in a publisher's way lose their keep, at any moment; how long they stalled is not modelled.
+ * NAMED: all subscribers of a seat are of one subscription: what one leaves or dies with, the next in its seat gets. A publisher
+ * may then be held up for ever, and a subscriber wait for it. That one process at a time gives names is not modelled.
  */
 #ifndef N
 #define N 2
@@ -62,6 +64,9 @@ byte floor[P];                          /* by publisher seat */
 byte keep[S];                           /* by subscriber seat: sequence + 1; 0: nothing; DROPPED */
 #define DROPPED  255
 bit keeping[S];
+#ifdef NAMED
+bit joining[S];                         /* the keep is not final */
+#endif
 #define slot(q)  word[(q) % N]
 #define FREE     0
 #define PUB      1
@@ -98,8 +103,13 @@ byte attached = S + NEW_S;              /* subscribers that have not ended */
 #define needed(q)    needed_by(0, q)
 #define gated_by_any(f) gates(0, f)
 #endif
+#if defined(NAMED) && !defined(MUTANT_VACANT_KEEP_IGNORED)
+#define may_keep(s)  true
+#else
+#define may_keep(s)  (!vacant(sseat[s]))
+#endif
 /* Only to decide when a publisher that is held up looks again. */
-#define gates(s, f)  (keeping[s] && !vacant(sseat[s]) && kept(s) && keep[s] - 1 < (f))
+#define gates(s, f)  (keeping[s] && may_keep(s) && kept(s) && keep[s] - 1 < (f))
 #ifdef SINGLE
 #define hole_due(q)  false
 #else
@@ -125,8 +135,8 @@ inline look()
     :: s < S && !keeping[s] -> s++
     :: s < S && keeping[s] ->
        if
-       :: atomic { vacant(sseat[s]) -> s++ }                 /* left, or proven dead at a tick */
-       :: atomic { !vacant(sseat[s]) -> if :: kept(s) && keep[s] - 1 < got -> got = keep[s] - 1 :: else fi; s++ }
+       :: atomic { !may_keep(s) -> s++ }                     /* left, or proven dead at a tick */
+       :: atomic { may_keep(s) -> if :: kept(s) && keep[s] - 1 < got -> got = keep[s] - 1 :: else fi; s++ }
 #if DROPS > 0
        :: atomic { drops > 0 && !vacant(sseat[s]) && kept(s) && keep[s] - 1 < got ->
                    drops--; keep[s] = DROPPED; needs[s] = 0; s++ }                  /* by exchange from what it was */
@@ -185,6 +195,9 @@ sat:
        :: mine + N < p + m ->
           want = p + m + LEASE - N;
           look();
+#ifdef NAMED
+end_held:
+#endif
           if
           :: mine + N >= p + m
 #ifndef SINGLE
@@ -298,11 +311,21 @@ end_attach:
 #endif
     fi;
     waiting_s--;
+#if !defined(NAMED) || defined(MUTANT_SETTLING_ENDS_IT)
     if :: keep[seat] = 0 or_die fi;     /* settling, under the lock */
     if :: keeping[seat] = 0 or_die fi;
+#endif
     sseat[seat] = me + 1;
 join:
     joins--;
+#ifdef NAMED
+#ifdef MUTANT_TRUSTS_A_KEEP_THAT_IS_NOT_FINAL
+    if :: kept(seat) -> p = keep[seat] - 1; goto joined :: else fi;
+#else
+    if :: atomic { kept(seat) && !joining[seat] -> p = keep[seat] - 1 }; assert(needs[seat] == p + 1); goto joined
+       :: atomic { !kept(seat) || joining[seat] } fi;
+#endif
+#endif
     if :: n = 0 :: HIST > 0 -> n = 1 :: HIST > 1 -> n = 2 fi;
     atomic { p = tail - n; w = tail };
 #ifdef MUTANT_FLOORS_BEFORE_KEEP
@@ -312,7 +335,11 @@ join:
     if :: keeping[seat] = 1 or_die fi;
 #endif
 #ifndef MUTANT_KEEP_ONLY_FINAL
+#ifdef NAMED
+    if :: atomic { keep[seat] = p + 1; joining[seat] = 1 } or_die fi;
+#else
     if :: keep[seat] = p + 1 or_die fi;
+#endif
 #endif
 #ifndef MUTANT_FLOORS_BEFORE_KEEP
     k = 0; n = p;
@@ -335,12 +362,20 @@ join:
 #endif
     or_die
     fi;
+#elif defined(NAMED)
+    if :: atomic { needs[seat] = p + 1; keep[seat] = p + 1; joining[seat] = 0 } or_die fi;
+joined:
 #else
     needs[seat] = p + 1;
     if :: keep[seat] = p + 1 or_die fi;
 #endif
     do
-    :: if
+    ::
+#ifdef NAMED
+       skip;
+end_wait:
+#endif
+       if
        :: atomic { done(p) -> w = slot(p) }
        :: atomic { seq(slot(p)) > p -> assert(keep[seat] == DROPPED); w = slot(p) }   /* overtaken */
        :: atomic { hole_due(p) -> slot(p) = of(p, HOLE); claimer[p % N] = 0; w = 0 }
@@ -391,12 +426,18 @@ join:
        w = 0;
        if :: true :: p > N + 1 -> break fi                              /* may leave early */
     od;
+#if !defined(NAMED) || defined(MUTANT_LEAVING_ENDS_IT)
+#ifndef NAMED
     atomic { needs[seat] = 0; p = 0 };
+#endif
     if :: keep[seat] = 0 or_die fi;
 #ifdef MUTANT_BIT_AFTER_SEAT
     if :: joins == 0 -> sseat[seat] = 0 :: else fi;
 #endif
     if :: keeping[seat] = 0 or_die fi;
+#else
+    p = 0;
+#endif
     if :: joins > 0 -> goto join :: else fi;
 #ifndef MUTANT_BIT_AFTER_SEAT
     if :: sseat[seat] = 0 or_die fi;
@@ -404,7 +445,11 @@ join:
     attached--;
     goto finished;
 died:
+#ifdef NAMED
+    atomic { living = living & ~(1 << me); attached-- };
+#else
     atomic { living = living & ~(1 << me); attached--; if :: seat != 255 && sseat[seat] == me + 1 -> needs[seat] = 0 :: else fi };
+#endif
 finished:
     skip
 }
