@@ -69,8 +69,21 @@ struct topic_cast {
   void construct(std::uint32_t seat, history wanted = history::none()) {
     if (is_publisher(seat))
       out[seat].emplace(ring, seat);
+    else if (is_named(topic_seat_of(ring, seat)))
+      in[seat].emplace(ring, seat, named_subscription{{subscription_of(topic_seat_of(ring, seat))}, wanted});
     else
       in[seat].emplace(ring, seat, wanted);
+  }
+  /// Its subscriber leaves, and one of a new subscription comes.
+  void construct_named(std::uint32_t seat, history wanted) {
+    if (in[seat]) in[seat]->leave();
+    in[seat].reset();
+    set_subscription(topic_seat_of(ring, seat), subscription_name("a.name-of-several_words"));
+    construct(seat, wanted);
+  }
+  /// What a subscriber of a subscription has seen up to, in a shared word that the library does not use.
+  [[nodiscard]] std::atomic<std::uint64_t>& seen_up_to(std::uint32_t seat) const {
+    return topic_control_of(ring).reserved1[seat];
   }
   void forget(std::uint32_t seat) {
     out[seat].reset();
@@ -130,6 +143,7 @@ class topic_trial {
 
   explicit topic_trial(cast_type all) : all_(std::move(all)), keeper_(all_.ring, all_.dead) {
     for (const auto& [seat, generation] : all_.dead) {
+      noted_[seat] = topic_seat_of(all_.ring, seat).sequence.load();
       all_.forget(seat);
       all_.next_number[seat] += 100;  // a successor's ids are not the dead one's
     }
@@ -146,7 +160,10 @@ class topic_trial {
     check_nothing_kept_is_gone();
     if (order == successors::come_first) fill_seats();
     ticks();
-    go_on();
+    if (const auto kept_for = vacant_names(); kept_for.empty())
+      go_on();
+    else
+      press_on(kept_for);
     fill_seats();
     ticks();
     go_on();
@@ -242,13 +259,46 @@ class topic_trial {
     if (next != all_.published.end() && next->first < q) complain("a lossless subscriber missed a message");
   }
 
+  /// The seats of subscriptions in which no process is.
+  [[nodiscard]] std::vector<std::uint32_t> vacant_names() const {
+    std::vector<std::uint32_t> seats;
+    for (std::uint32_t i = 0; i < topic_subscribers; ++i) {
+      const auto seat = cast_type::subscriber_seat(i);
+      if (!all_.in[seat] && !all_.droppable[seat] && is_named(topic_seat_of(all_.ring, seat))) seats.push_back(seat);
+    }
+    return seats;
+  }
+  /// Publishers send all that they can, for many ticks. What those subscriptions keep stays.
+  void press_on(const std::vector<std::uint32_t>& kept_for) {
+    for (std::uint64_t i = 0; i < 2 * Capacity; ++i)
+      for (std::uint32_t seat = 0; seat < cast_type::publisher_count; ++seat)
+        if (all_.out[seat] && !send_from(seat)) ticks();
+    for (const auto seat : kept_for) {
+      const auto keep = topic_seat_of(all_.ring, seat).keep.load();
+      if (!keeps_anything(keep) || is_joining(keep)) continue;
+      const auto from = kept_near(keep, claimed_up_to<Rules::how_many>(all_.ring));
+      for (auto of = all_.published.lower_bound(from); of != all_.published.end(); ++of)
+        if (all_.ring.word(of->first).load() != all_.ring.word_for(of->first, slot_kind::published))
+          complain("a message was overwritten that a subscription without a process keeps");
+    }
+  }
+
+  /// Of a subscription: marked is what its dead subscriber has seen, and nothing that it cannot have seen.
+  void check_mark(std::uint32_t seat, std::uint64_t q, bool is_marked) {
+    if (!is_named(topic_seat_of(all_.ring, seat)) || !all_.dead.contains(seat)) return;
+    if (is_before(q, all_.seen_up_to(seat).load()) && !is_marked) complain("what was seen is not marked");
+    if (is_marked && !is_before(q, noted_[seat])) complain("marked, and no subscriber was handed it");
+  }
+
   void drain() {
-    for (auto& one : all_.in) {
+    for (std::uint32_t seat = 0; seat < cast_type::seats; ++seat) {
+      auto& one = all_.in[seat];
       if (!one) continue;
       auto from = one->next_sequence();
       while (one->try_peek(1) != 0) {
         const auto q = one->next_sequence();
         note(from, q, read(one->peeked(0)));
+        check_mark(seat, q, one->was_delivered_before(0));
         one->release(1);
         from = one->next_sequence();
       }
@@ -345,6 +395,7 @@ class topic_trial {
   cast_type all_;
   told_keeper keeper_;
   std::vector<std::uint64_t> fresh_;
+  std::array<std::uint64_t, cast_type::seats> noted_{};  // of the dead: handed out up to there
   std::string broken_;
 };
 
@@ -483,7 +534,10 @@ act<Cast> receives(std::uint32_t seat, std::uint64_t count, std::uint64_t releas
   return [=](Cast& all) {
     auto& in = *all.in[seat];
     const auto peeked = in.try_peek(count);
-    for (std::uint64_t i = 0; i < peeked; ++i) (void)read(in.peeked(i));
+    for (std::uint64_t i = 0; i < peeked; ++i) {
+      (void)read(in.peeked(i));
+      if (is_named(topic_seat_of(all.ring, seat))) all.seen_up_to(seat).store(in.next_sequence() + i + 1);
+    }
     if (std::min(peeked, released) != 0) in.release(std::min(peeked, released));
   };
 }

@@ -76,7 +76,8 @@ class traced_topic_bytes : public topic_bytes_ring<Publishers> {
 
   class consumer : public base::consumer {
    public:
-    consumer(const ring_view& ring, std::uint32_t seat_index, history wanted = history::none())
+    template <class Wanted = history>
+    consumer(const ring_view& ring, std::uint32_t seat_index, const Wanted& wanted = {})
         : base::consumer(ring, seat_index, wanted), ring_(ring) {}
     [[nodiscard]] const std::byte* peeked(std::uint64_t i) const {
       return message_in(ring_, base::consumer::peeked(i));

@@ -49,6 +49,12 @@ std::vector<topic_scene<Cast>> scenes_of(std::uint64_t capacity, std::uint32_t s
       all.send(sender, count);
     };
   };
+  const auto named_with = [=](std::uint64_t count) {
+    return [=](Cast& all) {
+      all.construct_named(a, history::none());
+      all.send(sender, count);
+    };
+  };
   return {
       {"publish", 0, {}, sends<Cast>(0, 1, 1), 1},
       {"publish 3, one by one", 0, {}, sends_one_by_one<Cast>(0, 3), 3},
@@ -142,6 +148,53 @@ std::vector<topic_scene<Cast>> scenes_of(std::uint64_t capacity, std::uint32_t s
          told_keeper keeper(all.ring, all.dead);
          if (take_in_topic(all, a, keeper)) receives<Cast>(a, 2, 2)(all);
        }},
+      {"join by the name of a new subscription", a, before_joining(3),
+       [=](Cast& all) {
+         all.construct_named(a, history::last(2));
+         receives<Cast>(a, 2, 1)(all);
+       }},
+      {"receive by name", a, named_with(3), receives<Cast>(a, 1, 1)},
+      {"receive a batch by name, release 1 of 3", a, named_with(3), receives<Cast>(a, 3, 1)},
+      {"leave a subscription", a, named_with(2), [=](Cast& all) { all.in[a]->leave(); }},
+      {"end a subscription", a, named_with(capacity),
+       [=](Cast& all) {
+         all.in[a]->end_subscription();
+         all.in[a]->leave();
+       }},
+      {"succeed in a subscription", a,
+       [=](Cast& all) {
+         named_with(3)(all);
+         receives<Cast>(a, 2, 1)(all);
+         all.die(a);
+       },
+       [=](Cast& all) {
+         told_keeper keeper(all.ring, all.dead);
+         if (take_in_topic(all, a, keeper)) receives<Cast>(a, 2, 1)(all);
+       }},
+      {"succeed in a subscription whose first subscriber died while it joined", a,
+       [=](Cast& all) {
+         before_joining(3)(all);
+         set_subscription(topic_seat_of(all.ring, a), subscription_name("name"));
+         topic_control_of(all.ring).keeping |= keeping_bit(all.ring, a);
+         topic_seat_of(all.ring, a).keep = keep_word(claimed_up_to<Cast::rules::how_many>(all.ring) - capacity, true);
+         all.die(a);
+       },
+       [=](Cast& all) {
+         told_keeper keeper(all.ring, all.dead);
+         if (take_in_topic(all, a, keeper, history::last(2))) receives<Cast>(a, 1, 1)(all);
+       }},
+      {"publish beside a subscription without a process", 0,
+       [=](Cast& all) {
+         named_with(capacity - 1)(all);
+         all.die(a);
+       },
+       [](Cast& all) {
+         told_keeper keeper(all.ring, all.dead);
+         sends_one_by_one<Cast>(0, 2)(all);
+         (void)all.out[0]->mend(keeper);
+         sends<Cast>(0, 1, 1)(all);
+       },
+       1},
       {"drop a stalled subscriber and publish", 0, stalled<Cast>(a, sender, capacity),
        [](Cast& all) {
          told_keeper keeper(all.ring, all.dead);
