@@ -8,6 +8,7 @@
 // Ends with 1 when anything was lost, torn, duplicated without a mark, out of order or leaked, or when all stood still.
 
 #include <sluice/channel.hpp>
+#include <sluice/port.hpp>
 #include <sluice/registry.hpp>
 #include <sluice/ring.hpp>
 #include <sluice/segment.hpp>
@@ -213,13 +214,14 @@ class round_of {
   void watch_survivors() {
     revive_if_all_dead(sluice::role::producer);
     revive_if_all_dead(sluice::role::consumer);
+    revive_named();
     restart_stall_clock();
     const auto begin = monotonic_now_ns();
     const auto from = delivered();
     while (counts_.wedged == 0) {
       nap();
       notice_ends();
-      if (!has_running(sluice::role::producer) || !has_running(sluice::role::consumer)) return;  // took their own lives
+      if (!may_go_on()) return;  // took their own lives
       if (is_used_up()) return;
       look_for_stall();
       if (monotonic_now_ns() - begin > 120 * ms && delivered() - from > 2 * through_.capacity_slots()) return;
@@ -331,6 +333,20 @@ class round_of {
       if (w.role == role) return spawn(w);
   }
 
+  /// What a named subscription keeps holds publishers up until the next subscriber of its name.
+  [[nodiscard]] bool is_named(const worker& w) const {
+    return is_topic<channel> && w.role == sluice::role::consumer && w.place == named_place;
+  }
+  void revive_named() {
+    for (auto& w : workers_)
+      if (is_named(w) && !w.is_running()) spawn(w);
+  }
+  [[nodiscard]] bool may_go_on() const {
+    return has_running(sluice::role::producer) && has_running(sluice::role::consumer) &&
+           std::none_of(workers_.begin(), workers_.end(),
+                        [&](const worker& w) { return is_named(w) && !w.is_running(); });
+  }
+
   [[nodiscard]] bool has_running(sluice::role role) const {
     return std::any_of(workers_.begin(), workers_.end(),
                        [&](const worker& w) { return w.role == role && w.is_running(); });
@@ -359,8 +375,7 @@ class round_of {
     const auto sum = delivered();
     const bool is_anybody_stopped =
         std::any_of(workers_.begin(), workers_.end(), [](const worker& w) { return w.is_stopped; });
-    const bool counts =
-        !is_anybody_stopped && has_running(sluice::role::producer) && has_running(sluice::role::consumer);
+    const bool counts = !is_anybody_stopped && may_go_on();
     if (counts) counts_.longest_stall_ns = std::max(counts_.longest_stall_ns, now - moved_at_ns_);
     if (!counts || sum != delivered_before_) moved_at_ns_ = now;
     delivered_before_ = sum;
@@ -415,6 +430,7 @@ class round_of {
     for (auto& w : workers_)
       if (w.is_running() && random_.one_in(3)) kill(w);
     revive_if_all_dead(sluice::role::consumer);
+    revive_named();
     book_.notes().producers_stop.store(1);
     if (!wait_for_all(sluice::role::producer)) return diagnose("a producer that was asked to stop did not");
     revive_if_all_dead(sluice::role::consumer);
@@ -462,6 +478,7 @@ class round_of {
     const auto& ring = ring_;
     std::vector<decltype(through_.producer())> out;
     std::vector<decltype(through_.consumer())> in;
+    if constexpr (is_topic<channel>) end_named_subscription();
     take_all(out, ring.producer_seats, [&] { return through_.producer(); });
     take_all(in, ring.consumer_seats, [&] { return through_.consumer(); });
     if (out.empty() || in.empty()) return;
@@ -490,6 +507,14 @@ class round_of {
       for (std::uint64_t i = 0; i < out.size(); ++i)
         counts_.leaked_slots +=
             can_fill_its_arena(out[i], in, is_topic<channel> ? 0 : i % in.size(), is_topic<channel>) ? 0 : 1;
+    }
+  }
+
+  void end_named_subscription() {
+    try {
+      sluice::end_subscription(sluice::detail::access::attached(through_), named_as);
+    } catch (const sluice::error& problem) {
+      if (problem.reason() != sluice::errc::not_found) throw;  // none lived until it had joined
     }
   }
 

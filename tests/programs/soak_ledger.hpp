@@ -81,6 +81,16 @@ struct alignas(128) consumer_notes {
   } pending[max_batch];
 };
 
+/// Written by whichever consumer has the topic's named subscription: what one leaves to the next.
+struct alignas(128) named_notes {
+  std::atomic<std::uint32_t> is_begun, has_joined;
+  struct {
+    std::atomic<std::uint64_t> first_possible;  // before the first one could join
+    std::atomic<std::uint64_t> seen;            // numbers below may have been seen
+    std::atomic<std::uint64_t> released;        // numbers below are released
+  } of[max_workers];                            // by producer
+};
+
 struct shared_notes {
   std::atomic<std::uint32_t> producers_stop;
   std::atomic<std::uint32_t> consumers_drain;
@@ -88,6 +98,7 @@ struct shared_notes {
   std::atomic<std::uint32_t> complaints;  // printed so far
   producer_notes producers[max_workers];
   consumer_notes consumers[max_workers + 1];  // the last one is the auditor's
+  named_notes named;
 };
 
 // One byte a message: how often it was delivered, and why it may be missing.

@@ -1,7 +1,8 @@
 #pragma once
 
 // Subscribers of a soak's topics. Each checks what it gets against the ledger: a lossless one everything of each publisher
-// from where it joined, in order and once; a lossy one that what it lost and what it got are what was published.
+// from where it joined, in order and once; one of the named subscription everything from where the one before it was killed,
+// marked as far as that one had seen it; a lossy one that what it lost and what it got are what was published.
 
 #include <sluice/topic.hpp>
 
@@ -27,6 +28,10 @@ inline constexpr bool is_topic = false;
 template <class T, sluice::publishers Publishers>
 inline constexpr bool is_topic<sluice::channel<T, sluice::detail::topic_ring<Publishers>>> = true;
 
+/// The worker of this place subscribes by name.
+inline constexpr std::uint32_t named_place = 0;
+inline constexpr const char* named_as = "soak";
+
 /// What one subscriber has seen of each publisher's numbers. It joins somewhere from first_possible() on, and misses nothing
 /// from must_see() on.
 class seen_numbers {
@@ -44,8 +49,40 @@ class seen_numbers {
       of_[p].next = of_[p].must_see = book_.notes().producers[p].announced.load(std::memory_order_acquire) + claimed;
   }
 
+  /// Before it joins as the one that has the named subscription: in place of what it found out itself.
+  void follow(named_notes& before) {
+    named_ = &before;
+    const bool is_first = before.is_begun.load(std::memory_order_relaxed) == 0;
+    for (std::uint32_t p = 0; p < book_.producers(); ++p) {
+      auto& left = before.of[p];
+      if (is_first) left.first_possible.store(of_[p].first_possible, std::memory_order_relaxed);
+      of_[p].first_possible = left.first_possible.load(std::memory_order_relaxed);
+    }
+    before.is_begun.store(1, std::memory_order_relaxed);
+  }
+  /// After it has joined.
+  void has_followed(std::uint64_t claimed) noexcept {
+    const bool is_first = named_->has_joined.load(std::memory_order_relaxed) == 0;
+    if (is_first) has_joined(claimed);
+    for (std::uint32_t p = 0; p < book_.producers(); ++p) {
+      auto& own = of_[p];
+      auto& left = named_->of[p];
+      if (is_first) left.released.store(own.next, std::memory_order_relaxed);
+      own.was_seen = left.seen.load(std::memory_order_relaxed);
+      own.next = left.released.load(std::memory_order_relaxed);
+      own.has_begun = own.was_seen != 0;
+    }
+    named_->has_joined.store(1, std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool is_named() const noexcept { return named_ != nullptr; }
+  /// All that was noted.
+  void have_released() noexcept {
+    for (std::uint32_t p = 0; p < book_.producers() && named_ != nullptr; ++p)
+      if (of_[p].has_begun) named_->of[p].released.store(of_[p].next, std::memory_order_relaxed);
+  }
+
   /// @return whether it is whole and one that may come now. Of a lossless subscriber: and nothing is missing before it.
-  bool note(const message& m, bool is_lossy) {
+  bool note(const message& m, bool is_lossy, bool is_marked = false) {
     if (!book_.is_announced(m)) {
       book_.torn(notes_, m, false);
       return false;
@@ -60,19 +97,32 @@ class seen_numbers {
     if (is_too_old) {
       ledger::add(notes_.disordered);
       book_.complain("older than what this subscriber may get", m);
-    } else if (!is_lossy && own.next < m.number) {
-      note_missed(p, own.next, m.number);
+    } else if (!is_lossy) {
+      // What the one before had seen it may have released.
+      note_missed(p, std::max(own.next, own.was_seen), m.number);
+    }
+    if (named_ != nullptr) {
+      if (m.number < own.was_seen && !is_marked) {
+        ledger::add(notes_.duplicated);
+        book_.complain("seen before, and not marked", m);
+      }
+      auto& left = named_->of[p];
+      if (!own.has_begun) left.released.store(m.number, std::memory_order_relaxed);
+      if (left.seen.load(std::memory_order_relaxed) <= m.number)
+        left.seen.store(m.number + 1, std::memory_order_relaxed);
     }
     own.next = m.number + 1;
     own.has_begun = true;
     ledger::add(notes_.delivered);
+    if (is_marked) ledger::add(notes_.marked);
     return true;
   }
 
   /// Of a lossless subscriber, when the topic is closed and it has got everything.
   void note_end() {
     for (std::uint32_t p = 0; p < book_.producers(); ++p)
-      note_missed(p, of_[p].next, book_.notes().producers[p].published.load(std::memory_order_acquire));
+      note_missed(p, std::max(of_[p].next, of_[p].was_seen),
+                  book_.notes().producers[p].published.load(std::memory_order_acquire));
   }
 
   /// How many messages there were for certain, and at most, from where it joined up to `number` of that publisher.
@@ -109,11 +159,13 @@ class seen_numbers {
     std::uint64_t first_possible = 0;
     std::uint64_t must_see = 0;
     std::uint64_t next = 0;
+    std::uint64_t was_seen = 0;  // by the one before it, below this
     bool has_begun = false;
   };
   const ledger& book_;
   consumer_notes& notes_;
   std::array<numbers, max_workers> of_;
+  named_notes* named_ = nullptr;
 };
 
 template <class In>
@@ -140,7 +192,7 @@ class subscribing {
       case 0: return look(in_.try_peek());
       case 1: return look(may_wait ? in_.peek_for(some_time(own_.random)) : in_.try_peek());
       case 2: return own_.random.one_in(4) ? keep() : look_at_two();
-      case 3: return receive();
+      case 3: return seen_.is_named() ? look_at_batch() : receive();  // a copy is released before it is noted
       default: return look_at_batch();
     }
   }
@@ -150,10 +202,11 @@ class subscribing {
     if (!slot) return false;
     linger(own_.random);
     const auto before = *slot;
-    (void)seen_.note(before, false);
+    (void)seen_.note(before, false, slot.was_delivered_before());
     linger(own_.random);
     require_unchanged(*slot, before);
     slot.release();
+    seen_.have_released();
     return true;
   }
   /// What a lossless subscriber has in its hands is overwritten by no publisher.
@@ -168,15 +221,16 @@ class subscribing {
     if (!older) return false;
     auto younger = in_.try_peek();
     const auto first = *older;
-    (void)seen_.note(first, false);
+    (void)seen_.note(first, false, older.was_delivered_before());
     linger(own_.random);
     if (younger) {
-      (void)seen_.note(*younger, false);
+      (void)seen_.note(*younger, false, younger.was_delivered_before());
       younger.release();
     }
     linger(own_.random);
     require_unchanged(*older, first);
     older.release();
+    seen_.have_released();
     return true;
   }
 
@@ -200,9 +254,10 @@ class subscribing {
     if (batch.size() == 0) return false;
     linger(own_.random);
     const auto count = own_.random.one_in(8) ? own_.random.roll(batch.size() + 1) : batch.size();
-    for (std::uint64_t i = 0; i < count; ++i) (void)seen_.note(batch[i], false);
+    for (std::uint64_t i = 0; i < count; ++i) (void)seen_.note(batch[i], false, batch.was_delivered_before(i));
     linger(own_.random);
     batch.release(count);
+    if (count != 0) seen_.have_released();
     return true;
   }
 
@@ -334,8 +389,17 @@ void subscribe(const sluice::channel<T, sluice::detail::topic_ring<Publishers>>&
   const auto wanted = random.one_in(2)   ? sluice::history::none()
                       : random.one_in(2) ? sluice::history::last(1 + random.roll(8))
                                          : sluice::history::all();
-  seen_numbers seen(own, wanted.count != 0);
+  const bool is_named = own.place == named_place;
+  seen_numbers seen(own, wanted.count != 0 && !is_named);
   constexpr auto claimed = Publishers == sluice::publishers::one ? 0 : max_batch;
+  if (is_named) {
+    using sluice::detail::named_subscription;
+    seen.follow(own.book.notes().named);
+    const named_subscription named{{sluice::detail::subscription_name(named_as)}, {}};
+    auto in = inlet(seated([&] { return sluice::subscriber<T, Publishers, Wait>(attached, 0, Wait(), named); }));
+    seen.has_followed(claimed);
+    return subscribing(own, std::move(in), std::move(seen)).run();
+  }
   if (!random.one_in(3)) {
     auto in = inlet(seated([&] { return sluice::subscriber<T, Publishers, Wait>(attached, 0, Wait(), wanted); }));
     seen.has_joined(claimed);
