@@ -44,6 +44,7 @@ nlohmann::json json_of(const ring_info& ring, const seat_report& seat) {
           {"lag", seat.lag ? nlohmann::json(*seat.lag) : nlohmann::json()},
           {"is_lossy", seat.is_lossy},
           {"was_dropped", seat.was_dropped},
+          {"subscription", seat.subscription.empty() ? nlohmann::json() : nlohmann::json(seat.subscription)},
           {"lost", seat.lost}};
 }
 
@@ -197,6 +198,19 @@ std::string occupant_text(const seat_report& seat) {
   return pid_text(seat) + (seat.command.empty() ? "" : " (" + seat.command + ")");
 }
 
+bool is_of_interest(const seat_report& seat) {
+  return !seat.subscription.empty() || (!seat.left_in_order && seat.state != seat_state::settled);
+}
+
+std::string participant_text(const ring_info& ring, const seat_report& seat) {
+  const auto sitting = fmt::format("{} {} {}", role_text(ring, seat.role), occupant_text(seat), condition_of(seat));
+  if (seat.subscription.empty()) return sitting;
+  if (seat.state == seat_state::taken && seat.alive != liveness::dead)
+    return fmt::format("{} for subscription \"{}\"", sitting, seat.subscription);
+  return fmt::format("subscription \"{}\" without a process ({} {})", seat.subscription, pid_text(seat),
+                     condition_of(seat));
+}
+
 const seat_report& seat_of(const ring_info& ring, const hold_report& hold) {
   const auto is_it = [&](const seat_report& seat) { return seat.index == hold.seat_index; };
   return *std::find_if(ring.seats.begin(), ring.seats.end(), is_it);
@@ -205,9 +219,7 @@ const seat_report& seat_of(const ring_info& ring, const hold_report& hold) {
 std::string participants_text(const ring_info& ring) {
   std::string text;
   for (const auto& seat : ring.seats) {
-    if (seat.left_in_order || seat.state == seat_state::settled) continue;
-    text += fmt::format("{}{} {} {}", text.empty() ? "" : ", ", role_text(ring, seat.role), occupant_text(seat),
-                        condition_of(seat));
+    if (is_of_interest(seat)) text += (text.empty() ? "" : ", ") + participant_text(ring, seat);
   }
   return text;
 }

@@ -28,6 +28,10 @@ namespace sluice::tools {
 
 /// "producer 4711 (feed) alive, consumer 4712 dead"; empty: there are none.
 [[nodiscard]] std::string participants_text(const ring_info& ring);
+/// "subscriber 4711 (feed) alive for subscription \"billing\"", or the subscription alone where no process is.
+[[nodiscard]] std::string participant_text(const ring_info& ring, const seat_report& seat);
+/// Whether a process sits there, or died there and left something, or a subscription has its place there.
+[[nodiscard]] bool is_of_interest(const seat_report& seat);
 /// Of all rings; never empty.
 [[nodiscard]] std::string participants_text(const segment_info& info);
 

@@ -267,8 +267,7 @@ wait_result companion::until(const std::function<wait_result(clock::time_point u
     leave_if_interrupted(what_);
     look_at_peer(result == wait_result::peer_gone);
     const auto now = clock::now();
-    if (now - began >= hint_after && last_seen_ == peer_state::none && !std::exchange(has_hinted_, true))
-      spdlog::warn("{}: waiting for a {} to come", what_, peer_name_);
+    if (now - began >= hint_after && !has_hinted_) hint();
     if (!has_timeout) continue;
     if (const auto moved = peer_progress(); moved != progress) {
       progress = moved;
@@ -279,6 +278,22 @@ wait_result companion::until(const std::function<wait_result(clock::time_point u
                                         what_, peer_name_, std::chrono::duration<double>(timeout_).count(), name_));
     }
   }
+}
+
+void companion::hint() {
+  std::string names;  // of subscriptions that keep something, and no process is there to take it
+  if (self_.role() == role::producer && is_topic(self_.kind()))
+    for (const auto& seat : self_.seats())
+      if (!seat.subscription.empty() && seat.lag.value_or(0) != 0 &&
+          (seat.state != seat_state::taken || seat.alive == liveness::dead))
+        names += (names.empty() ? "\"" : "\", \"") + seat.subscription;
+  if (!names.empty())
+    spdlog::warn("{}: waiting for the next subscriber of subscription {}\"", what_, names);
+  else if (last_seen_ == peer_state::none)
+    spdlog::warn("{}: waiting for a {} to come", what_, peer_name_);
+  else
+    return;
+  has_hinted_ = true;
 }
 
 void companion::look_at_peer(bool one_died) {

@@ -69,6 +69,8 @@ class companion {
   wait_result until(const std::function<wait_result(std::chrono::steady_clock::time_point until)>& step);
 
  private:
+  /// After a while: what it waits for, if that is not there.
+  void hint();
   void look_at_peer(bool one_died);
   [[nodiscard]] std::uint64_t peer_progress() const;
 

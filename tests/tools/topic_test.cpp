@@ -71,6 +71,14 @@ class CliTopic : public Cli {
     return seat_of(pid)["lag"] == 64 && !found["stalls"].empty();
   }
 
+  [[nodiscard]] bool has_stalled_for_a_second() const {
+    const auto found = ring("ticks");
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return !found.is_null() && !found["stalls"].empty() &&
+           found["stalls"][0]["since_realtime_ns"].get<std::int64_t>() <
+               std::chrono::nanoseconds(now).count() - 1'000'000'000;
+  }
+
   static constexpr const char* kinds[] = {"topic", "topic-many"};
   static constexpr std::size_t many = 300'000;  // lines: more bytes than a pipe holds
 };
@@ -428,6 +436,100 @@ TEST_F(CliTopic, WithoutDurabilityThereIsNothingToRecover) {
   EXPECT_EQ(end.code, 5) << end;
 }
 
+// ---- Subscriptions that have a name ----------------------------------------------------------------------------------
+
+TEST_F(CliTopic, TheNextReceiverOfASubscriptionGoesOnWhereTheLastOneEnded) {
+  for (const char* kind : kinds) {
+    auto sender = open_sender(kind, "", {"--persistent"});
+    until([&] { return seated("publisher") == 1; });
+    const std::vector<std::string> as_billing{"--subscription", "billing"};
+    const auto of_name = [&](const char* count) {
+      return words({"recv", "ticks"}, kind, {"--subscription", "billing", "--count", count});
+    };
+    auto first = start(of_name("5"));
+    until([&] { return seated("subscriber") == 1; });
+    sender.write_stdin(lines_of(1, 20));
+    const auto end = first.wait();
+    EXPECT_EQ(end.out, lines_of(1, 5)) << end;
+    EXPECT_EQ(run(of_name("3")).out, lines_of(6, 8));
+    until([&] { return ring("ticks")["tail"] == 20; });
+
+    const auto found = ring("ticks");
+    for (const auto& seat : found["seats"]) {
+      if (seat["role"] != "subscriber") continue;
+      EXPECT_EQ(seat["subscription"], "billing");
+      EXPECT_EQ(seat["lag"], 12) << kind;
+      EXPECT_EQ(seat["state"], "free");
+    }
+    EXPECT_NE(run({"list"}).out.find("subscription \"billing\" without a process"), std::string::npos);
+    EXPECT_NE(run({"inspect", "ticks"}).out.find("held by      subscription \"billing\" without a process"),
+              std::string::npos);
+    sender.close_stdin();
+    EXPECT_EQ(run(words({"recv", "ticks"}, kind, as_billing)).out, lines_of(9, 20))
+        << "and ends, because the topic is closed";
+    EXPECT_EQ(sender.wait().code, 0);
+    EXPECT_EQ(run({"clear", "ticks", "--yes"}).code, 0);
+  }
+}
+
+TEST_F(CliTopic, WhatAKilledReceiverOfASubscriptionHadNotWrittenComesToTheNextMarked) {
+  for (const char* kind : kinds) {
+    auto victim = receiver(kind, {"--subscription", "billing"}, into_pipe());
+    until([&] { return seated("subscriber") == 1; });
+    auto sender = start(words({"send", "ticks"}, kind), with_input(lines_of(1, many)));
+    until([&] { return is_stuck(victim.pid()) && has_stalled_for_a_second(); });  // so it has messages in its hands
+    const auto pid = victim.pid();
+    EXPECT_EQ(victim.kill().signal, SIGKILL);
+    const auto released = messages_of(pid);
+    const auto next = run(words({"recv", "ticks"}, kind, {"--subscription", "billing", "--mark", "*"}));
+    EXPECT_EQ(next.code, 0) << next.err;
+    EXPECT_EQ(sender.wait().code, 0) << "it waits for the next one";
+    auto lines = next.out;
+    const auto marked = std::count(lines.begin(), lines.end(), '*');
+    EXPECT_GE(marked, 1) << kind;
+    EXPECT_NE(lines.find("*" + std::to_string(released + 1) + "\n"), std::string::npos) << "what it was writing";
+    std::erase(lines, '*');
+    EXPECT_TRUE(lines == lines_of(released + 1, many)) << kind << ", released " << released;
+    EXPECT_NE(next.err.find(std::to_string(marked) + " message(s) may have been delivered before"), std::string::npos);
+  }
+}
+
+TEST_F(CliTopic, ClearEndsASubscriptionAndTheSenderGoesOn) {
+  auto sender = open_sender("topic");
+  until([&] { return seated("publisher") == 1; });
+  auto in = start(words({"recv", "ticks"}, "topic", {"--subscription", "billing"}));
+  until([&] { return seated("subscriber") == 1; });
+  auto end = run({"clear", "ticks", "--subscription", "billing", "--yes"});
+  EXPECT_EQ(end.code, 4) << end;
+  EXPECT_NE(end.err.find(std::to_string(in.pid())), std::string::npos) << end;
+  in.kill();
+  sender.write_stdin(lines_of(1, 100));
+  until([&] { return !ring("ticks")["stalls"].empty(); });
+  EXPECT_NE(run({"inspect", "ticks"}).out.find("held by subscription \"billing\" without a process"),
+            std::string::npos);
+
+  EXPECT_EQ(run({"clear", "ticks", "--subscription", "archive", "--yes"}).code, 3);
+  EXPECT_EQ(run({"clear", "ticks", "--subscription", "billing"}, with_input("")).code, 2) << "no terminal to ask at";
+  end = run({"clear", "ticks", "--subscription", "billing", "--dry-run"});
+  EXPECT_NE(end.out.find("would end ticks: subscription \"billing\""), std::string::npos) << end;
+  EXPECT_NE(end.out.find("it keeps 64 message(s)"), std::string::npos) << end;
+  end = run({"clear", "ticks", "--subscription", "billing", "--yes", "--json"});
+  EXPECT_EQ(end.code, 0) << end;
+  EXPECT_EQ(json::parse(end.out)["kept_messages"], 64);
+  EXPECT_EQ(json::parse(end.out)["was_ended"], true);
+  until([&] { return ring("ticks")["tail"] == 100; });
+  for (const auto& seat : ring("ticks")["seats"]) EXPECT_EQ(seat["subscription"], json());
+}
+
+TEST_F(CliTopic, ASubscriptionThatCannotBeIsRefused) {
+  EXPECT_EQ(run({"recv", "x", "--lossy", "--subscription", "billing"}).code, 2);
+  EXPECT_EQ(run({"clear", "--dead", "--subscription", "billing"}).code, 2);
+  make_topic("1\n");
+  const auto end = run({"recv", "ticks", "--subscription", "not a name"});
+  EXPECT_EQ(end.code, 2) << end;
+  EXPECT_NE(end.err.find("must be 1 to 24 of"), std::string::npos) << end;
+}
+
 // ---- What does not go together ---------------------------------------------------------------------------------------
 
 TEST_F(CliTopic, AKindThatIsNotTheOneAskedForIsAnErrorThatNamesBoth) {
@@ -448,7 +550,7 @@ TEST_F(CliTopic, AKindThatIsNotTheOneAskedForIsAnErrorThatNamesBoth) {
 
 TEST_F(CliTopic, SubscriptionsToARingThatIsNoTopicAreRefusedAndNothingIsMade) {
   make_idle("orders", "1\n");
-  for (const auto& [option, value] : {std::pair("--from", "new"), {"--lossy", ""}}) {
+  for (const auto& [option, value] : {std::pair("--from", "new"), {"--lossy", ""}, {"--subscription", "billing"}}) {
     std::vector<std::string> all{"recv", "orders", option};
     if (*value != '\0') all.emplace_back(value);
     auto end = run(all);

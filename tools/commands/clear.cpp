@@ -14,12 +14,14 @@
 #include "describe.hpp"
 #include "format.hpp"
 #include "output.hpp"
+#include "sluice/port.hpp"
 
 namespace sluice::tools {
 namespace {
 
 struct clear_options {
   std::string name;
+  std::string subscription;
   bool dead = false;
   bool yes = false;
   bool dry_run = false;
@@ -62,6 +64,14 @@ std::uint64_t topic_messages(const segment_info& info) {
   return count;
 }
 
+void require_yes(const std::string& question) {
+  ask(question);
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer != "y" && answer != "Y" && answer != "yes")
+    throw command_failure(exit_code::failed, "clear: nothing removed, as you said");
+}
+
 /// Asks on the terminal. Where there is none, --yes must say it.
 void confirm(const session& common, const clear_options& options, const std::vector<candidate>& all) {
   if (options.yes) return;
@@ -75,11 +85,7 @@ void confirm(const session& common, const clear_options& options, const std::vec
   if (!is_terminal)
     throw command_failure(exit_code::usage,
                           "clear: nothing removed: standard input is no terminal to ask at; add --yes if you are sure");
-  ask(fmt::format("Remove {}? [y/N] ", count == 1 ? "it" : fmt::format("these {}", count)));
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (answer != "y" && answer != "Y" && answer != "yes")
-    throw command_failure(exit_code::failed, "clear: nothing removed, as you said");
+  require_yes(fmt::format("Remove {}? [y/N] ", count == 1 ? "it" : fmt::format("these {}", count)));
 }
 
 void report(const session& common, const clear_options& options, const std::vector<candidate>& all) {
@@ -224,6 +230,51 @@ exit_code clear_dead(const session& common, const clear_options& options) {
   return has_problem ? exit_code::failed : exit_code::done;
 }
 
+/// The seat that is kept for the subscription; null: no ring has one.
+const seat_report* seat_of(const segment_info& info, const std::string& subscription, std::uint32_t& ring_index) {
+  for (ring_index = 0; ring_index < info.rings.size(); ++ring_index)
+    for (const auto& seat : info.rings[ring_index].seats)
+      if (seat.subscription == subscription) return &seat;
+  return nullptr;
+}
+
+exit_code clear_subscription(const session& common, const clear_options& options) {
+  const auto located = common.find(options.name);
+  const auto info = located.where.inspect(located.name);
+  if (info.state == segment_state::broken)
+    throw error(info.problem_code, fmt::format("clear \"{}\": {}", located.name.str(), info.problem));
+  std::uint32_t ring_index = 0;
+  const auto* const seat = seat_of(info, options.subscription, ring_index);
+  if (seat == nullptr)
+    throw error(errc::not_found,
+                fmt::format("clear \"{}\": it has no subscription \"{}\"; `sluice inspect` shows those that there are",
+                            located.name.str(), options.subscription));
+  const auto& ring = info.rings[ring_index];
+  if (seat->state == seat_state::taken && seat->alive != liveness::dead)
+    throw error(errc::in_use, fmt::format("clear \"{}\": {}; end that process first", located.name.str(),
+                                          participant_text(ring, *seat)));
+  const auto kept = seat->lag.value_or(0);
+  const auto what =
+      fmt::format("{}: {}; it keeps {} message(s)", located.name.str(), participant_text(ring, *seat), kept);
+  if (!options.dry_run && !options.yes) {
+    if (::isatty(STDIN_FILENO) == 0)
+      throw command_failure(exit_code::usage,
+                            "clear: nothing ended: standard input is no terminal to ask at; add --yes if you are sure");
+    print_error_line(what);
+    require_yes("End it? [y/N] ");
+  }
+  if (!options.dry_run) end_subscription(located.where.attach(located.name), options.subscription, ring_index);
+  if (common.json)
+    print_json({{"dry_run", options.dry_run},
+                {"name", located.name.str()},
+                {"subscription", options.subscription},
+                {"kept_messages", kept},
+                {"was_ended", !options.dry_run}});
+  else
+    print_line("{} {}", options.dry_run ? "would end" : "ended", what);
+  return exit_code::done;
+}
+
 }  // namespace
 
 runner add_clear(CLI::App& app, const session& common) {
@@ -232,6 +283,14 @@ runner add_clear(CLI::App& app, const session& common) {
   auto* dead = app.add_flag("--dead", options->dead,
                             "Every name that only dead processes used, and the files of creators that were killed");
   auto* force = app.add_flag("--force", options->force, "Even if it is in use, or is no segment at all");
+  auto* subscription =
+      app.add_option("--subscription", options->subscription,
+                     "End this subscription of the topic NAME and leave the topic: senders go on that it "
+                     "held up")
+          ->type_name("NAME")
+          ->needs(name)
+          ->excludes(dead);
+  force->excludes(subscription);
   app.add_flag("-y,--yes", options->yes, "Do not ask");
   app.add_flag("-n,--dry-run", options->dry_run, "Say what would be removed, and change nothing");
   name->excludes(dead);
@@ -240,11 +299,13 @@ runner add_clear(CLI::App& app, const session& common) {
       "Removes names, and with the last process that is attached the memory. What is in use is refused\n"
       "(exit 4) unless --force is given. Asks first; where there is no terminal, --yes is needed (exit 2).\n"
       "NAME is removed only if it still leads to the file that the question was about.\n"
-      "Of a topic all that is still in it goes, whether subscribers have read it or not.\n"
+      "Of a topic all that is still in it goes, whether subscribers have read it or not. --subscription is refused\n"
+      "(exit 4) while a process has it.\n"
       "--dead skips what another user owns and this one may not look at, and says so: exit 0 when all\n"
       "that this user could clear was cleared, 1 when something was not.");
   return [&common, options] {
     if (options->dead) return clear_dead(common, *options);
+    if (!options->subscription.empty()) return clear_subscription(common, *options);
     if (options->name.empty()) throw command_failure(exit_code::usage, "clear: give a NAME, or --dead");
     return clear_name(common, *options);
   };

@@ -212,12 +212,16 @@ std::vector<const seat_report*> holders_of(const ring_info& ring, const stall_re
   return holders;
 }
 
+std::string holder_text(const ring_info& ring, const seat_report& seat) {
+  if (!seat.subscription.empty()) return participant_text(ring, seat);
+  return fmt::format("{} {} ({})", role_text(ring, seat.role), tools::pid_text(seat), condition_of(seat));
+}
+
 void print_stalls(const ring_info& ring) {
   for (const auto& stall : ring.stalls) {
     std::string held;
     for (const auto* seat : holders_of(ring, stall))
-      held += fmt::format("{}{} {} ({})", held.empty() ? ", held by " : ", ", role_text(ring, seat->role),
-                          tools::pid_text(*seat), condition_of(*seat));
+      held += (held.empty() ? ", held by " : ", ") + holder_text(ring, *seat);
     line("stalled", "a {} has waited for sequence {} for {}{}", role_text(ring, stall.waiting), stall.sequence,
          age_text(stall.since_realtime_ns), held);
   }
@@ -229,7 +233,7 @@ void print_holds(const ring_info& ring) {
   for (std::size_t i = 0; i < std::min(ring.holds.size(), max_shown); ++i) {
     const auto& hold = ring.holds[i];
     const auto& seat = seat_of(ring, hold);
-    line("held by", "{} {} {}: {}{}", role_text(ring, seat.role), occupant_text(seat), condition_of(seat),
+    line("held by", "{}: {}{}", participant_text(ring, seat),
          hold.count == 1 ? fmt::format("sequence {}", hold.sequence)
                          : fmt::format("sequences {} to {}", hold.sequence, hold.sequence + hold.count - 1),
          hold.waited_for_since_realtime_ns == 0
@@ -259,7 +263,7 @@ void print_seats(const ring_info& ring) {
                                      {"PID", true},   {"COMMAND"},      {"SINCE", true},    {"PARKED"},
                                      {"PARKS", true}, {"OWNERS", true}, {"MESSAGES", true}, {"LAST CLAIM", true}};
   if (of_topic)
-    columns.insert(columns.end(), {{"BEHIND", true}, {"LOSSY"}, {"LOST", true}, {"ABANDONED", true}});
+    columns.insert(columns.end(), {{"BEHIND", true}, {"LOSSY"}, {"LOST", true}, {"SUBSCRIPTION"}, {"ABANDONED", true}});
   else
     columns.insert(columns.end(), {{"REDELIVERED", true}, {"ABANDONED", true}});
   table rows(std::move(columns));
@@ -279,14 +283,14 @@ void print_seats(const ring_info& ring) {
     if (!of_topic)
       row.push_back(std::to_string(seat.redelivered));
     else if (seat.role == role::producer)
-      row.insert(row.end(), 3, "-");
+      row.insert(row.end(), 4, "-");
     else
       row.insert(row.end(), {seat.lag ? std::to_string(*seat.lag) : "-",
                              !seat.lag          ? "-"
                              : seat.was_dropped ? "dropped"
                              : seat.is_lossy    ? "yes"
                                                 : "no",
-                             std::to_string(seat.lost)});
+                             std::to_string(seat.lost), seat.subscription.empty() ? "-" : seat.subscription});
     row.push_back(std::to_string(seat.abandoned));
     rows.add(std::move(row));
   }
@@ -317,9 +321,7 @@ const seat_report* holder_of(const ring_info& ring, const slot_report& slot) {
 void print_slot(const ring_info& ring, const slot_report& slot) {
   const auto* holder = holder_of(ring, slot);
   print_line("  sequence {}: {}{}", slot.sequence, to_string(slot.kind),
-             holder == nullptr ? ""
-                               : fmt::format(", held by {} {} ({})", role_text(ring, holder->role),
-                                             tools::pid_text(*holder), condition_of(*holder)));
+             holder == nullptr ? "" : ", held by " + holder_text(ring, *holder));
   print_lines(hex_dump(slot.message, "    "));
   if (slot.message.size() < slot.message_bytes)
     print_line("    ... {} bytes more", slot.message_bytes - slot.message.size());

@@ -45,22 +45,28 @@ std::string topic_text(const ring_info& ring) {
   std::string publishers, others;
   std::uint64_t count = 0, lossy = 0, behind = 0, lost = 0;
   for (const auto& seat : ring.seats) {
-    if (seat.left_in_order || seat.state == seat_state::settled) continue;
-    const auto named = fmt::format("{} {} {}", role_text(ring, seat.role), occupant_text(seat), condition_of(seat));
+    if (!is_of_interest(seat)) continue;
+    const auto named = participant_text(ring, seat);
     if (seat.role == role::producer) {
       publishers += (publishers.empty() ? "" : ", ") + named;
       continue;
     }
-    if (seat.state != seat_state::taken || seat.alive != liveness::alive) others += ", " + named;
-    ++count;
+    if (seat.state != seat_state::taken || seat.alive != liveness::alive)
+      others += (others.empty() ? "" : ", ") + named +
+                (seat.subscription.empty() ? "" : fmt::format(", {} behind", seat.lag.value_or(0)));
+    if (seat.state == seat_state::taken || seat.subscription.empty()) ++count;
     lossy += seat.is_lossy ? 1 : 0;
     behind = std::max(behind, seat.lag.value_or(0));
     lost = std::max(lost, seat.is_lossy ? seat.lost : 0);
   }
-  if (count == 0) return publishers;
-  return fmt::format("{}{}{} {}{}: up to {} behind{}{}", publishers, publishers.empty() ? "" : ", ", count,
-                     count == 1 ? "subscriber" : "subscribers", lossy == 0 ? "" : fmt::format(" ({} lossy)", lossy),
-                     behind, lossy == 0 ? "" : fmt::format(", up to {} lost", lost), others);
+  auto text = publishers;
+  const auto add = [&text](const std::string& more) { text += (text.empty() || more.empty() ? "" : ", ") + more; };
+  if (count != 0)
+    add(fmt::format("{} {}{}: up to {} behind{}", count, count == 1 ? "subscriber" : "subscribers",
+                    lossy == 0 ? "" : fmt::format(" ({} lossy)", lossy), behind,
+                    lossy == 0 ? "" : fmt::format(", up to {} lost", lost)));
+  add(others);
+  return text;
 }
 
 /// As participants_text(), and short.

@@ -33,6 +33,7 @@ struct recv_options : stream_options {
   std::string mark;  // before each line that may have been delivered before
   std::optional<history> from;
   bool is_lossless = false, is_lossy = false;  // as asked
+  std::string subscription;                    // its name
 };
 
 std::optional<history> history_from(const std::string& text) {
@@ -47,7 +48,10 @@ std::optional<history> history_from(const std::string& text) {
 /// In which way to take part. @throws command_failure when topics alone know it, and `kind` is none.
 subscription subscription_to(ring_kind kind, const recv_options& options) {
   if (!is_topic(kind)) {
-    const auto* asked = options.from ? "--from" : options.is_lossy ? "--lossy" : nullptr;
+    const auto* asked = options.from                    ? "--from"
+                        : options.is_lossy              ? "--lossy"
+                        : !options.subscription.empty() ? "--subscription"
+                                                        : nullptr;
     if (asked == nullptr) return {};
     throw command_failure(
         exit_code::usage,
@@ -57,7 +61,7 @@ subscription subscription_to(ring_kind kind, const recv_options& options) {
             options.name, asked, sluice::to_string(kind), asked,
             options.create ? ", or make a topic with --ring topic" : ""));
   }
-  subscription how{options.from.value_or(history::all()), {}};
+  subscription how{options.from.value_or(history::all()), {}, options.subscription};
   if (options.is_lossy) how.lossy = resumes::at_oldest;
   return how;
 }
@@ -71,7 +75,7 @@ class receiver {
         options_(options),
         what_("recv \"" + from.name + "\""),
         room_(from.room_bytes),
-        is_topic_(is_topic(from.kind)),
+        keeps_(!is_topic(from.kind) || !options.subscription.empty()),
         done_(done) {}
 
   void run() {
@@ -172,7 +176,7 @@ class receiver {
     release(whole);
     if (part != 0)
       spdlog::warn("{}: the output ends with the first {} bytes of a message{}", what_, part,
-                   is_topic_ ? "" : " that stays in the channel");
+                   keeps_ ? " that stays in the channel" : "");
     if (problem != 0) fail_to_write(problem);
     if (ends_.size() != ready)
       throw error(errc::corrupted, fmt::format("{}: a message says that it is longer than its {} bytes of room: it was "
@@ -222,7 +226,7 @@ class receiver {
     in_->require_whole();  // EFAULT: the kernel met the end of a file that was cut short
     throw error::from_errno(
         problem, fmt::format("{}: write standard output ({} message(s) were written{})", what_, done_.messages,
-                             is_topic_ ? "" : " and released, the others stay in the channel"));
+                             keeps_ ? " and released, the others stay in the channel" : ""));
   }
 
   /// What is left of `parts` when `bytes` of them are written.
@@ -250,7 +254,7 @@ class receiver {
   const recv_options& options_;
   std::string what_;
   std::uint64_t room_;
-  bool is_topic_;
+  bool keeps_;  // what it does not release, for the next receiver
   tally& done_;
   std::vector<iovec> parts_;
   std::uint64_t output_bytes_ = 0;           // of all parts
@@ -308,6 +312,14 @@ runner add_recv(CLI::App& app, const session& common) {
                "Of a topic: never hold a sender up. When it was overtaken, recv says on standard error how many\n"
                "messages it lost, and goes on at the oldest one")
       ->excludes(lossless);
+  app.add_option(
+         "--subscription", options->subscription,
+         "Of a topic: receive as the subscription NAME, 1 to 24 of A-Z a-z 0-9 . _ -. It stays when recv ends or\n"
+         "is killed, for as long as the topic does: senders overwrite nothing that it has not released, and the\n"
+         "next recv of that name goes on there; --from is for the first. `sluice clear TOPIC --subscription\n"
+         "NAME` ends it")
+      ->excludes(app.get_option("--lossy"))
+      ->type_name("NAME");
   app.footer(
       "Ends (exit 0) when the producer closed the channel and all was delivered, or after --count.\n"
       "mpmc: each message goes to one receiver; a sender's messages reach each of them in the order in which they were "
@@ -315,7 +327,7 @@ runner add_recv(CLI::App& app, const session& common) {
       "topic: every receiver gets every message, and ends when the senders have closed it. With --ring the kind of\n"
       "what is there is checked, also without --create. --lossy: exit 0 whatever was lost, since loss was allowed;\n"
       "\"lost\" of the --json summary is how many. What a lossless one that is killed had not written, no other gets\n"
-      "for it: its successor begins where its own --from says.\n"
+      "for it, and its successor begins where its own --from says; the next one of its --subscription gets it.\n"
       "With --lines every message is followed by a '\\n'.\n"
       "A message is released only when it was written completely: a recv that is killed loses none,\n"
       "and the next one gets again what was not released: it says at its end how many messages that\n"
