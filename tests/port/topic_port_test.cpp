@@ -233,12 +233,43 @@ TEST_P(TopicPorts, ALosslessOneThatStallsWhereSuchAreDroppedIsLossyFromThenOn) {
   EXPECT_EQ(got.back(), 8U);
 }
 
+TEST_P(TopicPorts, TheNextSubscriberOfANameGoesOnWhereTheLastOneReleased) {
+  const subscription as_billing{.from = history::all(), .name = "billing"};
+  send(0, 3);
+  {
+    const auto in = open_consumer(place_, 0, wait_kind::park, as_billing);
+    EXPECT_EQ(peeked(*in, 3), (numbers{0, 1, 2}));
+    in->release(1);
+  }
+  auto next = open_consumer(place_, 0, wait_kind::park, as_billing);
+  EXPECT_EQ(peeked(*next, 4), (numbers{1, 2, 3}));
+  EXPECT_TRUE(next->was_delivered_before(1));
+  EXPECT_FALSE(next->was_delivered_before(2));
+  EXPECT_THAT(thrown_by([&] { end_subscription(place_, "billing"); }), Threw(errc::seat_taken));
+  next.reset();
+  end_subscription(place_, "billing");
+  EXPECT_TRUE(out_->drain_for(0ms) == wait_result::ready);
+  EXPECT_THAT(thrown_by([&] { end_subscription(place_, "billing"); }), Threw(errc::not_found));
+}
+
+TEST_P(TopicPorts, ANameIsRefusedWhereNotAllIsKept) {
+  EXPECT_THAT(thrown_by([&] {
+                (void)open_consumer(place_, 0, wait_kind::park, {.lossy = resumes::at_oldest, .name = "billing"});
+              }),
+              ThrewSaying(errc::misuse, "subscription \"billing\": it is lossy"));
+  EXPECT_THAT(thrown_by([&] { (void)open_consumer(place_, 0, wait_kind::park, {.name = "no name"}); }),
+              Threw(errc::bad_name));
+}
+
 TEST(Ports, OnlyATopicHasSubscriptions) {
   temp_registry names;
   const auto attached = names->create(segment_name("jobs"), plan_segment({identity_of<std::uint64_t>(), {}}), {});
-  for (const subscription& how : {subscription{history::last(3), {}}, subscription{{}, resumes::at_oldest}})
+  for (const subscription& how :
+       {subscription{history::last(3), {}}, subscription{{}, resumes::at_oldest}, subscription{{}, {}, "billing"}})
     EXPECT_THAT(thrown_by([&] { (void)open_consumer(attached, 0, wait_kind::park, how); }),
                 ThrewSaying(errc::misuse, "is of kind spsc, in which each message goes to one consumer"));
+  EXPECT_THAT(thrown_by([&] { end_subscription(attached, "billing"); }),
+              ThrewSaying(errc::misuse, "only a topic has subscriptions"));
 }
 
 TEST(Ports, ARefusedSeatOfATopicIsAPublishers) {
