@@ -4,11 +4,14 @@
 
 #include <cstring>
 #include <functional>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "part/forged.hpp"
 #include "part/part_kind.hpp"
+#include "sluice/detail/channel/key_text.hpp"
 #include "sluice/detail/part/latest/latest_values.hpp"
 #include "sluice/detail/plan/segment_plan.hpp"
 #include "support/expect_error.hpp"
@@ -205,6 +208,22 @@ TEST(LatestPart, ALookShowsTheKeysOfATable) {
   }
   EXPECT_TRUE(one.now(depth::records).values.empty()) << "a list has no time for them";
   EXPECT_EQ(one.now(depth::records).keys, 2U);
+}
+
+TEST(LatestPart, KeysThatAreAlikeAreFoundByShortSearches) {
+  const auto places = [](auto key_of) {
+    std::set<std::uint64_t> different;
+    for (std::uint64_t i = 0; i < 100; ++i) {
+      const auto key = key_of(i);
+      different.insert(hash_of_key(reinterpret_cast<const std::byte*>(&key), sizeof key) >> (64 - 7));
+    }
+    return different.size();
+  };
+  EXPECT_GT(places([](std::uint64_t i) { return i; }), 50U);
+  EXPECT_GT(places([](std::uint64_t i) { return i << 56; }), 50U) << "the last byte counts";
+  EXPECT_GT(places([](std::uint64_t i) { return static_cast<std::uint8_t>(i); }), 50U);
+  EXPECT_GT(places([](std::uint64_t i) { return key_text<24>("setting." + std::to_string(i)); }), 50U);
+  EXPECT_GT(places([](std::uint64_t i) { return key_text<11>(std::to_string(i) + ".setting"); }), 50U);
 }
 
 TEST(LatestPart, AnOwnerThatNoWriterCanBeHoldsNothing) {

@@ -1,5 +1,6 @@
 // Which entry a key has, and which writer owns it.
 
+#include <bit>
 #include <cstring>
 
 #include "sluice/detail/part/latest/latest_values.hpp"
@@ -7,8 +8,15 @@
 namespace sluice::detail {
 
 std::uint64_t hash_of_key(const std::byte* key, std::uint64_t bytes) noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (std::uint64_t i = 0; i < bytes; ++i) hash = (hash ^ std::to_integer<std::uint64_t>(key[i])) * 0x100000001b3ULL;
+  std::uint64_t hash = 0;
+  for (std::uint64_t at = 0; at < bytes; at += sizeof hash) {
+    std::uint64_t word = 0;
+    if (bytes - at >= sizeof word)
+      std::memcpy(&word, key + at, sizeof word);  // a size that the compiler knows
+    else
+      std::memcpy(&word, key + at, bytes - at);
+    hash = (std::rotl(hash, 23) ^ word) * 0x9e3779b97f4a7c15ULL;
+  }
   return hash;
 }
 
@@ -18,8 +26,8 @@ namespace {
 std::uint64_t place_of(const latest_view& view, const std::byte* key, bool& is_there) noexcept {
   is_there = true;
   if (view.key_bytes() == 0) return 0;
-  const auto hash = hash_of_key(key, view.key_bytes());
-  auto i = (hash ^ hash >> 32) & view.mask();
+  auto i =
+      hash_of_key(key, view.key_bytes()) >> std::countl_zero(view.mask());  // its upper bits, on which all others act
   for (std::uint64_t left = view.entries(); left != 0; --left, i = (i + 1) & view.mask()) {
     is_there = has_key(view.entry(i));
     if (!is_there || std::memcmp(view.key(i), key, view.key_bytes()) == 0) return i;

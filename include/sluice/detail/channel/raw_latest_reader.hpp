@@ -59,7 +59,7 @@ class raw_latest_reader {
   /// Copies the newest value of an entry. False: none was written yet. `copy` as read_value() has it.
   /// @throws error wrong_process; truncated; corrupted.
   template <class Copy>
-  [[nodiscard, gnu::always_inline]] bool try_get(std::uint64_t entry, const Copy& copy) {
+  [[nodiscard, gnu::always_inline]] bool try_get(std::uint64_t entry, Copy copy) {
     require_here();
     if (entry != entry_) move_to(entry);
     for (;;) {
@@ -74,7 +74,7 @@ class raw_latest_reader {
   }
   /// The same of the only entry, where there are no keys, for a value that the compiler knows.
   template <class T, class Copy>
-  [[nodiscard, gnu::always_inline]] bool try_get_only(const Copy& copy) {
+  [[nodiscard, gnu::always_inline]] bool try_get_only(Copy copy) {
     if (mark_.is_here()) [[likely]] {
       const value_slots_of<T> at{slots_.entry, slots_.first, slots_.mask};
       const auto version = newest_version(*at.entry);
@@ -150,7 +150,7 @@ class raw_latest_reader {
     slots_ = view_.slots(entry);
   }
   template <class Copy>
-  [[nodiscard, gnu::noinline]] bool try_get_slowly(const Copy& copy) {
+  [[nodiscard, gnu::noinline]] bool try_get_slowly(Copy copy) {
     return try_get(0, copy);
   }
   /// The value of `version` was overwritten while it was read. That a later one is the newest is seen at once.

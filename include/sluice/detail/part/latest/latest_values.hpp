@@ -68,7 +68,7 @@ struct value_stamp {
 /// @return false: it was overwritten meanwhile.
 template <class Slots, class Copy>
 [[nodiscard, gnu::always_inline]] inline bool read_value(const Slots& at, std::uint64_t version, value_stamp& stamp,
-                                                         const Copy& copy) noexcept {
+                                                         Copy copy) noexcept {
   const auto& slot = at.slot(version);
   const auto written_ns = slot.written_ns.load(std::memory_order_relaxed);  // looked at again with the bytes
   if (!copy(at.value(version), slot.version, version)) return false;        // checks the version behind the bytes
@@ -80,7 +80,7 @@ template <class Slots, class Copy>
 
 inline constexpr std::uint64_t no_entry = ~std::uint64_t{0};
 
-/// FNV-1a over the bytes of a key.
+/// docs/format.md, table 17. The upper bits are good.
 [[nodiscard]] std::uint64_t hash_of_key(const std::byte* key, std::uint64_t bytes) noexcept;
 
 /// The entry of a key; no_entry: no writer has added it. Without keys the only entry.
