@@ -39,8 +39,8 @@ struct seated {
   static constexpr const char* name = "Seated";
   static constexpr bool wakes_watchers = false;
   template <class Wait = spin_then_park>
-  static auto read(const temp_registry& names, const segment_name& name, Wait wait = {}) {
-    return link::attach(*names, name).reader(std::move(wait));
+  static auto read(const temp_registry& names, const segment_name& segment, Wait wait = {}) {
+    return link::attach(*names, segment).reader(std::move(wait));
   }
 };
 template <bool WakesWatchers>
@@ -48,8 +48,8 @@ struct watching_value {
   static constexpr const char* name = WakesWatchers ? "WatchingWoken" : "WatchingPolling";
   static constexpr bool wakes_watchers = WakesWatchers;
   template <class Wait = spin_then_park>
-  static auto read(const temp_registry& names, const segment_name& name, Wait wait = {}) {
-    return link::watch(*names, name, std::move(wait));
+  static auto read(const temp_registry& names, const segment_name& segment, Wait wait = {}) {
+    return link::watch(*names, segment, std::move(wait));
   }
 };
 

@@ -34,15 +34,15 @@ using settings = table<name_key, numbered>;
 struct seated {
   static constexpr const char* name = "Seated";
   template <class Wait = spin_then_park>
-  static auto read(const temp_registry& names, const segment_name& name, Wait wait = {}) {
-    return settings::attach(*names, name).reader(std::move(wait));
+  static auto read(const temp_registry& names, const segment_name& segment, Wait wait = {}) {
+    return settings::attach(*names, segment).reader(std::move(wait));
   }
 };
 struct watching_table {
   static constexpr const char* name = "Watching";
   template <class Wait = spin_then_park>
-  static auto read(const temp_registry& names, const segment_name& name, Wait wait = {}) {
-    return settings::watch(*names, name, std::move(wait));
+  static auto read(const temp_registry& names, const segment_name& segment, Wait wait = {}) {
+    return settings::watch(*names, segment, std::move(wait));
   }
 };
 
