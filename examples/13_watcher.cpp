@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 struct quote {
@@ -28,7 +29,7 @@ int watch(const std::string& path) {
 int main() try {
   const auto path = "/dev/shm/example_13_watcher." + std::to_string(::getpid());
   const auto child = ::fork();
-  if (child == 0) ::_exit(watch(path));
+  if (child == 0) std::exit(watch(path));
 
   const auto quotes = sluice::topic<quote>::create(
       path, {.capacity_slots = 1024, .lifetime = sluice::lifetime::ephemeral, .mode = 0644, .wakes_watchers = true});

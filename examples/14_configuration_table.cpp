@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 using key = sluice::key_text<24>;
@@ -34,7 +35,7 @@ int watch(const std::string& path) {
 int main() try {
   const auto path = "/dev/shm/example_14_configuration." + std::to_string(::getpid());
   for (int i = 0; i < 3; ++i)
-    if (::fork() == 0) ::_exit(watch(path));
+    if (::fork() == 0) std::exit(watch(path));
 
   const auto table = settings::create(
       path, {.keys = 100, .lifetime = sluice::lifetime::ephemeral, .mode = 0644, .wakes_watchers = true});
