@@ -617,7 +617,8 @@ class values_watcher {
  private:
   struct impl;
   explicit values_watcher(impl* made) noexcept;
-  impl* impl_;
+  [[nodiscard]] impl& usable() const;
+  impl* impl_;  // null: moved from
 };
 
 }  // namespace sluice

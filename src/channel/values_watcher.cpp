@@ -60,42 +60,47 @@ values_watcher values_watcher::watch(const registry& in, const segment_name& nam
   return values_watcher(new impl(post_at(in, name)));
 }
 
-const part_descriptor& values_watcher::descriptor() const { return impl_->part; }
+values_watcher::impl& values_watcher::usable() const {
+  if (impl_ == nullptr) throw_moved_from(role::consumer);
+  return *impl_;
+}
+
+const part_descriptor& values_watcher::descriptor() const { return usable().part; }
 
 value_policy values_watcher::form() const {
   ring_options options;
-  part_kind_of(impl_->part).recall(impl_->part, options);
+  part_kind_of(usable().part).recall(usable().part, options);
   return options.values;
 }
 
 std::optional<value_bytes> values_watcher::try_get(std::span<const std::byte> key) {
-  const auto key_bytes = impl_->raw.view().key_bytes();
+  const auto key_bytes = usable().raw.view().key_bytes();
   if (key.size() != key_bytes)
     throw error(errc::bad_argument, "get a value by a key of " + std::to_string(key.size()) + " bytes: its keys have " +
                                         std::to_string(key_bytes));
-  const auto entry = impl_->raw.entry_of(key.data());
+  const auto entry = usable().raw.entry_of(key.data());
   value_bytes found;
-  if (entry == no_entry || !impl_->get(entry, found)) return std::nullopt;
+  if (entry == no_entry || !usable().get(entry, found)) return std::nullopt;
   return found;
 }
 
 std::vector<value_bytes> values_watcher::get_all() {
   std::vector<value_bytes> all;
   value_bytes found;
-  for (std::uint64_t i = 0; i < impl_->raw.view().entries(); ++i)
-    if (newest_version(impl_->raw.view().entry(i)) != 0 && impl_->get(i, found)) all.push_back(found);
+  for (std::uint64_t i = 0; i < usable().raw.view().entries(); ++i)
+    if (newest_version(usable().raw.view().entry(i)) != 0 && usable().get(i, found)) all.push_back(found);
   return all;
 }
 
 wait_result values_watcher::get_any_change_until(value_bytes& into, time_limit when) {
   const auto take = [&] {
-    const auto entry = impl_->raw.next_with_news();
-    return entry != no_entry && impl_->get(entry, into);
+    const auto entry = usable().raw.next_with_news();
+    return entry != no_entry && usable().get(entry, into);
   };
-  return impl_->raw.wait_until(take, deadline_at(when), {});
+  return usable().raw.wait_until(take, deadline_at(when), {});
 }
 
-peer_state values_watcher::peer() { return impl_->raw.peer(); }
-void values_watcher::end_waits_on_signals(bool is_wanted) { impl_->raw.end_waits_on_signals(is_wanted); }
+peer_state values_watcher::peer() { return usable().raw.peer(); }
+void values_watcher::end_waits_on_signals(bool is_wanted) { usable().raw.end_waits_on_signals(is_wanted); }
 
 }  // namespace sluice
