@@ -102,6 +102,14 @@ void wake_all(const ring_view& ring, role whom) noexcept {
   }
 }
 
+void wake_at(const ring_view& ring, std::atomic<std::uint64_t>& mark) noexcept {
+  const auto seat = mark.exchange(0, std::memory_order_acq_rel) - 1;  // B
+  if (seat >= std::uint64_t{ring.producer_seats} + ring.consumer_seats) return;
+  auto& sleeping = ring.seats[seat];
+  sleeping.parked.store(0, std::memory_order_relaxed);
+  (void)wake_seat(sleeping);
+}
+
 int ring_bell(std::atomic<std::uint32_t>& bell) noexcept {
   bell.fetch_add(1, std::memory_order_release);  // F
   return os::futex_wake(bell, all_sleepers);
@@ -129,9 +137,12 @@ std::uint32_t sleeper::announce() noexcept {
   }
   auto& own = ring_.seats[seat_index_];
   const auto bit = (seat_index_ - ring_.first_seat(own_)) % parked_bits;
-  const auto announced = futex().load(std::memory_order_acquire);                       // F
-  own.parked.store(static_cast<std::uint32_t>(what_), std::memory_order_relaxed);       // the bit publishes it
-  parked_of(ring_, own_).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
+  const auto announced = futex().load(std::memory_order_acquire);                  // F
+  own.parked.store(static_cast<std::uint32_t>(what_), std::memory_order_relaxed);  // bit or mark publishes it
+  if (mark_ != nullptr)
+    mark_->store(seat_index_ + std::uint64_t{1}, std::memory_order_release);  // B
+  else
+    parked_of(ring_, own_).fetch_or(std::uint64_t{1} << bit, std::memory_order_release);  // B
   (void)barrier_for_all(*ring_.control);  // false: a publisher that has not seen the new mode costs one tick
   return announced;
 }
@@ -157,6 +168,9 @@ void sleeper::wake() noexcept {
 bool sleeper::is_announced(std::uint32_t announced) const noexcept {
   if (only_reads_) return futex().load(std::memory_order_relaxed) == announced;  // the sleep ends at once if not
   const auto& own = ring_.seats[seat_index_];
+  if (mark_ != nullptr)
+    return mark_->load(std::memory_order_relaxed) == seat_index_ + std::uint64_t{1} &&
+           own.parked.load(std::memory_order_relaxed) != 0 && futex().load(std::memory_order_relaxed) == announced;
   const auto mask = std::uint64_t{1} << (seat_index_ - ring_.first_seat(own_)) % parked_bits;
   // All three: a waker takes the bit first and the seat's word next, and may die before it adds to the futex word.
   return (parked_of(ring_, own_).load(std::memory_order_relaxed) & mask) != 0 &&
@@ -187,6 +201,11 @@ void sleeper::retract() noexcept {
   const auto place = seat_index_ - ring_.first_seat(own_);
   const auto mask = std::uint64_t{1} << place % parked_bits;
   ring_.seats[seat_index_].parked.store(0, std::memory_order_relaxed);  // own word
+  if (mark_ != nullptr) {
+    auto own = seat_index_ + std::uint64_t{1};  // else a waker has it
+    mark_->compare_exchange_strong(own, 0, std::memory_order_relaxed);
+    return;
+  }
   if (bell_ != nullptr) return;  // a waker that has read the bit may not have rung yet: the bit is left to it
   if (shares_bit(ring_, own_, place % parked_bits, place)) return;  // theirs as well: left to the next waker
   parked.fetch_and(~mask, std::memory_order_acq_rel);               // B

@@ -42,6 +42,7 @@ enum class parked_for : std::uint32_t {
   a_turn = 1,   ///< a message, or room for one
   drained = 2,  ///< a drained ring: woken in addition to the others, so that it takes no wake-up from them
   arena = 3,    ///< a release of its own messages, which lie in its arena: no other participant waits for that
+  reply = 4,    ///< service: the reply to a call, or room for one. Its bit is at its desk or lane, not among the parked
 };
 
 /// docs/format.md, table 4.

@@ -76,6 +76,15 @@ inline void wake_parked(const ring_view& ring, role whom, std::uint64_t count) n
 /// @return false: the ring has just become one in fence mode, and a participant may not have noticed yet.
 bool barrier_for_all(ring_control& control) noexcept;
 
+/// Whether a participant sleeps at a mark of its own (see sleeper) for what was just stored. A load and a branch.
+[[nodiscard, gnu::always_inline]] inline bool must_wake_at(const ring_control& control,
+                                                           const std::atomic<std::uint64_t>& mark) noexcept {
+  fence_before_looking(control);
+  return mark.load(std::memory_order_relaxed) != 0;
+}
+/// Wakes it. A mark is input. One system call.
+void wake_at(const ring_view& ring, std::atomic<std::uint64_t>& mark) noexcept;
+
 /// One participant's place to sleep: its seat's futex word, and its bit among the parked of its role.
 /// One thread at a time. A death while parked leaves the bit; the next waker pays one system call for it, once.
 ///
@@ -86,6 +95,8 @@ bool barrier_for_all(ring_control& control) noexcept;
 /// Or a bell, of a process that may only read: it cannot say that it sleeps. Where publishers ring for such sleepers
 /// (timed_bell.hpp) its first sleep is short, for what was published just after a ringing, and the next ones last until it
 /// rings; where they do not, it sleeps for 50 us at first, and each time twice as long.
+///
+/// Or a mark: a word in which it stands alone, because it waits for what concerns no other participant. It says 1 + its seat.
 class sleeper {
  public:
   sleeper(const ring_view& ring, role own, std::uint32_t seat_index, parked_for what = parked_for::a_turn) noexcept
@@ -117,6 +128,13 @@ class sleeper {
     other.what_ = what;
     return other;
   }
+  /// The same place for a wait that `mark` alone announces.
+  [[nodiscard]] sleeper that_waits_at(std::atomic<std::uint64_t>& mark, parked_for what) const noexcept {
+    auto other = that_waits_for(what);
+    other.bell_ = nullptr;
+    other.mark_ = &mark;
+    return other;
+  }
   /// Whether announce() still stands: no waker has taken the bit since.
   [[nodiscard]] bool is_announced(std::uint32_t announced) const noexcept;
   /// Awake again. After every announce().
@@ -136,6 +154,7 @@ class sleeper {
   std::uint32_t seat_index_;
   parked_for what_ = parked_for::a_turn;
   std::atomic<std::uint32_t>* bell_ = nullptr;  // null: its seat's own word
+  std::atomic<std::uint64_t>* mark_ = nullptr;  // null: its bit among the parked of its role
   bool ends_on_signals_ = false;
   bool only_reads_ = false;
   bool rings_for_it_ = false;
