@@ -81,6 +81,14 @@ struct value_policy {
   [[nodiscard]] constexpr bool operator==(const value_policy&) const noexcept = default;
 };
 
+/// Of a service: its replies. service_options says more.
+struct reply_policy {
+  std::uint64_t bytes = 0;            ///< of one reply
+  std::uint32_t alignment = 1;        ///< of one reply
+  std::uint32_t calls_in_flight = 0;  ///< of each client; 0: 4
+  std::uint32_t reply_slots = 0;      ///< of each call; 0: 4
+};
+
 /// A ring by itself, without a segment: see ring.hpp.
 struct ring_options {
   ring_kind kind = ring_kind::spsc;
@@ -93,6 +101,7 @@ struct ring_options {
   sluice::durability durability = {};        ///< for a ring in a file on a disk
   sluice::topic_policy topic = {};           ///< of a topic; wakes_watchers of values too
   sluice::value_policy values = {};          ///< of a latest value or a table
+  sluice::reply_policy replies = {};         ///< of a service
 };
 
 /// Pages of 2 MiB (on x86) instead of 4 KiB: fewer misses of the translation cache in rings of many megabytes.
@@ -130,6 +139,9 @@ struct requirements {
   sluice::durability durability = {};  ///< that, or more often flushed
   sluice::topic_policy topic = {};     ///< of a topic: what of it is not zero, exactly
   sluice::value_policy values = {};    ///< of values: at least so many slots each, and keys of that type
+  std::uint32_t calls_in_flight = 0;   ///< of a service: at least so many
+  std::uint32_t reply_slots = 0;       ///< of a service: at least so many
+  std::uint64_t reply_bytes = 0;       ///< of a service: at least so many
 };
 
 /// What a channel is created with. All have defaults that serve. An existing channel that offers less than the capacity,
@@ -148,10 +160,11 @@ struct channel_options {
   sluice::lifetime lifetime = sluice::lifetime::persistent;
   /// What survives a reset of the machine; by name and on a disk only. A durable channel is persistent.
   sluice::durability durability = {};
-  std::uint32_t mode = 0600;         ///< permissions of the file, whatever the umask. chmod(2) later moves no locks
-  memory_options memory = {};        ///< how this process maps it: huge pages, prefault, …
-  sluice::topic_policy topic = {};   ///< of a topic: topic_options says what it means
-  sluice::value_policy values = {};  ///< of a latest value or a table: latest_options says what it means
+  std::uint32_t mode = 0600;          ///< permissions of the file, whatever the umask. chmod(2) later moves no locks
+  memory_options memory = {};         ///< how this process maps it: huge pages, prefault, …
+  sluice::topic_policy topic = {};    ///< of a topic: topic_options says what it means
+  sluice::value_policy values = {};   ///< of a latest value or a table: latest_options says what it means
+  sluice::reply_policy replies = {};  ///< of a service: service_options says what it means
 };
 
 /// How an existing channel is attached to.

@@ -14,12 +14,14 @@ extern const part_kind topic_bytes_part;
 extern const part_kind topic_many_bytes_part;
 extern const part_kind latest_part;
 extern const part_kind table_part;
+extern const part_kind service_part;
+extern const part_kind service_bytes_part;
 
 namespace {
 
 constexpr const part_kind* rows[] = {&spsc_part,   &mpmc_part,       &spsc_bytes_part,  &mpmc_bytes_part,
                                      &topic_part,  &topic_many_part, &topic_bytes_part, &topic_many_bytes_part,
-                                     &latest_part, &table_part};
+                                     &latest_part, &table_part,      &service_part,     &service_bytes_part};
 
 }  // namespace
 

@@ -89,6 +89,10 @@ part_descriptor describe(const ring_request& request) {
     throw error(errc::bad_argument, "a " + std::string(kind.name) +
                                         " ring with keys or slots for each value: only latest values and tables have "
                                         "them; create one of these, or leave that out");
+  if (options.replies.bytes != 0 && formed.replies.bytes == 0)
+    throw error(errc::bad_argument, "a " + std::string(kind.name) +
+                                        " ring with replies: only services have them; make a service, or leave "
+                                        "that out");
   if (part.body_bytes > max_segment_bytes)
     throw error(errc::bad_argument, "a " + std::string(kind.name) + " ring of " + quantity(part.body_bytes) +
                                         " bytes: above the limit of 64 TiB");

@@ -49,6 +49,9 @@ void require_options(const segment_header& header, std::size_t index, const requ
   ring_options offered;
   part_kind_of(ring).recall(ring, offered);
   require_count(asked.capacity_bytes, offered.capacity_bytes, "a capacity of ", " bytes");
+  require_count(asked.calls_in_flight, offered.replies.calls_in_flight, "", " calls in flight of a client");
+  require_count(asked.reply_slots, offered.replies.reply_slots, "", " reply slots of a call");
+  require_count(asked.reply_bytes, offered.replies.bytes, "replies of ", " bytes");
   if (asked.topic.drop_stalled_after_ns != 0 &&
       asked.topic.drop_stalled_after_ns != offered.topic.drop_stalled_after_ns)
     refuse("a topic that drops subscribers " + stalled_for(asked.topic),

@@ -30,17 +30,20 @@ TEST(PartKinds, EveryKindHasATagAndANameOfItsOwn) {
   EXPECT_FALSE(names.empty());
 }
 
-TEST(PartKinds, ParticipantsOfTopicsAndOfValuesHaveNamesOfTheirOwn) {
+TEST(PartKinds, ParticipantsOfTopicsValuesAndServicesHaveNamesOfTheirOwn) {
   for (const auto* kind : part_kinds()) {
     const std::string name = kind->name;
     EXPECT_EQ(is_topic(kind->tag), name.starts_with("topic")) << name;
     EXPECT_EQ(holds_values(kind->tag), name == "latest" || name == "table") << name;
     const bool has_values = holds_values(kind->tag);
+    const bool is_service = name.starts_with("service");
     EXPECT_STREQ(role_name(kind->tag, role::producer), is_topic(kind->tag) ? "publisher"
                                                        : has_values        ? "writer"
+                                                       : is_service        ? "client"
                                                                            : "producer");
     EXPECT_STREQ(role_name(kind->tag, role::consumer), is_topic(kind->tag) ? "subscriber"
                                                        : has_values        ? "reader"
+                                                       : is_service        ? "server"
                                                                            : "consumer");
   }
   EXPECT_STREQ(role_name(static_cast<ring_kind>(77), role::consumer), "consumer");

@@ -4,6 +4,7 @@
 
 #include "part/bytes/bytes_part.hpp"
 #include "part/part_kind.hpp"
+#include "part/service/service_part.hpp"
 #include "part/slot_form.hpp"
 #include "part/slot_look.hpp"
 #include "sluice/detail/part/mpmc/mpmc_layout.hpp"
@@ -12,6 +13,8 @@ namespace sluice::detail {
 
 extern const part_kind mpmc_part;
 extern const part_kind mpmc_bytes_part;
+extern const part_kind service_part;
+extern const part_kind service_bytes_part;
 
 namespace {
 
@@ -114,10 +117,13 @@ constexpr part_kind row{
     .recovery = &recovery,
 };
 
+constexpr auto bytes_row = of_any_length(row, ring_kind::mpmc_bytes, "mpmc-bytes", look_with_arenas, bytes_recovery);
+
 }  // namespace
 
 constinit const part_kind mpmc_part = row;
-constinit const part_kind mpmc_bytes_part =
-    of_any_length(row, ring_kind::mpmc_bytes, "mpmc-bytes", look_with_arenas, bytes_recovery);
+constinit const part_kind mpmc_bytes_part = bytes_row;
+constinit const part_kind service_part = with_replies(row);
+constinit const part_kind service_bytes_part = with_replies(bytes_row);
 
 }  // namespace sluice::detail

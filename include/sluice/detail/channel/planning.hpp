@@ -14,7 +14,8 @@ namespace sluice::detail {
                                               const channel_options& options) {
   return {type,
           {kind, options.capacity_slots, options.capacity_bytes, options.inline_bytes, options.sized_for,
-           options.producer_seats, options.consumer_seats, options.durability, options.topic, options.values}};
+           options.producer_seats, options.consumer_seats, options.durability, options.topic, options.values,
+           options.replies}};
 }
 
 /// What would be made, before it is: sizes and offsets. @throws error bad_argument.
@@ -25,8 +26,9 @@ template <class T>
 
 /// What an existing channel must offer to be taken in place of the one that would be made.
 [[nodiscard]] inline requirements asked_by(const channel_options& options) {
-  return {options.capacity_slots, options.capacity_bytes, options.producer_seats, options.consumer_seats,
-          options.durability,     options.topic,          options.values};
+  return {options.capacity_slots,      options.capacity_bytes, options.producer_seats, options.consumer_seats,
+          options.durability,          options.topic,          options.values,         options.replies.calls_in_flight,
+          options.replies.reply_slots, options.replies.bytes};
 }
 
 [[nodiscard]] inline naming naming_of(const channel_options& options) {

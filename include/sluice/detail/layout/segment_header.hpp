@@ -30,8 +30,10 @@ enum class ring_kind : std::uint32_t {
   topic_many = 20,   ///< the same with many
   topic_bytes = 21,  ///< the same two with messages of any length
   topic_many_bytes = 22,
-  latest = 23,  ///< the newest value; one writer
-  table = 24,   ///< the newest value of each key; many writers, one for a key
+  latest = 23,         ///< the newest value; one writer
+  table = 24,          ///< the newest value of each key; many writers, one for a key
+  service = 34,        ///< requests in an mpmc ring, and desks for the replies
+  service_bytes = 50,  ///< the same with requests of any length
 };
 
 /// Whether the name outlives the participants.
