@@ -27,6 +27,7 @@
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
 #include "sluice/segment.hpp"
+#include "sluice/service.hpp"
 #include "sluice/stop_token.hpp"
 #include "sluice/topic.hpp"
 #include "sluice/wait.hpp"
@@ -39,6 +40,9 @@ struct quote {
 };
 struct named_quote {
   int id;
+};
+struct pair {
+  int a, b;
 };
 
 }  // namespace face
@@ -164,6 +168,35 @@ TEST_F(Face, AChannelMovesAMessageInPlaceAndByCopy) {
   while (auto slot = in.peek_for(5s)) seen.push_back(slot->id);
   EXPECT_EQ(seen, (std::vector{7, 8}));
   EXPECT_EQ(in.status(), sluice::wait_result::closed);
+}
+
+TEST_F(Face, AServiceAnswersCalls) {
+  using adder = sluice::service<pair, int>;
+  auto server = adder::create_or_attach(path("adder")).server();
+  auto client = adder::attach(path("adder")).client();
+  EXPECT_EQ(client.call({1, 2}, 1ms).status(), sluice::wait_result::timed_out) << "no server begins it any more";
+  auto first = client.send({1, 2}), second = client.send_for({3, 4}, 1h);
+  ASSERT_TRUE(first && second);
+  for (int i = 0; i < 2; ++i) {
+    auto call = server.receive_for(1s);
+    ASSERT_TRUE(call);
+    EXPECT_FALSE(call.was_delivered_before() || call.is_cancelled());
+    EXPECT_EQ(call.respond_part(call->a), sluice::wait_result::ready);
+    EXPECT_EQ(call.respond(call->a + call->b), sluice::wait_result::ready);
+  }
+  std::vector<int> parts;
+  while (const auto part = second.receive()) parts.push_back(*part);
+  EXPECT_EQ(parts, (std::vector<int>{3, 7}));
+  EXPECT_EQ(*first.receive(), 1);
+  first.cancel();
+  std::jthread serves([adder_name = path("adder")] {
+    auto other = adder::attach(adder_name).server();
+    while (auto call = other.receive()) (void)call.respond(call->a + call->b);
+  });
+  const auto sum = client.call({20, 22});
+  client.close();
+  ASSERT_TRUE(sum) << to_string(sum.status());
+  EXPECT_EQ(*sum, 42);
 }
 
 TEST_F(Face, ADuplexIsTwoChannels) {

@@ -18,8 +18,10 @@ namespace sluice::detail {
 template <ring Ring, wait_strategy Wait>
 class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consumer, Wait> {
   using base = endpoint<Ring, typename Ring::consumer, role::consumer, Wait>;
-  using base::control_, base::lent_, base::loans_, base::mark_, base::owner_, base::polls_before_clock_, base::ring_;
-  using base::owner;
+  using base::lent_, base::loans_, base::mark_, base::polls_before_clock_, base::ring_;
+
+ protected:
+  using base::control_, base::owner_, base::owner;
 
  public:
   using base::is_lending;
@@ -210,6 +212,11 @@ class raw_consumer : public endpoint<Ring, typename Ring::consumer, role::consum
       kept_one_ = true;
       keep_lent(message);
     }
+  }
+
+  /// The handle ends before its loans do, which are void then; its memory stays mapped.
+  void leave_before_its_loans() noexcept {
+    this->leave_but_keep_memory([this] { leave(); });
   }
 
   /// Ends a handle on the heap. Loans that outlive it are void: the last of them deletes it.

@@ -24,8 +24,10 @@ namespace sluice::detail {
 template <ring Ring, wait_strategy Wait>
 class raw_producer : public endpoint<Ring, typename Ring::producer, role::producer, Wait> {
   using base = endpoint<Ring, typename Ring::producer, role::producer, Wait>;
-  using base::control_, base::lent_, base::loans_, base::mark_, base::owner_, base::polls_before_clock_, base::ring_;
-  using base::owner;
+  using base::lent_, base::loans_, base::mark_, base::polls_before_clock_, base::ring_;
+
+ protected:
+  using base::control_, base::owner_, base::owner;
 
  public:
   using base::is_lending;
