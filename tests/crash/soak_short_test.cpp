@@ -32,6 +32,14 @@ TEST(SoakShort, NothingIsLostTornDoubledOrLeakedWhileWorkersAreKilled) {
   EXPECT_TRUE(end.is_success()) << end;
 }
 
+TEST(SoakShort, EveryRequestOfAServiceIsAccountedForWhileClientsAndServersAreKilled) {
+  const test::watchdog guard;
+  auto soak = test::child_process::exec("soak_service", {"6"});
+  std::string all;
+  while (auto line = soak.read_line()) all += *line + "\n";
+  EXPECT_TRUE(soak.wait().is_success()) << all;
+}
+
 TEST(SoakShort, NonsenseIsAnsweredWithTheUsage) {
   const test::watchdog guard;
   auto soak = test::child_process::exec("soak", {"ten"});
