@@ -29,7 +29,7 @@ no_name_left() {
     [ -z "$left" ] || fail "$1 left in the registry: $left"
 }
 
-for name in 02_fork 03_dev_zero 04_zero_copy 05_back_pressure 06_ring_in_your_memory 09_exec 11_market_data 12_late_joiner 13_watcher 14_configuration_table protobuf flatbuffers; do
+for name in 02_fork 03_dev_zero 04_zero_copy 05_back_pressure 06_ring_in_your_memory 09_exec 11_market_data 12_late_joiner 13_watcher 14_configuration_table 15_calculator protobuf flatbuffers; do
     "$bin/example_$name" > "$work/said" || { cat "$work/said"; fail "$name ended with $?"; }
     ok "$name"
 done
