@@ -81,7 +81,7 @@ def amount(value, field):
 
 def judge_all(session):
     table = Table(session)
-    for part in (latency, tails, throughput, any_length, mpmc, topics, sleeping, waking, setting_up, for_users):
+    for part in (latency, tails, throughput, any_length, mpmc, topics, calls, sleeping, waking, setting_up, for_users):
         part(table, session)
     return table.lines
 
@@ -180,6 +180,18 @@ def topics(table, session):
         table.ratio(f"MPMC any length 64 B, {crowd} processes on two cores", ">= 5 x Boost.Interprocess mq",
                     Cell("many", "crowd", "sluice:mpmc-bytes", crowd), "messages_per_second",
                     [Cell("many", "crowd", "Boost.Interprocess mq", crowd)], 5, False, RATE_NOISE)
+
+
+def calls(table, session):
+    """Of a service the links show half of a call, so half of what a call may take."""
+    ours = Cell("ping_pong", "ping_pong", "sluice:service", 64)
+    table.ratio("call of a service, 64 B, busy poll", "<= 2.3 x our spsc one way, halved", ours, "p50_ns",
+                [Cell("ping_pong", "ping_pong", "sluice:spsc", 64)], 1.15, True, LATENCY_NOISE)
+    table.ratio("call of a service, 64 B, busy poll", "below every peer's round trip", ours, "p50_ns",
+                session.of("ping_pong", "ping_pong", 64, "peer"), 1, True, LATENCY_NOISE, strict=True)
+    table.ratio("call of a service, 64 B, asleep", "<= 2.2 x a raw futex wake, halved",
+                Cell("wakeup", "ping_pong", "sluice:service park", 64), "p50_ns",
+                [Cell("wakeup", "ping_pong", "floor:futex", 64)], 1.1, True, LATENCY_NOISE)
 
 
 def sleeping(table, session):
