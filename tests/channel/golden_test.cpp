@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "os/process.hpp"
@@ -17,6 +20,7 @@
 #include "sluice/detail/part/topic/topic_bytes_ring.hpp"
 #include "sluice/latest.hpp"
 #include "sluice/registry.hpp"
+#include "sluice/service.hpp"
 #include "support/bytes_ends.hpp"
 #include "support/disk.hpp"
 #include "support/golden.hpp"
@@ -230,7 +234,66 @@ TEST(GoldenValues, OfTablesAreReadFromFilesOfVersion2AsTheyWereLeft) {
 TEST(GoldenFiles, NoneIsWithoutATest) {
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kept)) files += entry.is_regular_file() ? 1 : 0;
-  EXPECT_EQ(files, 14U);
+  EXPECT_EQ(files, 16U);
+}
+
+template <class Type, class Container>
+const auto& message_of(const Container& made) {
+  if constexpr (std::is_same_v<Type, sluice::bytes>)
+    return made;
+  else
+    return made[0];
+}
+
+/// The words and bytes of a call that was under way, and that both sides of the service are taken by others.
+template <class Type, class Made>
+void expect_the_service_goes_on(const std::string& name, const Made& made) {
+  const watchdog dog;
+  const temp_registry names;
+  write_image(names.path("golden"), still_of_this_boot(image_of(kept + "/format2-" + name)));
+  const auto link = service<Type, Type>::attach(*names, golden);
+  {
+    const auto& part = link.header().parts[0];
+    const auto ring = view_ring(link.memory().bytes(), part);
+    const auto desks = desk_view::of(ring, part);
+    for (std::uint32_t i = 0; i < 2; ++i) {
+      auto& lane = desks.lane(0, i);
+      EXPECT_EQ(lane.call.load(), 1U);
+      EXPECT_EQ(lane.request.load(), 1 + i);
+    }
+    for (std::uint64_t i = 0; i < golden_parts; ++i) {
+      auto& reply = desks.slot(desks.lane(0, 0), 1 + i);
+      EXPECT_EQ(reply.word.load(), reply_word(1 + i, 1, reply_kind::part));
+      EXPECT_EQ(reply.index, i);
+      const auto expected = made(2 + i);
+      const auto bytes = std::as_bytes(std::span(expected));
+      ASSERT_EQ(reply.length, bytes.size());
+      EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), desks.payload(reply)));
+    }
+  }
+  auto client = link.client();
+  auto server = link.server();
+  const auto asked = made(7);
+  auto pending = client.send(message_of<Type>(asked));
+  const auto sent = std::as_bytes(std::span(asked));
+  auto call = server.receive();
+  while (call && !std::equal(sent.begin(), sent.end(), call.bytes().begin(), call.bytes().end())) {
+    EXPECT_EQ(call.respond(message_of<Type>(asked)), wait_result::peer_gone) << "of the dead client";
+    call = server.receive();
+  }
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call.respond(message_of<Type>(asked)), wait_result::ready);
+  const auto response = pending.receive();
+  ASSERT_TRUE(response);
+  EXPECT_TRUE(std::equal(sent.begin(), sent.end(), response.bytes().begin(), response.bytes().end()));
+}
+
+TEST(GoldenService, OfVersion2IsReadAsItWasLeftAndGoesOn) {
+  expect_the_service_goes_on<golden_message>(
+      "service", [](std::uint64_t number) { return std::array{golden_message::of(number)}; });
+}
+TEST(GoldenService, OfAnyLengthOfVersion2IsReadAsItWasLeftAndGoesOn) {
+  expect_the_service_goes_on<sluice::bytes>("service-bytes", golden_bytes_of);
 }
 
 }  // namespace

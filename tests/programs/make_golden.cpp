@@ -18,6 +18,7 @@
 #include "sluice/latest.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/ring.hpp"
+#include "sluice/service.hpp"
 #include "support/bytes_ends.hpp"
 #include "support/golden.hpp"
 #include "support/topic_ends.hpp"
@@ -143,6 +144,26 @@ void write_table(const std::string& path) {
   ::waitpid(child, nullptr, 0);
 }
 
+/// A call in a server's hands, which has sent two parts of the response, and one that waits. Both sides are killed.
+template <class Request, class Response, class Made>
+void write_service(const std::string& path, const Made& made) {
+  service_options few{.capacity_slots = 16, .client_seats = 2, .server_seats = 2, .calls_in_flight = 2};
+  if constexpr (any_length<Request>) few.capacity_bytes = 1024, few.max_response_bytes = 500;
+  const auto link = service<Request, Response>::create(path, few);
+  const auto child = ::fork();
+  if (child == 0) {
+    const auto own = service<Request, Response>::attach(path);
+    auto client = own.client();
+    auto server = own.server();
+    const auto held = client.send(made(0)), waiting = client.send(made(1));
+    auto call = server.try_receive();
+    for (std::uint64_t i = 0; i < golden_parts; ++i)
+      if (call.respond_part(made(2 + i)) != wait_result::ready) std::abort();
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -173,6 +194,8 @@ int main(int argc, char** argv) try {
   write_topic_bytes<publishers::many>(folder, name("topic-many-bytes"));
   write_latest(path("latest"));
   write_table(path("table"));
+  write_service<golden_message, golden_message>(path("service"), golden_message::of);
+  write_service<sluice::bytes, sluice::bytes>(path("service-bytes"), golden_bytes_of);
   return 0;
 } catch (const std::exception& problem) {
   std::fprintf(stderr, "make_golden: %s\n", problem.what());

@@ -40,6 +40,9 @@ inline constexpr std::uint64_t golden_sent = 11, golden_released = 4, golden_hel
 /// Where the arena is shorter than the messages: of the first so many the bytes are gone.
 inline constexpr std::uint64_t golden_gone = 6;
 
+/// Of a service: so many parts of a response.
+inline constexpr std::uint64_t golden_parts = 2;
+
 /// Of a table: messages by turns under three keys.
 using golden_key = key_text<12>;
 inline constexpr std::uint64_t golden_keys = 3;
