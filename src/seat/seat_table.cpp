@@ -559,15 +559,16 @@ std::vector<seat_report> seat_table::impl::reports() const {
     const auto process = process_of(i);
     seat.process_state = to_string(process);
     if (seat.state == seat_state::taken) {
-      const auto gone = owner_is_gone(i);
+      const auto is_gone = owner_is_gone(i);
       const auto owner = record.owner.load(std::memory_order_relaxed);
       const bool exits = process == liveness::dead || (seat.same_pid_namespace && os::is_exiting(comparable(owner)));
-      seat.alive = !gone                          ? liveness::unknown
-                   : *gone                        ? liveness::dead
+      seat.alive = !is_gone                       ? liveness::unknown
+                   : *is_gone                     ? liveness::dead
                    : exits                        ? liveness::exiting
                    : process == liveness::stopped ? liveness::stopped
                                                   : liveness::alive;
-      if (gone != true && seat.same_pid_namespace && process != liveness::dead) seat.command = os::command_of(seat.pid);
+      if (is_gone != true && seat.same_pid_namespace && process != liveness::dead)
+        seat.command = os::command_of(seat.pid);
     } else {
       seat.alive = liveness::dead;
     }
