@@ -231,7 +231,7 @@ exit_code clear_dead(const session& common, const clear_options& options) {
 }
 
 /// The seat that is kept for the subscription; null: no ring has one.
-const seat_report* seat_of(const segment_info& info, const std::string& subscription, std::uint32_t& ring_index) {
+const seat_report* seat_kept_for(const std::string& subscription, const segment_info& info, std::uint32_t& ring_index) {
   for (ring_index = 0; ring_index < info.rings.size(); ++ring_index)
     for (const auto& seat : info.rings[ring_index].seats)
       if (seat.subscription == subscription) return &seat;
@@ -244,7 +244,7 @@ exit_code clear_subscription(const session& common, const clear_options& options
   if (info.state == segment_state::broken)
     throw error(info.problem_code, fmt::format("clear \"{}\": {}", located.name.str(), info.problem));
   std::uint32_t ring_index = 0;
-  const auto* const seat = seat_of(info, options.subscription, ring_index);
+  const auto* const seat = seat_kept_for(options.subscription, info, ring_index);
   if (seat == nullptr)
     throw error(errc::not_found,
                 fmt::format("clear \"{}\": it has no subscription \"{}\"; `sluice inspect` shows those that there are",
