@@ -518,7 +518,8 @@ TEST_F(CliTopic, ClearEndsASubscriptionAndTheSenderGoesOn) {
   EXPECT_EQ(json::parse(end.out)["kept_messages"], 64);
   EXPECT_EQ(json::parse(end.out)["was_ended"], true);
   until([&] { return ring("ticks")["tail"] == 100; });
-  for (const auto& seat : ring("ticks")["seats"]) EXPECT_EQ(seat["subscription"], json());
+  const auto found = ring("ticks");
+  for (const auto& seat : found["seats"]) EXPECT_EQ(seat["subscription"], json());
 }
 
 TEST_F(CliTopic, ASubscriptionThatCannotBeIsRefused) {
