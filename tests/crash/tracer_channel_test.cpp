@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "crash/tracer_real.hpp"
+#include "crash/tracer_table.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/detail/part/mpmc/mpmc_ring.hpp"
@@ -332,21 +333,14 @@ std::vector<action<Ring>> actions() {
 
 template <class Ring>
 void expect_survivors_go_on(place_of where, std::uint64_t at_most) {
-  const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
-  std::ostringstream complaints;
-  tally all;
-  print_head();
-  for (const auto& what : actions<Ring>()) {
-    const auto row =
-        die_everywhere({what.name, [&] { return std::make_unique<channel_world<Ring>>(what, where); }, false, false},
-                       at_most, complaints);
-    print_row(what.name, row);
-    EXPECT_GT(row.states, 2U) << what.name;
-    EXPECT_GT(row.instructions, 0U) << what.name;
-    all += row;
-  }
-  print_row("all", all);
-  EXPECT_EQ(all.broken, 0U) << complaints.str();
+  expect_none_broken(
+      actions<Ring>(),
+      [&](const auto& what, std::ostream& complaints) {
+        return die_everywhere(
+            {what.name, [&] { return std::make_unique<channel_world<Ring>>(what, where); }, false, false}, at_most,
+            complaints);
+      },
+      {.states = 3});
 }
 
 TEST(TracedChannel, SurvivesRealDeathsInAnSpscChannelOfAFile) { expect_survivors_go_on<spsc_ring>(place_of::file, 40); }

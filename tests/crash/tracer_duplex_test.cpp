@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "crash/tracer_real.hpp"
+#include "crash/tracer_table.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/channel.hpp"
 #include "sluice/segment.hpp"
@@ -197,20 +198,13 @@ std::vector<deed> deeds() {
 }
 
 void expect_the_parent_goes_on(bool in_memfd) {
-  const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
-  std::ostringstream complaints;
-  tally all;
-  print_head();
-  for (const auto& what : deeds()) {
-    const auto row = die_everywhere(
-        {what.name, [&] { return std::make_unique<duplex_world>(what, in_memfd); }, false, false}, 40, complaints);
-    print_row(what.name, row);
-    EXPECT_GT(row.states, 2U) << what.name;
-    EXPECT_GT(row.instructions, 0U) << what.name;
-    all += row;
-  }
-  print_row("all", all);
-  EXPECT_EQ(all.broken, 0U) << complaints.str();
+  expect_none_broken(deeds(),
+                     [&](const auto& what, std::ostream& complaints) {
+                       return die_everywhere(
+                           {what.name, [&] { return std::make_unique<duplex_world>(what, in_memfd); }, false, false},
+                           40, complaints);
+                     },
+                     {.states = 3});
 }
 
 TEST(TracedDuplex, SurvivesRealDeathsOfTheChildInAnonymousMemory) { expect_the_parent_goes_on(false); }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "crash/tracer.hpp"
+#include "crash/tracer_table.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/detail/part/latest/latest_values.hpp"
 #include "support/watchdog.hpp"
@@ -217,19 +218,11 @@ class table_workbench {
         view_(view_memory(memory_.own(), request_), plan_segment(request_).parts[0]) {}
 
   void expect_kept(const std::vector<table_scene>& scenes) {
-    const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
-    std::ostringstream complaints;
-    tally all;
-    print_head();
-    for (const auto& now : scenes) {
+    expect_none_broken(scenes, [this](const table_scene& now, std::ostream& complaints) {
       tally row;
       for (const auto start : starts_of(view_.form().slots_each)) row += trace(now, start, complaints);
-      print_row(now.name, row);
-      EXPECT_GT(row.states, 0U) << now.name;
-      all += row;
-    }
-    print_row("all", all);
-    EXPECT_EQ(all.broken, 0U) << complaints.str();
+      return row;
+    });
   }
 
  private:

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "crash/tracer_real.hpp"
+#include "crash/tracer_table.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/inspect.hpp"
 #include "sluice/topic.hpp"
@@ -178,20 +179,12 @@ void expect_survivors_go_on(bool has_file) {
          here.end();
        }},
   };
-  std::ostringstream complaints;
-  tally sum;
-  print_head();
-  for (const auto& one : all) {
-    real_deaths what;
-    what.name = one.name;
-    what.make = [&] { return std::make_unique<naming_world>(one, has_file); };
-    const auto row = die_everywhere(what, 60, complaints);
-    print_row(one.name, row);
-    EXPECT_GT(row.states, 10U) << one.name;
-    sum += row;
-  }
-  print_row("all", sum);
-  EXPECT_EQ(sum.broken, 0U) << complaints.str();
+  expect_none_broken(all,
+                     [&](const auto& one, std::ostream& complaints) {
+                       return die_everywhere({one.name, [&] { return std::make_unique<naming_world>(one, has_file); }},
+                                             60, complaints);
+                     },
+                     {.states = 11});
 }
 
 TEST(TracedNaming, SurvivesRealDeathsInATopicOfAFile) { expect_survivors_go_on(true); }

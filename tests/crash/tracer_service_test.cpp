@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "crash/tracer_real.hpp"
+#include "crash/tracer_table.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/segment.hpp"
 #include "sluice/service.hpp"
@@ -441,19 +442,11 @@ std::vector<server_deed<Size>> server_deeds() {
 
 template <class Deeds, class Make>
 void expect_others_go_on(const Deeds& deeds, const Make& make) {
-  const watchdog limit(std::chrono::seconds(is_full() ? 2000 : 110));
-  std::ostringstream complaints;
-  tally all;
-  print_head();
-  for (const auto& what : deeds) {
-    const auto row = die_everywhere({what.name, [&] { return make(what); }, false, false}, 30, complaints);
-    print_row(what.name, row);
-    EXPECT_GT(row.states, 2U) << what.name;
-    EXPECT_GT(row.instructions, 0U) << what.name;
-    all += row;
-  }
-  print_row("all", all);
-  EXPECT_EQ(all.broken, 0U) << complaints.str();
+  expect_none_broken(deeds,
+                     [&](const auto& what, std::ostream& complaints) {
+                       return die_everywhere({what.name, [&] { return make(what); }, false, false}, 30, complaints);
+                     },
+                     {.full = std::chrono::seconds(2000), .states = 3});
 }
 
 template <class Size>

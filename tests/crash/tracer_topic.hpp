@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "crash/tracer.hpp"
+#include "crash/tracer_table.hpp"
 #include "crash/tracer_trial.hpp"
 #include "sluice/detail/part/topic/lossy_reader.hpp"
 #include "support/watchdog.hpp"
@@ -418,19 +419,11 @@ class topic_workbench {
   topic_workbench() : memory_(ring_memory_bytes(request())), ring_(view_memory(memory_.own(), request())) {}
 
   void expect_kept(const std::vector<scene>& scenes) {
-    const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
-    std::ostringstream complaints;
-    tally all;
-    print_head();
-    for (const auto& now : scenes) {
+    expect_none_broken(scenes, [this](const scene& now, std::ostream& complaints) {
       tally row;
       for (const auto start : starts_of(Capacity)) row += trace(now, start, complaints);
-      print_row(now.name, row);
-      EXPECT_GT(row.states, 0U) << now.name;
-      all += row;
-    }
-    print_row("all", all);
-    EXPECT_EQ(all.broken, 0U) << complaints.str();
+      return row;
+    });
   }
 
  private:

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "crash/tracer.hpp"
+#include "crash/tracer_table.hpp"
 #include "crash/tracer_trial.hpp"
 #include "support/watchdog.hpp"
 
@@ -188,20 +189,11 @@ class workbench {
 
 template <class Ring>
 void expect_kept(workbench<Ring>& bench, const std::vector<scene<Ring>>& scenes) {
-  const watchdog limit(std::chrono::seconds(is_full() ? 1000 : 110));
-  std::ostringstream complaints;
-  tally all;
-  print_head();
-  for (const auto& now : scenes) {
+  expect_none_broken(scenes, [&bench](const scene<Ring>& now, std::ostream& complaints) {
     tally row;
     for (const auto start : starts_of(capacity)) row += bench.trace(now, start, complaints);
-    print_row(now.name, row);
-    EXPECT_GT(row.instructions, 0U) << now.name;
-    EXPECT_GT(row.states, 0U) << now.name;
-    all += row;
-  }
-  print_row("all", all);
-  EXPECT_EQ(all.broken, 0U) << complaints.str();
+    return row;
+  });
 }
 
 // ---- What a child does -------------------------------------------------------------------------------------------------
