@@ -92,6 +92,16 @@ class Service : public ::testing::Test {
     return child;
   }
 
+  /// A client in a child that calls and reads no response.
+  child_process call_and_wait() {
+    return child_process::fork([this] {
+      auto client = place_.link.client();
+      auto pending = client.send({1, 2});
+      if (!pending || !ready_.tell()) return 1;
+      wait_for_the_end();
+    });
+  }
+
   watchdog dog_{100s};
   Place place_{{.capacity_slots = 8, .client_seats = 2, .server_seats = 3, .calls_in_flight = 2, .response_slots = 4}};
   pipe_signal ready_;
@@ -414,12 +424,7 @@ TYPED_TEST(Service, TheDeathOfTheLastServerIsPeerGoneAndTheCallStaysPending) {
 
 TYPED_TEST(Service, AServerIsToldThatItsClientWasKilled) {
   auto server = this->place_.link.server(park());
-  auto caller = child_process::fork([this] {
-    auto client = this->place_.link.client();
-    auto pending = client.send({1, 2});
-    if (!pending || !this->ready_.tell()) return 1;
-    wait_for_the_end();
-  });
+  auto caller = this->call_and_wait();
   ASSERT_TRUE(this->ready_.is_told());
   auto call = server.receive();
   ASSERT_TRUE(call);
@@ -429,12 +434,7 @@ TYPED_TEST(Service, AServerIsToldThatItsClientWasKilled) {
 
 TYPED_TEST(Service, AServerThatRespondsInPartsIsToldThatItsClientWasKilled) {
   auto server = this->place_.link.server(park());
-  auto caller = child_process::fork([this] {
-    auto client = this->place_.link.client();
-    auto pending = client.send({1, 2});
-    if (!pending || !this->ready_.tell()) return 1;
-    wait_for_the_end();
-  });
+  auto caller = this->call_and_wait();
   ASSERT_TRUE(this->ready_.is_told());
   auto call = server.receive();
   for (std::int64_t i = 0; i < 3; ++i) ASSERT_EQ(call.respond_part({i, 1}), wait_result::ready);

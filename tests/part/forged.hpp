@@ -24,17 +24,24 @@ inline void expect_corrupted(const segment_plan& plan,
   }
 }
 
-/// The same where messages have any length: a forgery may change the arenas' form too.
-inline void expect_corrupted(const segment_plan& plan,
-                             const std::vector<std::function<void(part_descriptor&, arena_form&)>>& forgeries) {
+/// The same where a forgery may change the form of the kind too, which `FormOf` reads and `SetForm` writes.
+template <auto FormOf, auto SetForm, class Form>
+void expect_corrupted_form(const segment_plan& plan,
+                           const std::vector<std::function<void(part_descriptor&, Form&)>>& forgeries) {
   std::vector<std::function<void(part_descriptor&)>> of_parts;
   for (const auto& forgery : forgeries)
     of_parts.push_back([&forgery](part_descriptor& part) {
-      auto form = arena_form_of(part);
+      auto form = FormOf(part);
       forgery(part, form);
-      set_arena_form(part, form);
+      SetForm(part, form);
     });
   expect_corrupted(plan, of_parts);
+}
+
+/// The same where messages have any length, for the arenas' form.
+inline void expect_corrupted(const segment_plan& plan,
+                             const std::vector<std::function<void(part_descriptor&, arena_form&)>>& forgeries) {
+  expect_corrupted_form<arena_form_of, set_arena_form>(plan, forgeries);
 }
 
 }  // namespace sluice::detail::test

@@ -96,14 +96,7 @@ TEST(LatestPart, WhatCannotBeIsRefused) {
 TEST(LatestPart, ADescriptorThatNoCreatorWritesIsCorrupted) {
   using forgery = std::function<void(part_descriptor&, latest_form&)>;
   const auto forge_all = [](const ring_request& request, const std::vector<forgery>& forgeries) {
-    std::vector<std::function<void(part_descriptor&)>> of_parts;
-    for (const auto& one : forgeries)
-      of_parts.push_back([&one](part_descriptor& part) {
-        auto form = latest_form_of(part);
-        one(part, form);
-        set_latest_form(part, form);
-      });
-    expect_corrupted(plan_segment(request), of_parts);
+    expect_corrupted_form<latest_form_of, set_latest_form>(plan_segment(request), forgeries);
   };
   const std::vector<forgery> of_both = {
       [](auto&, auto& form) { form.slots_offset = 0; },
@@ -146,8 +139,8 @@ struct looked_at {
   std::uint64_t add(const char* text) {
     std::byte key[key_bytes] = {};
     std::memcpy(key, text, std::strlen(text));
-    const auto entry = add_key(view, key, owner_word(0, 3), nobody);
-    return take_entry(view, entry.entry, owner_word(0, 3), nobody).entry;
+    const auto entry = add_key(view, key, owner_word(0, 3), no_deaths);
+    return take_entry(view, entry.entry, owner_word(0, 3), no_deaths).entry;
   }
   void set(std::uint64_t entry, std::uint64_t now_ns) {
     const auto slots = view.slots(entry);
@@ -174,14 +167,14 @@ struct looked_at {
   segment_plan plan;
   std::vector<std::byte> bytes;
   latest_view view;
-  keeper nobody;
+  keeper no_deaths;
 };
 
 TEST(LatestPart, ALookShowsVersionTimeAndWriterOfAValue) {
   looked_at one(one_value());
   EXPECT_EQ(one.now(depth::records).keys, 0U);
   EXPECT_TRUE(one.now(depth::slots).values.empty());
-  (void)take_entry(one.view, 0, owner_word(0, 3), one.nobody);
+  (void)take_entry(one.view, 0, owner_word(0, 3), one.no_deaths);
   for (std::uint64_t i = 1; i < 10; ++i) one.set(0, i * 100);
   const auto facts = one.now(depth::records);
   EXPECT_EQ(facts.keys, 1U);
@@ -231,7 +224,7 @@ TEST(LatestPart, AnOwnerThatNoWriterCanBeHoldsNothing) {
   const auto entry = one.add("speed");
   one.view.entry(entry).owner = ~std::uint64_t{0};
   latest_control_of(one.view.ring()).adding = owner_word(max_seats - 1, 1);
-  EXPECT_EQ(take_entry(one.view, entry, owner_word(0, 3), one.nobody).result, attempt::done);
+  EXPECT_EQ(take_entry(one.view, entry, owner_word(0, 3), one.no_deaths).result, attempt::done);
   EXPECT_NE(one.add("mode"), no_entry);
 }
 

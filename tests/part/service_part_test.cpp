@@ -91,14 +91,7 @@ TEST(ServicePart, ADescriptorThatNoCreatorWritesIsCorrupted) {
       [](auto& part, auto&) { part.slots.checksum_offset = 8; },
       [](auto& part, auto&) { part.body_bytes -= 128; },
   };
-  std::vector<std::function<void(part_descriptor&)>> of_parts;
-  for (const auto& one : forgeries)
-    of_parts.push_back([&one](part_descriptor& part) {
-      auto form = reply_form_of(part);
-      one(part, form);
-      set_reply_form(part, form);
-    });
-  expect_corrupted(plan, of_parts);
+  expect_corrupted_form<reply_form_of, set_reply_form>(plan, forgeries);
 }
 
 }  // namespace
