@@ -404,7 +404,8 @@ class table_watcher
 
 namespace detail {
 
-/// How a latest value and a table come to their segment. `Of` says what it holds: kind(), keys() and options_of().
+/// How a latest value and a table come to their segment, and watchers to either. `Of` says what it holds: kind(), keys(),
+/// options_of() and the type of its watcher.
 template <class Of, class Made, class Options>
 class values_segment {
  public:
@@ -437,6 +438,25 @@ class values_segment {
   /// Without a name, for this process and those it forks afterwards.
   static Made create_unnamed(const Options& options = {}) {
     return Made(create_unnamed_channel({&Of::kind(), 1}, Of::options_of(options)));
+  }
+
+  // ---- Watching, for which the process needs no more than permission to read ------------------------------------------
+
+  /// @throws error not_found; no_permission; wrong_type; wrong_kind; and all of observer::attach().
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] static auto watch(std::string_view name_or_path, Wait wait = {}) {
+    return typename Of::template watcher<Wait>(watch_post::at(name_or_path, watched()), std::move(wait));
+  }
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] static auto watch(const registry& in, const segment_name& name, Wait wait = {}) {
+    return typename Of::template watcher<Wait>(watch_post::at(in, name, watched()), std::move(wait));
+  }
+  /// The same, and waits until the name exists.
+  template <wait_strategy Wait = spin_then_park>
+  [[nodiscard]] static auto watch_for(std::string_view name_or_path, timeout at_most, const stop_signal& stop = {},
+                                      Wait wait = {}) {
+    return typename Of::template watcher<Wait>(
+        watch_post::at_before(deadline_after(at_most), name_or_path, watched(), stop), std::move(wait));
   }
 
   [[nodiscard]] const segment_header& header() const noexcept { return header_of(*attached_); }
@@ -475,6 +495,8 @@ template <class Options>
 
 template <class T>
 struct latest_of {
+  template <wait_strategy Wait>
+  using watcher = latest_watcher<T, Wait>;
   [[nodiscard]] static const channel_kind& kind() noexcept {
     static constexpr channel_kind only{identity_of<T>(), latest_kind};
     return only;
@@ -487,6 +509,8 @@ struct latest_of {
 
 template <class Key, class T>
 struct table_of {
+  template <wait_strategy Wait>
+  using watcher = table_watcher<Key, T, Wait>;
   [[nodiscard]] static const channel_kind& kind() noexcept {
     static constexpr channel_kind only{identity_of<T>(), table_kind};
     return only;
@@ -519,25 +543,6 @@ class latest : public detail::values_segment<detail::latest_of<T>, latest<T>, la
     return {*this->attached_, this->ring_index_, std::move(wait)};
   }
 
-  // ---- Watching, for which the process needs no more than permission to read ------------------------------------------
-
-  /// @throws error not_found; no_permission; wrong_type; wrong_kind; and all of observer::attach().
-  template <wait_strategy Wait = spin_then_park>
-  [[nodiscard]] static latest_watcher<T, Wait> watch(std::string_view name_or_path, Wait wait = {}) {
-    return {detail::watch_post::at(name_or_path, base::watched()), std::move(wait)};
-  }
-  template <wait_strategy Wait = spin_then_park>
-  [[nodiscard]] static latest_watcher<T, Wait> watch(const registry& in, const segment_name& name, Wait wait = {}) {
-    return {detail::watch_post::at(in, name, base::watched()), std::move(wait)};
-  }
-  /// The same, and waits until the name exists.
-  template <wait_strategy Wait = spin_then_park>
-  [[nodiscard]] static latest_watcher<T, Wait> watch_for(std::string_view name_or_path, detail::timeout at_most,
-                                                         const detail::stop_signal& stop = {}, Wait wait = {}) {
-    return {detail::watch_post::at_before(detail::deadline_after(at_most), name_or_path, base::watched(), stop),
-            std::move(wait)};
-  }
-
  private:
   template <class, class, class>
   friend class detail::values_segment;
@@ -557,21 +562,6 @@ class table : public detail::values_segment<detail::table_of<Key, T>, table<Key,
   template <wait_strategy Wait = spin_then_park>
   [[nodiscard]] table_reader<Key, T, Wait> reader(Wait wait = {}) const {
     return {*this->attached_, this->ring_index_, std::move(wait)};
-  }
-  /// As latest<T>::watch().
-  template <wait_strategy Wait = spin_then_park>
-  [[nodiscard]] static table_watcher<Key, T, Wait> watch(std::string_view name_or_path, Wait wait = {}) {
-    return {detail::watch_post::at(name_or_path, base::watched()), std::move(wait)};
-  }
-  template <wait_strategy Wait = spin_then_park>
-  [[nodiscard]] static table_watcher<Key, T, Wait> watch(const registry& in, const segment_name& name, Wait wait = {}) {
-    return {detail::watch_post::at(in, name, base::watched()), std::move(wait)};
-  }
-  template <wait_strategy Wait = spin_then_park>
-  [[nodiscard]] static table_watcher<Key, T, Wait> watch_for(std::string_view name_or_path, detail::timeout at_most,
-                                                             const detail::stop_signal& stop = {}, Wait wait = {}) {
-    return {detail::watch_post::at_before(detail::deadline_after(at_most), name_or_path, base::watched(), stop),
-            std::move(wait)};
   }
 
  private:
