@@ -1,4 +1,3 @@
-#include <new>
 #include <string>
 
 #include "sluice/detail/channel/raw_client.hpp"
@@ -7,12 +6,6 @@
 #include "sluice/registry.hpp"
 
 namespace sluice::detail {
-
-caller_lanes::caller_lanes(const desk_view& desks, std::uint32_t client)
-    : all_(static_cast<caller_lane*>(::operator new(desks.lanes * sizeof(caller_lane)))) {
-  for (std::uint32_t i = 0; i < desks.lanes; ++i) new (all_ + i) caller_lane(desks, client, i);
-}
-caller_lanes::~caller_lanes() { ::operator delete(all_); }
 
 void require_reply_bytes(const participant& owner, const desk_view& desks, std::uint64_t bytes) {
   if (desks.reply_bytes == bytes) return;

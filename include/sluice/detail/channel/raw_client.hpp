@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "sluice/detail/channel/raw_producer.hpp"
 #include "sluice/detail/part/bytes/bytes_ring.hpp"
@@ -12,20 +13,6 @@
 #include "sluice/detail/part/service/reply_lane.hpp"
 
 namespace sluice::detail {
-
-/// The lanes of a client: on the heap, because how many there are is known at run time only.
-class caller_lanes {
- public:
-  caller_lanes(const desk_view& desks, std::uint32_t client);
-  caller_lanes(const caller_lanes&) = delete;
-  caller_lanes& operator=(const caller_lanes&) = delete;
-  ~caller_lanes();
-
-  [[nodiscard]] caller_lane& operator[](std::uint32_t index) const noexcept { return all_[index]; }
-
- private:
-  caller_lane* all_;
-};
 
 /// @throws error corrupted: the service's replies are not of the size that its type has.
 void require_reply_bytes(const participant& owner, const desk_view& desks, std::uint64_t bytes);
@@ -92,11 +79,12 @@ class raw_client : public raw_producer<Ring, Wait> {
   raw_client(const attached_segment& attached, std::uint32_t ring_index, Wait wait, std::uint64_t reply_bytes)
       : base(attached, ring_index, std::move(wait)),
         desks_(desk_view::of(owner_->ring(), owner_->descriptor())),
-        lanes_(desks_, owner_->seat_index()),
         writer_(owner_->ring(), owner_->descriptor(), owner_->seat_index()),
         generation_(static_cast<std::uint32_t>(generation_of(
             owner_->ring().seats[owner_->seat_index()].state.load(std::memory_order_relaxed)))) {  // this seat's own
     if (reply_bytes != 0) require_reply_bytes(*owner_, desks_, reply_bytes);
+    lanes_.reserve(desks_.lanes);
+    for (std::uint32_t i = 0; i < desks_.lanes; ++i) lanes_.emplace_back(desks_, owner_->seat_index(), i);
     last_request_ = this->position();
   }
 
@@ -274,7 +262,7 @@ class raw_client : public raw_producer<Ring, Wait> {
   }
 
   desk_view desks_;
-  caller_lanes lanes_;
+  std::vector<caller_lane> lanes_;
   request_writer<Ring, raw_client> writer_;
   std::uint32_t generation_;
   std::uint32_t opening_ = 0;  // the lane of the request that is being written
