@@ -1,8 +1,7 @@
 #include "sluice/detail/channel/raw_latest_writer.hpp"
 
-#include <algorithm>
-#include <ctime>
-#include <vector>
+#include <chrono>
+#include <thread>
 
 #include "part/part_kind.hpp"
 #include "sluice/detail/channel/key_text.hpp"
@@ -22,9 +21,11 @@ std::uint64_t own_word_of(const participant& owner) noexcept {
 /// A key is added within microseconds. One that takes longer is added by a process that is stopped.
 constexpr std::uint64_t longest_adding_ns = 1'000'000'000;
 
-void rest_for_a_millisecond() noexcept {
-  const timespec rest{0, 1'000'000};
-  (void)::nanosleep(&rest, nullptr);  // a signal ends it early, and the caller looks again
+/// "pid 4711 (feed, alive)".
+std::string holder_text(const participant& owner, std::uint32_t seat_index) {
+  for (const auto& seat : owner.seats())
+    if (seat.index == seat_index) return process_text(seat);
+  return "another process";
 }
 
 }  // namespace
@@ -58,10 +59,8 @@ void raw_latest_writer::move_to(std::uint64_t entry) noexcept {
 }
 
 void raw_latest_writer::throw_held(const owned_by& by) const {
-  std::string holder = "another process";
-  for (const auto& seat : owner_->seats())
-    if (seat.index == by.holder) holder = process_text(seat);
-  throw error(errc::seat_taken, "write a value of " + owner_->attached().what() + ": it is written by " + holder +
+  throw error(errc::seat_taken, "write a value of " + owner_->attached().what() + ": it is written by " +
+                                    holder_text(*owner_, by.holder) +
                                     ", and one writer at a time may; let that one end first");
 }
 
@@ -77,14 +76,11 @@ std::uint64_t raw_latest_writer::take(const std::byte* key, std::uint64_t entry)
     auto added = add_key(view_, key, own_word_, owner_->keeper());
     for (; added.result == attempt::held; added = add_key(view_, key, own_word_, owner_->keeper())) {
       owner_->require_answers();
-      if (monotonic_now_ns() > give_up_ns) {
-        std::string holder = "another process";
-        for (const auto& seat : owner_->seats())
-          if (seat.index == added.holder) holder = process_text(seat);
-        throw error(errc::in_use, "add a key to " + owner_->attached().what() + ": " + holder +
+      if (monotonic_now_ns() > give_up_ns)
+        throw error(errc::in_use, "add a key to " + owner_->attached().what() + ": " +
+                                      holder_text(*owner_, added.holder) +
                                       " has been adding one for a second and does not go on; continue or end it");
-      }
-      rest_for_a_millisecond();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     if (added.result == attempt::full)
       throw error(errc::no_space, "add a key to " + owner_->attached().what() + ": all " +
