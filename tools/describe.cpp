@@ -198,6 +198,8 @@ std::string occupant_text(const seat_report& seat) {
   return pid_text(seat) + (seat.command.empty() ? "" : " (" + seat.command + ")");
 }
 
+bool has_process(const seat_report& seat) { return seat.state == seat_state::taken && seat.alive != liveness::dead; }
+
 bool is_of_interest(const seat_report& seat) {
   return !seat.subscription.empty() || (!seat.left_in_order && seat.state != seat_state::settled);
 }
@@ -205,8 +207,7 @@ bool is_of_interest(const seat_report& seat) {
 std::string participant_text(const ring_info& ring, const seat_report& seat) {
   const auto sitting = fmt::format("{} {} {}", role_text(ring, seat.role), occupant_text(seat), condition_of(seat));
   if (seat.subscription.empty()) return sitting;
-  if (seat.state == seat_state::taken && seat.alive != liveness::dead)
-    return fmt::format("{} for subscription \"{}\"", sitting, seat.subscription);
+  if (has_process(seat)) return fmt::format("{} for subscription \"{}\"", sitting, seat.subscription);
   return fmt::format("subscription \"{}\" without a process ({} {})", seat.subscription, pid_text(seat),
                      condition_of(seat));
 }

@@ -30,6 +30,8 @@ namespace sluice::tools {
 [[nodiscard]] std::string participants_text(const ring_info& ring);
 /// "subscriber 4711 (feed) alive for subscription \"billing\"", or the subscription alone where no process is.
 [[nodiscard]] std::string participant_text(const ring_info& ring, const seat_report& seat);
+/// Whether a process sits there, as far as is known.
+[[nodiscard]] bool has_process(const seat_report& seat);
 /// Whether a process sits there, or died there and left something, or a subscription has its place there.
 [[nodiscard]] bool is_of_interest(const seat_report& seat);
 /// Of all rings; never empty.

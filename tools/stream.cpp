@@ -284,8 +284,7 @@ void companion::hint() {
   std::string names;  // of subscriptions that keep something, and no process is there to take it
   if (self_.role() == role::producer && is_topic(self_.kind()))
     for (const auto& seat : self_.seats())
-      if (!seat.subscription.empty() && seat.lag.value_or(0) != 0 &&
-          (seat.state != seat_state::taken || seat.alive == liveness::dead))
+      if (!seat.subscription.empty() && seat.lag.value_or(0) != 0 && !has_process(seat))
         names += (names.empty() ? "\"" : "\", \"") + seat.subscription;
   if (!names.empty())
     spdlog::warn("{}: waiting for the next subscriber of subscription {}\"", what_, names);

@@ -250,7 +250,7 @@ exit_code clear_subscription(const session& common, const clear_options& options
                 fmt::format("clear \"{}\": it has no subscription \"{}\"; `sluice inspect` shows those that there are",
                             located.name.str(), options.subscription));
   const auto& ring = info.rings[ring_index];
-  if (seat->state == seat_state::taken && seat->alive != liveness::dead)
+  if (has_process(*seat))
     throw error(errc::in_use, fmt::format("clear \"{}\": {}; end that process first", located.name.str(),
                                           participant_text(ring, *seat)));
   const auto kept = seat->lag.value_or(0);
